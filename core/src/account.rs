@@ -1,0 +1,188 @@
+//! What an account may do: [`Rights`], [`Capabilities`] and the [`Grant`] of a login.
+
+use core::fmt;
+use core::ops::{BitOr, BitOrAssign};
+
+use crate::path::VPath;
+
+/// A set of the things that an account may do. The core checks them before a storage is asked.
+///
+/// ```
+/// use wharf_core::Rights;
+///
+/// let rights = Rights::LIST | Rights::READ;
+/// assert!(rights.contains(Rights::READ));
+/// assert!(!rights.contains(Rights::READ | Rights::WRITE));
+/// assert_eq!("mkdir".parse(), Ok(Rights::MKDIR));
+/// assert_eq!(rights.to_string(), "list, read");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rights(u8);
+
+impl Rights {
+    /// Nothing at all.
+    pub const NONE: Self = Self(0);
+    /// See the names in a directory.
+    pub const LIST: Self = Self(1);
+    /// Download.
+    pub const READ: Self = Self(1 << 1);
+    /// Upload new files.
+    pub const WRITE: Self = Self(1 << 2);
+    /// Replace or change an existing file: its bytes, time or mode, also as the target of RNTO.
+    pub const OVERWRITE: Self = Self(1 << 3);
+    /// Remove files and directories.
+    pub const DELETE: Self = Self(1 << 4);
+    /// Rename and move.
+    pub const RENAME: Self = Self(1 << 5);
+    /// Make directories.
+    pub const MKDIR: Self = Self(1 << 6);
+    /// Everything.
+    pub const ALL: Self = Self((1 << 7) - 1);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::LIST, "list"),
+        (Self::READ, "read"),
+        (Self::WRITE, "write"),
+        (Self::OVERWRITE, "overwrite"),
+        (Self::DELETE, "delete"),
+        (Self::RENAME, "rename"),
+        (Self::MKDIR, "mkdir"),
+    ];
+
+    /// Whether every right of `other` is in this set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether at least one right of `other` is in this set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The rights of either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOr for Rights {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
+    }
+}
+
+impl BitOrAssign for Rights {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = self.union(other);
+    }
+}
+
+impl fmt::Display for Rights {
+    /// The names, divided by commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (right, name) in Self::NAMES {
+            if self.contains(right) {
+                write!(f, "{separator}{name}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The word is not the name of a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownRight;
+
+impl fmt::Display for UnknownRight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected one of list, read, write, overwrite, delete, rename, mkdir")
+    }
+}
+
+impl core::error::Error for UnknownRight {}
+
+impl core::str::FromStr for Rights {
+    type Err = UnknownRight;
+
+    /// One name, in lower case.
+    fn from_str(word: &str) -> Result<Self, UnknownRight> {
+        Self::NAMES
+            .iter()
+            .find(|(_, name)| *name == word)
+            .map(|(right, _)| *right)
+            .ok_or(UnknownRight)
+    }
+}
+
+/// What a storage can do at all, whoever asks. The core refuses the rest at once, so that an
+/// object store need not fail late, and leaves it out of FEAT and HELP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// APPE to an existing file.
+    pub append: bool,
+    /// STOR after REST: write at an offset.
+    pub restart_write: bool,
+    /// RNFR and RNTO.
+    pub rename: bool,
+    /// Set the time of last change: MFMT, MFF, SITE UTIME.
+    pub set_time: bool,
+    /// Set the permission bits: SITE CHMOD, MFF, and SITE UMASK for new files.
+    pub set_mode: bool,
+    /// Make symbolic links: SITE SYMLINK.
+    pub symlink: bool,
+    /// Tell the free space: AVBL.
+    pub available: bool,
+}
+
+impl Capabilities {
+    /// What a file system of a Unix system can do: everything.
+    pub const ALL: Self = Self {
+        append: true,
+        restart_write: true,
+        rename: true,
+        set_time: true,
+        set_mode: true,
+        symlink: true,
+        available: true,
+    };
+
+    /// The least: read, write whole files, list, delete.
+    pub const NONE: Self = Self {
+        append: false,
+        restart_write: false,
+        rename: false,
+        set_time: false,
+        set_mode: false,
+        symlink: false,
+        available: false,
+    };
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What the account may do.
+    pub rights: Rights,
+    /// What its storage can do.
+    pub capabilities: Capabilities,
+    /// The working directory after the login.
+    pub start: VPath,
+}
+
+/// A login that was refused. The client learns nothing more than that (RFC 2577 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Unknown name or wrong password.
+    Credentials,
+    /// The account has as many sessions as it may have; answered 421.
+    TooMany,
+    /// The accounts could not be asked; answered 421, not counted as a failed try.
+    Unavailable,
+}

@@ -1,0 +1,319 @@
+//! [`Action`]: what a session asks of its embedder, and what the embedder may answer.
+
+use core::net::{IpAddr, SocketAddr};
+
+use crate::failure::Failure;
+use crate::listing::Listing;
+use crate::path::VPath;
+use crate::ticket::{
+    Change, CloseData, Finish, Listen, Login, Open, OpenData, Report, Secure, StartTls, Stat,
+    StopTls, Ticket, TicketId, Transfer,
+};
+use crate::time::Timestamp;
+
+/// A request of the session. Details that are not in the action ([`path`](crate::Session::path)
+/// and its neighbours) stay the same in the session until the ticket is answered.
+#[must_use = "a request that is not carried out ends its session"]
+#[derive(Debug)]
+pub enum Action {
+    /// Check [`username`](crate::Session::username) and [`password`](crate::Session::password).
+    Login(Ticket<Login>),
+    /// Begin TLS on the control connection (RFC 4217). Every byte of the 234 has been written,
+    /// and no byte that came behind the AUTH has been taken.
+    StartTls(Ticket<StartTls>),
+    /// End TLS on the control connection (CCC), which goes on in clear.
+    StopTls(Ticket<StopTls>),
+    /// Look at [`path`](crate::Session::path), following links.
+    Stat(Ticket<Stat>),
+    /// Change something at [`path`](crate::Session::path).
+    Change(Ticket<Change>, Edit),
+    /// Open [`path`](crate::Session::path) for a transfer. What was opened stays with the
+    /// embedder until [`Action::Finish`].
+    Open(Ticket<Open>, Mode),
+    /// Be ready for a passive data connection. A second one replaces the first, and nobody who
+    /// connected to the first is served.
+    Listen(Ticket<Listen>),
+    /// Make the data connection. It may already be there.
+    OpenData(Ticket<OpenData>, Route),
+    /// Shake hands on the data connection, after the 150. It may already be done.
+    Secure(Ticket<Secure>),
+    /// Move the bytes between what was opened and the data connection.
+    Transfer(Ticket<Transfer>, Plan),
+    /// Close the data connection and the listener, and drop who waits in its backlog.
+    CloseData(Ticket<CloseData>),
+    /// End of what [`Action::Open`] opened: exactly one for each that succeeded.
+    Finish(Ticket<Finish>, Verdict),
+    /// Write the listing of [`path`](crate::Session::path) into the control connection through
+    /// [`Session::report`](crate::Session::report).
+    Report(Ticket<Report>, Listing),
+    /// Something that not every server has. [`Ticket::decline`] answers 502.
+    Optional(Ticket<Optional>, Optional),
+    /// The ticket of that name shall come back soon, with whatever outcome is then true. A
+    /// request, not an answer: if the work is already finished, nothing need be done.
+    Cancel(TicketId),
+    /// Close the control connection and drop everything that belongs to the session. The last
+    /// action.
+    Disconnect,
+}
+
+/// How [`Action::Open`] shall open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// RETR: read from that byte on. [`Failure::PastEnd`] if the file is shorter.
+    Read {
+        /// Bytes to skip.
+        offset: u64,
+    },
+    /// STOR: write a whole file, or from `at` on after REST.
+    Write {
+        /// The byte where the upload begins; 0 begins the file anew.
+        at: u64,
+        /// Whether a file that stands there may be replaced or changed; if not, it is
+        /// [`Failure::Exists`], when it is opened or when it is finished.
+        replace: bool,
+        /// The file mode creation mask that the client set with SITE UMASK.
+        umask: Option<u16>,
+    },
+    /// APPE: write behind the end of the file, which is made if it is not there.
+    Append {
+        /// As in [`Mode::Write`].
+        replace: bool,
+        /// As in [`Mode::Write`].
+        umask: Option<u16>,
+    },
+    /// STOU: write a new file under a name that is not taken, derived from
+    /// [`path`](crate::Session::path), and tell it in [`Opened::name`].
+    Unique {
+        /// As in [`Mode::Write`].
+        umask: Option<u16>,
+    },
+    /// LIST, NLST, MLSD: read a directory.
+    List(Scope),
+}
+
+/// What a listing is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The names in a directory; anything else is [`Failure::NotADirectory`].
+    Entries,
+    /// The names in a directory, or the one entry of a file.
+    Any,
+    /// The one entry of the file or directory itself.
+    Itself,
+}
+
+/// What [`Action::Open`] opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// For [`Mode::Read`]: the length of the whole file, if it is known.
+    pub size: Option<u64>,
+    /// For [`Mode::Unique`]: the path that was chosen.
+    pub name: Option<VPath>,
+}
+
+/// A change of the storage at [`path`](crate::Session::path).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// DELE: remove a file or link, never a directory.
+    Delete,
+    /// RMD: remove an empty directory.
+    RemoveDirectory,
+    /// MKD: make a directory.
+    MakeDirectory {
+        /// As in [`Mode::Write`].
+        umask: Option<u16>,
+    },
+    /// RNTO: [`rename_from`](crate::Session::rename_from) becomes the path.
+    Rename {
+        /// Whether a file that has the new name may be replaced.
+        replace: bool,
+    },
+    /// MFMT, MFF, SITE UTIME, SITE CHMOD.
+    Set(Facts),
+    /// SITE SYMLINK: make a link to [`link_target`](crate::Session::link_target).
+    Symlink,
+}
+
+/// Facts of a file that a client may set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The time of last change.
+    pub modified: Option<Timestamp>,
+    /// The permission bits, below 0o10000.
+    pub mode: Option<u16>,
+}
+
+/// How the data connection comes to be. Both ways check the address in the core or name it here:
+/// data goes to the control peer and nobody else (RFC 2577).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Passive: accept a connection from that address. One from elsewhere is dropped, and the
+    /// wait goes on.
+    Accept {
+        /// The address of the control peer.
+        only_from: IpAddr,
+    },
+    /// Active: connect to that address.
+    Dial {
+        /// On the control peer, a port of 1024 or more.
+        to: SocketAddr,
+    },
+}
+
+/// Why there is no data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataFailure {
+    /// The peer refused it.
+    Refused,
+    /// The peer cannot be reached.
+    Unreachable,
+    /// There is no listener, descriptor or port for it.
+    NoResources,
+    /// It was given up because of [`Action::Cancel`].
+    Cancelled,
+}
+
+/// Why a TLS handshake or closure failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The handshake did not succeed.
+    Handshake,
+    /// The session was not resumed though the policy demands it.
+    NotResumed,
+    /// The connection ended.
+    Closed,
+    /// It was given up because of [`Action::Cancel`].
+    Cancelled,
+}
+
+/// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
+#[derive(Debug)]
+pub struct Plan {
+    /// The direction, and what the other end is.
+    pub flow: Flow,
+    /// The form on the data connection.
+    pub wire: Wire,
+}
+
+/// The direction of a transfer, and what its end within the server is.
+#[derive(Debug)]
+pub enum Flow {
+    /// The opened file to the client.
+    Send {
+        /// Exactly so many bytes of the file, or up to its end if that is not known.
+        length: Option<u64>,
+    },
+    /// The opened directory to the client, formatted by this listing. The wire form is always
+    /// the identity on what the listing writes, but for TLS.
+    List(Listing),
+    /// The client to the opened file, until the client closes.
+    Receive,
+}
+
+/// The form of the bytes on the data connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// TYPE A: lines end in CRLF on the wire and in LF in the file; see [`ascii`](crate::ascii).
+    pub text: bool,
+    /// MODE: how the stream of bytes is framed.
+    pub mode: TransferMode,
+    /// PROT P: the data connection is a TLS connection.
+    pub tls: bool,
+}
+
+impl Wire {
+    /// Whether the bytes on the wire are those of the file, so that the kernel may move them.
+    #[must_use]
+    pub const fn is_identity(self) -> bool {
+        !self.text && !self.tls && matches!(self.mode, TransferMode::Stream)
+    }
+}
+
+/// MODE of RFC 959 section 3.4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransferMode {
+    /// Bytes as they are; the end of the connection is the end of the data.
+    #[default]
+    Stream,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transferred {
+    /// Bytes of the file that were read or written, before or after translation; for a listing,
+    /// bytes of text.
+    pub bytes: u64,
+    /// How the data ended.
+    pub end: End,
+}
+
+/// How the data of a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All was sent and taken, or the client closed properly.
+    Clean,
+    /// A TLS connection ended without close_notify: what came may be a part.
+    Truncated,
+    /// The connection broke.
+    Reset,
+    /// It was given up because of [`Action::Cancel`].
+    Cancelled,
+    /// The storage failed.
+    Storage(Failure),
+}
+
+/// What shall become of what was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well: an upload becomes visible under its name, and the answer is `Ok` only when
+    /// it is.
+    Commit,
+    /// Something went wrong: an upload does not touch what stands under its name.
+    Abandon(Reason),
+}
+
+/// Why a transfer was abandoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// There was no data connection, or its handshake failed.
+    NoData,
+    /// The data ended short; see [`End::Truncated`].
+    Truncated,
+    /// The data connection broke.
+    Reset,
+    /// The client sent ABOR.
+    Aborted,
+    /// The control connection was lost.
+    ControlLost,
+    /// No byte moved for too long.
+    Stalled,
+    /// The server is stopping.
+    Shutdown,
+    /// The storage failed.
+    Storage(Failure),
+    /// The command was refused after it was opened.
+    Refused,
+}
+
+/// Things that not every server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Optional {
+    /// SIZE in TYPE A: the length of [`path`](crate::Session::path) as TYPE A sends it.
+    /// [`Failure::TooLarge`] if the file is longer than `limit`.
+    TextSize {
+        /// Bytes of the file up to which it may be read through to count.
+        limit: u64,
+    },
+    /// AVBL: bytes that may still be written below [`path`](crate::Session::path).
+    Available,
+}
+
+/// The outcome of an [`Optional`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// A number of bytes.
+    Bytes(u64),
+}

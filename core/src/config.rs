@@ -1,0 +1,142 @@
+//! [`Config`]: what a session is told once, and [`Limits`], which bound it.
+
+use alloc::borrow::Cow;
+use core::time::Duration;
+
+/// What every session of a server has in common. Kept behind an `Arc`, so that ten thousand
+/// sessions share one.
+///
+/// ```
+/// use wharf_core::{Config, Limits, Style};
+///
+/// let config = Config {
+///     greeting: "Welcome to the archive.".into(),
+///     style: Style::MsDos,
+///     limits: Limits { login_tries: 5, ..Limits::default() },
+///     ..Config::default()
+/// };
+/// assert!(config.passive);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The text of the 220. One line; bytes that could end it are sent as `?`.
+    pub greeting: Cow<'static, str>,
+    /// The form of LIST lines, and what SYST says.
+    pub style: Style,
+    /// LIST and NLST show names that begin with a dot also without `-a`. MLSD always does.
+    pub dot_files: bool,
+    /// PASV and EPSV are offered.
+    pub passive: bool,
+    /// PORT and EPRT are offered.
+    pub active: bool,
+    /// Which notes are kept for [`Session::note`](crate::Session::note).
+    pub notes: Notes,
+    /// What bounds a session in space and time.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            greeting: Cow::Borrowed("Wharf ready."),
+            style: Style::Unix,
+            dot_files: false,
+            passive: true,
+            active: true,
+            notes: Notes::Audit,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// The system that a server claims to be: the form of its LIST lines and its SYST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// `ls -l`, and `215 UNIX Type: L8`.
+    #[default]
+    Unix,
+    /// `dir`, and `215 Windows_NT`.
+    MsDos,
+}
+
+/// Which notes a session keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notes {
+    /// None.
+    None,
+    /// Logins and transfers.
+    #[default]
+    Audit,
+    /// Also every command and its reply.
+    Commands,
+}
+
+/// What bounds a session. A duration of zero means that there is no such limit, where the field
+/// says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a command line without its end. Longer ones get one 500 and are thrown away.
+    pub line: usize,
+    /// Bytes of command lines that are taken ahead while a command runs.
+    pub look_ahead: usize,
+    /// Bytes of replies that wait to be written. No command starts while there is no room for
+    /// the largest reply.
+    pub output: usize,
+    /// Failed logins until the session ends.
+    pub login_tries: u32,
+    /// Commands that are not understood before a login, until the session ends.
+    pub bad_commands: u32,
+    /// The first refused login is answered after this time, each later one after twice the time
+    /// of the one before. Zero: at once.
+    pub login_delay: Duration,
+    /// From the connection to the login.
+    pub login: Duration,
+    /// Between commands.
+    pub idle: Duration,
+    /// From the first byte of a command line to its end.
+    pub line_time: Duration,
+    /// For an answer to a request that moves no data.
+    pub request: Duration,
+    /// For the data connection to be made.
+    pub connect: Duration,
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// A transfer in which no byte moves.
+    pub stall: Duration,
+    /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
+    pub finish: Duration,
+    /// For a ticket to come back after its [`Action::Cancel`](crate::Action::Cancel); then the
+    /// session ends.
+    pub cancel: Duration,
+    /// For the peer to take replies.
+    pub unread: Duration,
+    /// Buffers are given back after so much idle time.
+    pub keep_buffers: Duration,
+    /// The longest file whose length in TYPE A is counted for SIZE.
+    pub text_size: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line: 4_096,
+            look_ahead: 8_192,
+            output: 16_384,
+            login_tries: 3,
+            bad_commands: 10,
+            login_delay: Duration::from_secs(1),
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(300),
+            line_time: Duration::from_secs(60),
+            request: Duration::from_secs(60),
+            connect: Duration::from_secs(30),
+            handshake: Duration::from_secs(30),
+            stall: Duration::from_secs(300),
+            finish: Duration::from_secs(600),
+            cancel: Duration::from_secs(30),
+            unread: Duration::from_secs(60),
+            keep_buffers: Duration::from_secs(1),
+            text_size: 16 << 20,
+        }
+    }
+}
