@@ -5,14 +5,22 @@ extern crate alloc;
 
 mod account;
 mod action;
+pub mod address;
+pub mod ascii;
+pub mod command;
 pub mod config;
 mod decimal;
 mod entry;
 mod failure;
+mod line;
 pub mod listing;
+mod note;
 mod path;
+mod reply;
+mod session;
 pub mod ticket;
 pub mod time;
+mod timer;
 
 pub use account::{Capabilities, Denied, Grant, Rights, UnknownRight};
 pub use action::{
@@ -23,6 +31,8 @@ pub use config::{Config, Limits, Notes, Style};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
+pub use note::Note;
 pub use path::{PathError, VPath};
+pub use session::{Endpoints, Session};
 pub use ticket::{Event, Foreign, Ticket, TicketId};
 pub use time::{Instant, Timestamp};

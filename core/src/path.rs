@@ -173,12 +173,6 @@ impl VPath {
             .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     }
 
-    /// Becomes a copy of `other` in the memory that this path has.
-    pub(crate) fn copy_from(&mut self, other: &Self) {
-        self.0.clear();
-        self.0.extend_from_slice(&other.0);
-    }
-
     /// Removes the last component.
     pub(crate) fn pop(&mut self) {
         self.0.truncate(self.0.rfind_byte(b'/').unwrap_or(0));

@@ -170,7 +170,7 @@ impl<'a> Line<'a> {
         self.byte(b'-');
         self.two((date.year.rem_euclid(100)) as u8);
         self.spaces(2);
-        self.two(if date.hour % 12 == 0 {
+        self.two(if date.hour.is_multiple_of(12) {
             12
         } else {
             date.hour % 12

@@ -35,6 +35,8 @@ mod sort;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use memchr::memrchr;
+
 use crate::account::{Capabilities, Rights};
 use crate::entry::{Entry, Kind};
 use crate::path::VPath;
@@ -171,26 +173,42 @@ impl Listing {
         }
     }
 
-    /// Names the directory that is listed first, for the paths of [`Step::Enter`].
-    pub(crate) fn rooted(mut self, root: &VPath) -> Self {
+    /// Keeps the argument that names what is listed, from which the names get their prefix.
+    pub(crate) fn named(mut self, argument: &[u8]) -> Self {
+        self.prefix.extend_from_slice(argument);
+        self
+    }
+
+    /// The argument names a directory, `root`, whose entries are shown.
+    pub(crate) fn show_entries(&mut self, root: &VPath) {
+        if !self.prefix.is_empty() && !self.prefix.ends_with(b"/") {
+            self.prefix.push(b'/');
+        }
         if let Some(tree) = &mut self.tree {
             tree.here = root.clone();
             tree.root = root.clone();
         }
-        self
     }
 
-    /// Puts these bytes in front of every name.
-    pub(crate) fn prefixed(mut self, prefix: &[u8]) -> Self {
-        self.prefix.extend_from_slice(prefix);
-        self
+    /// The argument names what is shown itself, be it hidden or not.
+    pub(crate) fn show_itself(&mut self) {
+        self.split_name();
+        self.dot_files = true;
+        self.tree = None;
     }
 
-    /// Lists only names that match.
-    pub(crate) fn matching(mut self, pattern: &[u8]) -> Self {
+    /// The last component of the argument is a pattern for the entries that are shown.
+    pub(crate) fn show_matches(&mut self) {
+        let pattern = self.split_name();
         self.dot_files |= pattern.starts_with(b".");
-        self.pattern = Some(pattern.to_vec());
-        self
+        self.pattern = Some(pattern);
+        self.tree = None;
+    }
+
+    /// Cuts the last component off the prefix.
+    fn split_name(&mut self) -> Vec<u8> {
+        let start = memrchr(b'/', &self.prefix).map_or(0, |slash| slash + 1);
+        self.prefix.split_off(start)
     }
 
     /// Lists names that begin with a dot also without `-a`.
@@ -305,16 +323,16 @@ impl Listing {
             return 0;
         };
         let mut written = 0;
-        if !sorter.is_drained() {
-            if let Some(header) = self.write_header(out) {
-                written = header;
-                while let Some(entry) = sorter.peek() {
-                    match self.write_entry(&entry, clock, &mut out[written..]) {
-                        Some(line) => written += line,
-                        None => break,
-                    }
-                    sorter.advance();
+        if !sorter.is_drained()
+            && let Some(header) = self.write_header(out)
+        {
+            written = header;
+            while let Some(entry) = sorter.peek() {
+                match self.write_entry(&entry, clock, &mut out[written..]) {
+                    Some(line) => written += line,
+                    None => break,
                 }
+                sorter.advance();
             }
         }
         self.sorter = Some(sorter);
@@ -360,6 +378,16 @@ impl Listing {
         tree.header = false;
         tree.later = true;
         Some(line.len())
+    }
+
+    /// The facts of one entry without its name, as MLST shows them: how many bytes they are.
+    pub(crate) fn write_facts(&self, entry: &Entry<'_>, out: &mut [u8; FIXED]) -> usize {
+        let mut line = Line::new(out);
+        if let Form::Facts { facts, .. } = self.form {
+            line.facts(entry, facts, &self.perm);
+        }
+        // The space that divides them from the name is the last byte.
+        line.len()
     }
 
     /// The line of one entry; `None` if it has no room.

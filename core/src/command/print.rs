@@ -1,0 +1,254 @@
+//! Values back to command lines: what a client would send.
+
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use core::net::SocketAddr;
+
+use crate::address;
+use crate::command::{Command, Epsv, Opts, Site, Type, Verb};
+use crate::decimal::Decimal;
+use crate::listing::{FactSet, Line, ListOptions, Order};
+use crate::time::Timestamp;
+
+impl Command<'_> {
+    /// The line that gives this command, without its end: [`Command::parse`] of it is the
+    /// command again.
+    ///
+    /// ```
+    /// use wharf_core::command::Command;
+    ///
+    /// assert_eq!(Command::Rest(5).to_line(), b"REST 5");
+    /// ```
+    #[must_use]
+    pub fn to_line(&self) -> Vec<u8> {
+        let mut line = Vec::from(self.verb().name());
+        let mut word = |bytes: &[u8]| {
+            line.push(b' ');
+            line.extend_from_slice(bytes);
+        };
+        match self {
+            Self::Abor
+            | Self::Ccc
+            | Self::Cdup
+            | Self::Feat
+            | Self::Noop
+            | Self::Pasv
+            | Self::Pwd
+            | Self::Quit
+            | Self::Rein
+            | Self::Syst => {}
+            Self::Acct(text)
+            | Self::Appe(text)
+            | Self::Auth(text)
+            | Self::Clnt(text)
+            | Self::Csid(text)
+            | Self::Cwd(text)
+            | Self::Dele(text)
+            | Self::Host(text)
+            | Self::Mdtm(text)
+            | Self::Mkd(text)
+            | Self::Pass(text)
+            | Self::Prot(text)
+            | Self::Retr(text)
+            | Self::Rmd(text)
+            | Self::Rnfr(text)
+            | Self::Rnto(text)
+            | Self::Size(text)
+            | Self::Stor(text)
+            | Self::User(text) => word(text),
+            Self::Avbl(text)
+            | Self::Help(text)
+            | Self::Lang(text)
+            | Self::Mlsd(text)
+            | Self::Mlst(text)
+            | Self::Stat(text)
+            | Self::Stou(text) => {
+                if let Some(text) = text {
+                    word(text);
+                }
+            }
+            Self::Allo(number) | Self::Rest(number) => word(Decimal::new(*number).as_bytes()),
+            Self::Mode => word(b"S"),
+            Self::Stru => word(b"F"),
+            Self::Pbsz => word(b"0"),
+            Self::Pret => word(b"NLST"),
+            Self::Type(Type::Ascii) => word(b"A"),
+            Self::Type(Type::Image) => word(b"I"),
+            Self::Epsv(Epsv::Any) => {}
+            Self::Epsv(Epsv::V4) => word(b"1"),
+            Self::Epsv(Epsv::V6) => word(b"2"),
+            Self::Epsv(Epsv::All) => word(b"ALL"),
+            Self::Port(to) => {
+                word(b"");
+                address::write_port(&mut line, *to.ip(), to.port());
+            }
+            Self::Eprt(to) => {
+                let family = if matches!(to, SocketAddr::V4(_)) {
+                    1
+                } else {
+                    2
+                };
+                let text = alloc::format!("|{family}|{}|{}|", to.ip(), to.port());
+                word(text.as_bytes());
+            }
+            Self::List(options, path) | Self::Nlst(options, path) => {
+                let letters = letters(*options);
+                if letters.len() > 1 {
+                    word(&letters);
+                }
+                if let Some(path) = path {
+                    // A path that looks like options needs the mark that they have ended.
+                    if ListOptions::parse(path) != (ListOptions::default(), &path[..]) {
+                        word(b"--");
+                    }
+                    word(path);
+                }
+            }
+            Self::Opts(Opts::Utf8) => word(b"UTF8 ON"),
+            Self::Opts(Opts::Mlst(facts)) => {
+                word(b"MLST ");
+                write_facts(&mut line, *facts);
+            }
+            Self::Mfmt(time, path) => {
+                word(&time_val(*time));
+                word(path);
+            }
+            Self::Mff(facts, path) => {
+                let mut text = Vec::new();
+                if let Some(time) = facts.modified {
+                    text.extend_from_slice(b"Modify=");
+                    text.extend_from_slice(&time_val(time));
+                    text.push(b';');
+                }
+                if let Some(mode) = facts.mode {
+                    text.extend_from_slice(alloc::format!("UNIX.mode={mode:04o};").as_bytes());
+                }
+                word(&text);
+                word(path);
+            }
+            Self::Site(Site::Help) => word(b"HELP"),
+            Self::Site(Site::Chmod(mode, path)) => {
+                word(alloc::format!("CHMOD {mode:04o}").as_bytes());
+                word(path);
+            }
+            Self::Site(Site::Umask(None)) => word(b"UMASK"),
+            Self::Site(Site::Umask(Some(mask))) => {
+                word(alloc::format!("UMASK {mask:03o}").as_bytes());
+            }
+            Self::Site(Site::Symlink(target, path)) => {
+                word(b"SYMLINK");
+                word(target);
+                word(path);
+            }
+            Self::Site(Site::Utime(time, path)) => {
+                word(b"UTIME");
+                word(&time_val(*time));
+                word(path);
+            }
+        }
+        line
+    }
+
+    /// The verb.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Abor => Verb::Abor,
+            Self::Acct(_) => Verb::Acct,
+            Self::Allo(_) => Verb::Allo,
+            Self::Appe(_) => Verb::Appe,
+            Self::Auth(_) => Verb::Auth,
+            Self::Avbl(_) => Verb::Avbl,
+            Self::Ccc => Verb::Ccc,
+            Self::Cdup => Verb::Cdup,
+            Self::Clnt(_) => Verb::Clnt,
+            Self::Csid(_) => Verb::Csid,
+            Self::Cwd(_) => Verb::Cwd,
+            Self::Dele(_) => Verb::Dele,
+            Self::Eprt(_) => Verb::Eprt,
+            Self::Epsv(_) => Verb::Epsv,
+            Self::Feat => Verb::Feat,
+            Self::Help(_) => Verb::Help,
+            Self::Host(_) => Verb::Host,
+            Self::Lang(_) => Verb::Lang,
+            Self::List(..) => Verb::List,
+            Self::Mdtm(_) => Verb::Mdtm,
+            Self::Mff(..) => Verb::Mff,
+            Self::Mfmt(..) => Verb::Mfmt,
+            Self::Mkd(_) => Verb::Mkd,
+            Self::Mlsd(_) => Verb::Mlsd,
+            Self::Mlst(_) => Verb::Mlst,
+            Self::Mode => Verb::Mode,
+            Self::Nlst(..) => Verb::Nlst,
+            Self::Noop => Verb::Noop,
+            Self::Opts(_) => Verb::Opts,
+            Self::Pass(_) => Verb::Pass,
+            Self::Pasv => Verb::Pasv,
+            Self::Pbsz => Verb::Pbsz,
+            Self::Port(_) => Verb::Port,
+            Self::Pret => Verb::Pret,
+            Self::Prot(_) => Verb::Prot,
+            Self::Pwd => Verb::Pwd,
+            Self::Quit => Verb::Quit,
+            Self::Rein => Verb::Rein,
+            Self::Rest(_) => Verb::Rest,
+            Self::Retr(_) => Verb::Retr,
+            Self::Rmd(_) => Verb::Rmd,
+            Self::Rnfr(_) => Verb::Rnfr,
+            Self::Rnto(_) => Verb::Rnto,
+            Self::Site(_) => Verb::Site,
+            Self::Size(_) => Verb::Size,
+            Self::Stat(_) => Verb::Stat,
+            Self::Stor(_) => Verb::Stor,
+            Self::Stou(_) => Verb::Stou,
+            Self::Stru => Verb::Stru,
+            Self::Syst => Verb::Syst,
+            Self::Type(_) => Verb::Type,
+            Self::User(_) => Verb::User,
+        }
+    }
+}
+
+fn letters(options: ListOptions) -> Vec<u8> {
+    let mut letters = Vec::from(*b"-");
+    for (set, letter) in [
+        (options.all, b'a'),
+        (options.long, b'l'),
+        (options.names_only, b'1'),
+        (options.itself, b'd'),
+        (options.classify, b'F'),
+        (options.recursive, b'R'),
+        (options.reverse, b'r'),
+        (options.order == Order::Time, b't'),
+        (options.order == Order::Size, b'S'),
+    ] {
+        if set {
+            letters.push(letter);
+        }
+    }
+    letters
+}
+
+/// The names of the facts, each with its semicolon.
+pub(crate) fn write_facts(out: &mut Vec<u8>, facts: FactSet) {
+    for (_, name) in FactSet::NAMES
+        .iter()
+        .filter(|(fact, _)| facts.contains(*fact))
+    {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b';');
+    }
+}
+
+fn time_val(time: Timestamp) -> Vec<u8> {
+    let mut text = [0; 32];
+    let mut line = Line::new(&mut text);
+    line.time_val(time, false);
+    let length = line.len();
+    let mut text = alloc::string::String::from_utf8_lossy(&text[..length]).into_owned();
+    if time.nanos != 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ".{:09}", time.nanos);
+    }
+    text.into_bytes()
+}

@@ -1,0 +1,226 @@
+//! Bytes of the control connection to command lines: Telnet filtering, line assembly, look-ahead.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use memchr::{memchr, memchr2};
+
+use crate::command::Verb;
+
+const IAC: u8 = 0xff;
+const DM: u8 = 0xf2;
+const IP: u8 = 0xf4;
+const SB: u8 = 0xfa;
+const SE: u8 = 0xf0;
+
+/// Where in a Telnet sequence (RFC 854) the last byte ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Telnet {
+    #[default]
+    Data,
+    /// Behind IAC.
+    Command,
+    /// Behind IAC and WILL, WON'T, DO or DON'T: the option follows.
+    Option,
+    /// Behind IAC IP: the IAC of the DM that follows may have been lost as urgent data.
+    Interrupted,
+    /// Within a subnegotiation.
+    Sub,
+    /// Behind an IAC within a subnegotiation.
+    SubCommand,
+}
+
+/// Command lines that were received and not yet run.
+///
+/// Complete lines stand one behind the other, each with its LF; the beginning of the next one
+/// follows. A line longer than the limit is cut one byte beyond it, which tells it from the
+/// others, and its tail is never kept.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    /// Where the first line begins.
+    head: usize,
+    /// Where the line that is not complete begins.
+    tail: usize,
+    telnet: Telnet,
+    /// Within the tail of a line that is too long.
+    skipping: bool,
+    /// ABOR lines that wait.
+    pub(crate) aborts: u32,
+    /// QUIT lines that wait.
+    pub(crate) quits: u32,
+    /// The last line is AUTH or CCC: nothing behind it is taken until it is answered.
+    pub(crate) barrier: bool,
+}
+
+impl Input {
+    /// Whether a complete line waits.
+    pub(crate) fn has_line(&self) -> bool {
+        self.head < self.tail
+    }
+
+    /// Whether a line has begun and not ended.
+    pub(crate) fn is_amid_line(&self) -> bool {
+        self.tail < self.bytes.len()
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.head
+    }
+
+    /// Takes bytes up to the end of one line, or all. Says how many, and whether a line is
+    /// complete.
+    ///
+    /// `room` bytes may be kept, `limit` is the longest line.
+    pub(crate) fn take(&mut self, bytes: &[u8], room: usize, limit: usize) -> (usize, bool) {
+        if self.telnet == Telnet::Data && !self.skipping {
+            // Most lines come whole and without Telnet: find the end and copy once.
+            let plain = memchr2(b'\n', IAC, bytes);
+            if let Some(end) = plain.filter(|&at| bytes[at] == b'\n' && at < room)
+                && self.bytes.len() - self.tail + end <= limit
+            {
+                self.bytes.extend_from_slice(&bytes[..end]);
+                self.end_line();
+                return (end + 1, true);
+            }
+        }
+        let mut room = room;
+        for (at, &byte) in bytes.iter().enumerate() {
+            if room == 0 {
+                return (at, false);
+            }
+            let Some(byte) = self.filter(byte) else {
+                continue;
+            };
+            if self.skipping {
+                self.skipping = byte != b'\n';
+                continue;
+            }
+            if byte == b'\n' {
+                self.end_line();
+                return (at + 1, true);
+            }
+            self.bytes.push(byte);
+            room -= 1;
+            // A CR that ends the line does not count.
+            let length = self.bytes.len() - self.tail;
+            if length > limit + usize::from(byte == b'\r') {
+                self.skipping = true;
+                self.end_line();
+                return (at + 1, true);
+            }
+        }
+        (bytes.len(), false)
+    }
+
+    /// One byte through the Telnet filter: `None` if it is part of a sequence.
+    fn filter(&mut self, byte: u8) -> Option<u8> {
+        let (next, data) = match (self.telnet, byte) {
+            (Telnet::Data, IAC) | (Telnet::Interrupted, IAC) => (Telnet::Command, None),
+            (Telnet::Interrupted, DM) => (Telnet::Data, None),
+            (Telnet::Data | Telnet::Interrupted, _) => (Telnet::Data, Some(byte)),
+            (Telnet::Command, IAC) => (Telnet::Data, Some(IAC)),
+            (Telnet::Command, IP) => (Telnet::Interrupted, None),
+            (Telnet::Command, SB) => (Telnet::Sub, None),
+            (Telnet::Command, 0xfb..=0xfe) => (Telnet::Option, None),
+            (Telnet::Command, SE..) => (Telnet::Data, None),
+            // The command byte was lost as urgent data.
+            (Telnet::Command, _) => (Telnet::Data, Some(byte)),
+            (Telnet::Option, _) => (Telnet::Data, None),
+            (Telnet::Sub, IAC) => (Telnet::SubCommand, None),
+            // A line end is stronger than a subnegotiation that never ends.
+            (Telnet::Sub, b'\n') => (Telnet::Data, Some(byte)),
+            (Telnet::Sub, _) => (Telnet::Sub, None),
+            (Telnet::SubCommand, SE) => (Telnet::Data, None),
+            (Telnet::SubCommand, _) => (Telnet::Sub, None),
+        };
+        self.telnet = next;
+        data
+    }
+
+    fn end_line(&mut self) {
+        match Verb::of_line(&self.bytes[self.tail..]) {
+            Some(Verb::Abor) => self.aborts += 1,
+            Some(Verb::Quit) => self.quits += 1,
+            Some(Verb::Auth | Verb::Ccc) => self.barrier = true,
+            _ => {}
+        }
+        self.bytes.push(b'\n');
+        self.tail = self.bytes.len();
+    }
+
+    /// The line that came last, without its end.
+    pub(crate) fn last(&self) -> &[u8] {
+        &self.bytes[self.last_start()..self.tail.saturating_sub(1)]
+    }
+
+    /// Forgets the line that came last.
+    pub(crate) fn retract_last(&mut self) {
+        self.tail = self.last_start();
+        self.bytes.truncate(self.tail);
+    }
+
+    fn last_start(&self) -> usize {
+        let lines = &self.bytes[self.head..self.tail.saturating_sub(1).max(self.head)];
+        self.head + memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1)
+    }
+
+    /// Lends out the memory and says where the first line lies in it, without its end. Ends with
+    /// [`Input::restore`].
+    pub(crate) fn lend(&mut self) -> Option<(Vec<u8>, Range<usize>)> {
+        let end = self.head + memchr(b'\n', &self.bytes[self.head..self.tail])?;
+        let line = self.head..end;
+        self.head = end + 1;
+        match Verb::of_line(&self.bytes[line.clone()]) {
+            Some(Verb::Abor) => self.aborts -= 1,
+            Some(Verb::Quit) => self.quits -= 1,
+            _ => {}
+        }
+        let end = if self.bytes[line.clone()].ends_with(b"\r") {
+            line.end - 1
+        } else {
+            line.end
+        };
+        Some((core::mem::take(&mut self.bytes), line.start..end))
+    }
+
+    /// Takes the memory back, and wipes the line that was lent if it was a secret.
+    pub(crate) fn restore(&mut self, mut bytes: Vec<u8>, wipe: Option<Range<usize>>) {
+        if let Some(secret) = wipe.and_then(|range| bytes.get_mut(range)) {
+            wipe_bytes(secret);
+        }
+        self.bytes = bytes;
+        if self.head == self.bytes.len() {
+            self.bytes.clear();
+            (self.head, self.tail) = (0, 0);
+        } else if self.head > self.bytes.len() / 2 {
+            self.bytes.copy_within(self.head.., 0);
+            self.bytes.truncate(self.bytes.len() - self.head);
+            self.tail -= self.head;
+            self.head = 0;
+        }
+    }
+
+    /// Forgets everything; a last partial sequence too.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn shrink(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+/// Overwrites a secret in a way that the compiler keeps: what is written is looked at behind a
+/// barrier.
+pub(crate) fn wipe_bytes(secret: &mut [u8]) {
+    secret.fill(0);
+    core::hint::black_box(secret);
+}

@@ -1,0 +1,76 @@
+//! The one ticket that may be out.
+
+use crate::action::Action;
+use crate::ticket::{Foreign, Request, Ticket, TicketId};
+
+/// Hands out tickets, one at a time, and knows which one is out.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    serial: u32,
+    out: Option<TicketId>,
+    /// The action with the ticket, until it is polled.
+    action: Option<Action>,
+    cancel: Cancel,
+}
+
+/// Whether the ticket that is out shall come back early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cancel {
+    #[default]
+    No,
+    /// [`Action::Cancel`] is to be polled.
+    Wanted,
+    /// It was polled.
+    Sent,
+}
+
+impl Desk {
+    pub(super) fn issue<K: Request>(&mut self, action: impl FnOnce(Ticket<K>) -> Action) {
+        debug_assert!(self.out.is_none(), "a ticket is out already");
+        self.serial = self.serial.wrapping_add(1);
+        let id = TicketId(self.serial);
+        self.out = Some(id);
+        self.action = Some(action(Ticket::new(id)));
+        self.cancel = Cancel::No;
+    }
+
+    /// The ticket that is out shall come back early.
+    pub(super) fn cancel(&mut self) {
+        if self.out.is_some() && self.cancel == Cancel::No {
+            self.cancel = Cancel::Wanted;
+        }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel != Cancel::No
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Action> {
+        if let Some(action) = self.action.take() {
+            return Some(action);
+        }
+        if self.cancel != Cancel::Wanted {
+            return None;
+        }
+        self.cancel = Cancel::Sent;
+        self.out.map(Action::Cancel)
+    }
+
+    /// A ticket came back.
+    pub(super) fn settle(&mut self, id: TicketId) -> Result<(), Foreign> {
+        if self.out != Some(id) {
+            return Err(Foreign);
+        }
+        self.out = None;
+        self.cancel = Cancel::No;
+        Ok(())
+    }
+
+    /// No ticket is waited for any more.
+    pub(super) fn abandon(&mut self) {
+        *self = Self {
+            serial: self.serial,
+            ..Self::default()
+        };
+    }
+}

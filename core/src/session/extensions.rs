@@ -1,0 +1,194 @@
+//! What a server tells of itself: FEAT, OPTS, HELP, SYST, STAT, CSID, LANG.
+
+use bstr::{BStr, ByteSlice};
+
+use super::run::{Job, Look, Work};
+use super::{Login, Session};
+use crate::account::Rights;
+use crate::command::{Opts, Type, VERBS, Verb, write_facts};
+use crate::config::Style;
+use crate::listing::FactSet;
+
+/// Whether a verb is offered: those of TLS are known but have nothing behind them.
+const fn is_offered(verb: Verb) -> bool {
+    !matches!(verb, Verb::Auth | Verb::Ccc | Verb::Pbsz | Verb::Prot)
+}
+
+impl Session {
+    /// RFC 2389 section 3: one feature on each line, behind one space.
+    pub(super) fn feat(&mut self) {
+        let can = self.capabilities();
+        self.output.first(211, "Features:");
+        let features: [(&str, bool); 15] = [
+            ("AVBL", can.available),
+            ("CLNT", true),
+            ("CSID", true),
+            ("EPRT", self.config.active),
+            ("EPSV", self.config.passive),
+            ("HOST", true),
+            ("LANG EN*", true),
+            ("MDTM", true),
+            ("MFF Modify;UNIX.mode;", can.set_time && can.set_mode),
+            ("MFMT", can.set_time),
+            ("PRET", true),
+            ("REST STREAM", true),
+            ("SIZE", true),
+            ("TVFS", true),
+            ("UTF8", true),
+        ];
+        for (feature, _) in features.iter().filter(|(_, offered)| *offered) {
+            self.output.inner().text(feature.as_bytes()).end();
+        }
+        let facts = self.settings.facts;
+        self.output
+            .inner()
+            .with(|out| {
+                out.extend_from_slice(b"MLST ");
+                for (fact, name) in FactSet::NAMES {
+                    out.extend_from_slice(name.as_bytes());
+                    out.extend_from_slice(if facts.contains(fact) { b"*;" } else { b";" });
+                }
+            })
+            .end();
+        self.done(211, "End");
+    }
+
+    pub(super) fn opts(&mut self, option: Opts) {
+        match option {
+            Opts::Utf8 => self.done(200, "UTF-8 is on."),
+            Opts::Mlst(facts) => {
+                self.settings.facts = facts;
+                self.output
+                    .begin(200, b' ')
+                    .text(b"MLST OPTS ")
+                    .with(|out| write_facts(out, facts))
+                    .end();
+                self.finished(200);
+            }
+        }
+    }
+
+    pub(super) fn syst(&mut self) {
+        let system = match self.config.style {
+            Style::Unix => "UNIX Type: L8",
+            Style::MsDos => "Windows_NT",
+        };
+        self.done(215, system);
+    }
+
+    pub(super) fn csid(&mut self) {
+        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        self.output
+            .begin(200, b' ')
+            .text(b"Name=Wharf; Version=")
+            .text(version)
+            .text(b"; CaseSensitive=1; DirSep=/;")
+            .end();
+        self.finished(200);
+    }
+
+    /// RFC 2640 section 4: English is all there is.
+    pub(super) fn lang(&mut self, tag: Option<&BStr>) {
+        let english = |tag: &BStr| {
+            let language = tag.split_str(b"-").next().unwrap_or_default();
+            language.trim_ascii().eq_ignore_ascii_case(b"EN")
+        };
+        if tag.is_none_or(english) {
+            self.done(200, "Replies are in English.");
+        } else {
+            self.done(504, "Replies are in English only.");
+        }
+    }
+
+    pub(super) fn help(&mut self, topic: Option<&BStr>) {
+        match topic.map(|topic| topic.trim_ascii()) {
+            None => {
+                self.output.first(214, "These commands are known:");
+                let mut names = VERBS
+                    .iter()
+                    .map(|(verb, ..)| *verb)
+                    .filter(|verb| is_offered(*verb));
+                let mut name = || names.next().map(Verb::name);
+                while let Some(first) = name() {
+                    let mut line = self.output.inner().text(first.as_bytes());
+                    for next in core::iter::from_fn(&mut name).take(9) {
+                        line = line.text(b" ").text(next.as_bytes());
+                    }
+                    line.end();
+                }
+                self.done(214, "HELP verb shows its syntax.");
+            }
+            Some(word) => match Verb::parse(word).filter(|verb| is_offered(*verb)) {
+                Some(Verb::Site) => self.site_help(),
+                Some(verb) if !verb.syntax().is_empty() => {
+                    self.output
+                        .begin(214, b' ')
+                        .text(verb.syntax().as_bytes())
+                        .end();
+                    self.finished(214);
+                }
+                _ => self.done(504, "No such command."),
+            },
+        }
+    }
+
+    pub(super) fn site_help(&mut self) {
+        let can = self.capabilities();
+        self.output.first(214, "These SITE commands are known:");
+        for (syntax, offered) in [
+            ("CHMOD mode path", can.set_mode),
+            ("HELP", true),
+            ("SYMLINK target path", can.symlink),
+            ("UMASK [mask]", can.set_mode),
+            ("UTIME YYYYMMDDhhmm[ss] path", can.set_time),
+        ] {
+            if offered {
+                self.output.inner().text(syntax.as_bytes()).end();
+            }
+        }
+        self.done(214, "End.");
+    }
+
+    pub(super) fn stat(&mut self, path: Option<&BStr>) {
+        match path {
+            Some(path) => {
+                if self.permit(Rights::LIST) {
+                    self.look(path, Look::Status);
+                }
+            }
+            None => {
+                self.write_status();
+                self.finished(211);
+            }
+        }
+    }
+
+    /// The answer to STAT without a path, also in the middle of a transfer.
+    pub(super) fn write_status(&mut self) {
+        self.output.first(211, "Status:");
+        let ip = alloc::format!("Connected from {}", self.ends.peer.ip().to_canonical());
+        self.output.inner().text(ip.as_bytes()).end();
+        if let Login::Account { .. } = self.login {
+            // A name may be as long as a line; the reply has no room for all of it.
+            let name = &self.username[..self.username.len().min(256)];
+            self.output.inner().text(b"Logged in as ").text(name).end();
+        }
+        let representation = match self.settings.representation {
+            Type::Ascii => "TYPE: ASCII, STRUcture: File, MODE: Stream",
+            Type::Image => "TYPE: Image, STRUcture: File, MODE: Stream",
+        };
+        self.output.inner().text(representation.as_bytes()).end();
+        match &self.work {
+            Work::Waiting(Job::Transfer(transfer)) => {
+                let line = self.output.inner().text(transfer.verb().name().as_bytes());
+                let line = line.text(b": ").number(transfer.bytes());
+                match transfer.length() {
+                    Some(length) => line.text(b" of ").number(length).text(b" bytes").end(),
+                    None => line.text(b" bytes").end(),
+                }
+            }
+            _ => self.output.inner().text(b"No transfer runs").end(),
+        }
+        self.output.line(211, "End.");
+    }
+}

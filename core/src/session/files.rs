@@ -1,0 +1,183 @@
+//! Commands that change the storage: DELE, RMD, MKD, RNFR and RNTO, MFMT, MFF, SITE.
+
+use bstr::BStr;
+
+use super::Session;
+use super::run::{Job, Look};
+use crate::account::Rights;
+use crate::action::{Action, Edit, Facts};
+use crate::command::Verb;
+use crate::failure::Failure;
+use crate::time::Timestamp;
+
+impl Session {
+    pub(super) fn dele(&mut self, path: &BStr) {
+        if self.permit(Rights::DELETE) && self.target(path) {
+            self.change(Verb::Dele, Edit::Delete);
+        }
+    }
+
+    pub(super) fn rmd(&mut self, path: &BStr) {
+        if self.permit(Rights::DELETE) && self.target(path) {
+            if self.path.is_root() {
+                self.refuse(Failure::Denied);
+            } else {
+                self.change(Verb::Rmd, Edit::RemoveDirectory);
+            }
+        }
+    }
+
+    pub(super) fn mkd(&mut self, path: &BStr) {
+        if self.permit(Rights::MKDIR) && self.new_target(path) {
+            self.change(
+                Verb::Mkd,
+                Edit::MakeDirectory {
+                    umask: self.settings.umask,
+                },
+            );
+        }
+    }
+
+    pub(super) fn rnfr(&mut self, path: &BStr) {
+        self.settings.rename_from = None;
+        if !self.capabilities().rename {
+            self.refuse_verb();
+        } else if self.permit(Rights::RENAME) {
+            self.look(path, Look::RenameFrom);
+        }
+    }
+
+    pub(super) fn rnto(&mut self, path: &BStr) {
+        // Whatever becomes of it, the name is used up.
+        let Some(from) = self.settings.rename_from.take() else {
+            self.done(503, "RNFR comes first.");
+            return;
+        };
+        if !self.new_target(path) {
+            return;
+        }
+        if self.path != from && self.path.is_within(&from) {
+            self.refuse(Failure::BadMove);
+            return;
+        }
+        self.other = from;
+        let replace = self.rights().contains(Rights::OVERWRITE);
+        self.change(Verb::Rnto, Edit::Rename { replace });
+    }
+
+    pub(super) fn mfmt(&mut self, time: Timestamp, path: &BStr) {
+        self.set(
+            Verb::Mfmt,
+            Facts {
+                modified: Some(time),
+                mode: None,
+            },
+            path,
+        );
+    }
+
+    pub(super) fn mff(&mut self, facts: Facts, path: &BStr) {
+        self.set(Verb::Mff, facts, path);
+    }
+
+    pub(super) fn utime(&mut self, time: Timestamp, path: &BStr) {
+        self.set(
+            Verb::Site,
+            Facts {
+                modified: Some(time),
+                mode: None,
+            },
+            path,
+        );
+    }
+
+    pub(super) fn chmod(&mut self, mode: u16, path: &BStr) {
+        self.set(
+            Verb::Site,
+            Facts {
+                modified: None,
+                mode: Some(mode),
+            },
+            path,
+        );
+    }
+
+    fn set(&mut self, verb: Verb, facts: Facts, path: &BStr) {
+        let can = self.capabilities();
+        let able =
+            (facts.modified.is_none() || can.set_time) && (facts.mode.is_none() || can.set_mode);
+        if !able {
+            self.refuse_verb();
+        } else if self.permit(Rights::OVERWRITE) && self.target(path) {
+            self.change(verb, Edit::Set(facts));
+        }
+    }
+
+    pub(super) fn symlink(&mut self, target: &BStr, path: &BStr) {
+        if !self.capabilities().symlink {
+            self.refuse_verb();
+        } else if self.permit(Rights::WRITE) && self.target(target) {
+            // The target means what it would mean to CWD, not what the link's place makes of it.
+            self.other = core::mem::take(&mut self.path);
+            if self.new_target(path) {
+                self.change(Verb::Site, Edit::Symlink);
+            }
+        }
+    }
+
+    pub(super) fn umask(&mut self, mask: Option<u16>) {
+        if !self.capabilities().set_mode {
+            self.refuse_verb();
+        } else if mask.is_some() {
+            self.settings.umask = mask;
+            self.done(200, "Mask set for this session.");
+        } else if let Some(mask) = self.settings.umask {
+            let digits = [6, 3, 0].map(|shift| b'0' + (mask >> shift & 7) as u8);
+            self.output
+                .begin(200, b' ')
+                .text(b"The mask is ")
+                .text(&digits)
+                .text(b".")
+                .end();
+            self.finished(200);
+        } else {
+            self.done(200, "The mask is the server's.");
+        }
+    }
+
+    fn change(&mut self, verb: Verb, edit: Edit) {
+        let limit = self.config.limits.request;
+        self.ask(Job::Change(verb), limit, |ticket| {
+            Action::Change(ticket, edit)
+        });
+    }
+
+    pub(super) fn on_change(&mut self, verb: Verb, outcome: Result<(), Failure>) {
+        match (outcome, verb) {
+            (Ok(()), Verb::Mkd) => {
+                self.output
+                    .begin(257, b' ')
+                    .quoted(self.path.as_bytes())
+                    .text(b" created.")
+                    .end();
+                self.finished(257);
+            }
+            // This very text is what some clients look for.
+            (Err(Failure::Exists), Verb::Mkd) => self.done(550, "Directory already exists"),
+            (Err(Failure::Unsupported), _) => self.refuse_verb(),
+            (Err(failure), _) => self.refuse(failure),
+            (Ok(()), Verb::Dele) => self.done(250, "Deleted."),
+            (Ok(()), Verb::Rmd) => self.done(250, "Directory removed."),
+            (Ok(()), Verb::Rnto) => self.done(250, "Renamed."),
+            (Ok(()), Verb::Mfmt | Verb::Mff) => {
+                self.output
+                    .begin(213, b' ')
+                    .text(b"Set; ")
+                    .text(self.path.as_bytes())
+                    .end();
+                self.finished(213);
+            }
+            (Ok(()), _) => self.done(200, "Done."),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! USER, PASS, REIN, HOST: who the client is.
+
+use bstr::{BStr, BString};
+
+use super::run::{After, Job, Penalty, Work};
+use super::{Login, Session, Settings};
+use crate::account::{Denied, Grant};
+use crate::action::Action;
+use crate::command::Type;
+use crate::note::Note;
+use crate::timer::Timer;
+
+impl Session {
+    /// The answer is the same for every name (RFC 2577 section 6).
+    pub(super) fn user(&mut self, name: &BStr) {
+        self.username.clear();
+        self.username.extend_from_slice(name);
+        self.log_out(After::User);
+    }
+
+    pub(super) fn rein(&mut self) {
+        self.username.clear();
+        self.log_out(After::Rein);
+    }
+
+    /// Forgets the account and everything that was set, and what stood ready for data.
+    fn log_out(&mut self, after: After) {
+        self.login = Login::Nobody;
+        self.cwd = crate::VPath::root();
+        let data = core::mem::take(&mut self.settings).data;
+        if !self.timers.is_set(Timer::Login) {
+            self.timers
+                .set(Timer::Login, self.now, self.config.limits.login);
+        }
+        self.forget(data, after);
+    }
+
+    /// What USER and REIN say once nothing is left of the login before.
+    pub(super) fn logged_out(&mut self, after: After) {
+        if after == After::User {
+            self.login = Login::Named;
+            self.done(331, "Password, please.");
+        } else {
+            self.done(220, "Ready for a new user.");
+        }
+    }
+
+    pub(super) fn pass(&mut self, password: &BStr) {
+        match self.login {
+            Login::Nobody => self.done(503, "Log in with USER first."),
+            Login::Account { .. } => self.done(503, "You are logged in already."),
+            Login::Named => {
+                self.password.extend_from_slice(password);
+                self.ask(Job::Login, self.config.limits.request, Action::Login);
+            }
+        }
+    }
+
+    pub(super) fn on_login(&mut self, outcome: Result<Grant, Denied>) {
+        self.wipe_password();
+        self.login = Login::Nobody;
+        match outcome {
+            Ok(grant) => {
+                self.timers.clear(Timer::Login);
+                self.tries = 0;
+                self.login = Login::Account {
+                    rights: grant.rights,
+                    capabilities: grant.capabilities,
+                };
+                self.cwd = grant.start;
+                self.settings = Settings {
+                    representation: Type::Ascii,
+                    ..Settings::default()
+                };
+                self.journal.push(Note::LoggedIn {
+                    username: self.noted_name(),
+                });
+                self.done(230, "Logged in.");
+            }
+            Err(Denied::Credentials) => self.punish(),
+            Err(Denied::TooMany) => self.farewell(421, "Too many connections, try again later."),
+            Err(Denied::Unavailable) => self.farewell(421, "Logins are not possible now."),
+        }
+    }
+
+    /// Answers a refused login after a time that doubles with each.
+    fn punish(&mut self) {
+        self.tries += 1;
+        self.journal.push(Note::LoginRefused {
+            username: self.noted_name(),
+            tries: self.tries,
+        });
+        let limits = &self.config.limits;
+        let last = self.tries >= limits.login_tries;
+        let penalty = if last { Penalty::Last } else { Penalty::Retry };
+        let doublings = (self.tries - 1).min(16);
+        let delay = limits.login_delay.saturating_mul(1 << doublings);
+        self.work = Work::Penalty(penalty);
+        if delay.is_zero() || self.lost {
+            self.on_timer(Timer::Penalty);
+        } else {
+            self.timers.set(Timer::Penalty, self.now, delay);
+        }
+    }
+
+    /// A virtual host is named before USER or not at all (RFC 7151 section 3.1).
+    pub(super) fn host(&mut self) {
+        match self.login {
+            Login::Nobody => self.done(220, "Host accepted."),
+            Login::Named | Login::Account { .. } => self.done(503, "HOST comes before USER."),
+        }
+    }
+
+    fn noted_name(&self) -> BString {
+        BString::from(&self.username[..])
+    }
+}

@@ -1,0 +1,466 @@
+//! [`Session`]: the protocol of one control connection.
+
+mod data;
+mod desk;
+mod extensions;
+mod files;
+mod login;
+mod navigation;
+mod run;
+mod time;
+mod transfer;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use bstr::{BStr, BString, ByteSlice};
+
+use crate::account::{Capabilities, Rights};
+use crate::action::Action;
+use crate::command::{Type, Verb};
+use crate::config::{Config, Notes};
+use crate::line::{Input, wipe_bytes};
+use crate::listing::FactSet;
+use crate::note::{Journal, Note};
+use crate::path::VPath;
+use crate::reply::{MAX_REPLY, Output, SHORT_REPLY};
+use crate::ticket::{Event, Foreign};
+use crate::time::Instant;
+use crate::timer::{Timer, Timers};
+use data::Data;
+use desk::Desk;
+use run::{Job, Work};
+
+/// The two ends of the control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The server's.
+    pub local: SocketAddr,
+    /// The client's. Data connections are made with this address and no other.
+    pub peer: SocketAddr,
+}
+
+/// The protocol of one control connection: bytes and outcomes in, bytes and actions out.
+///
+/// The [crate page](crate) shows the loop that drives it, and the contract.
+pub struct Session {
+    config: Arc<Config>,
+    ends: Endpoints,
+    /// The latest time that was told; it never goes back.
+    now: Instant,
+    input: Input,
+    output: Output,
+    timers: Timers,
+    desk: Desk,
+    work: Work,
+    journal: Journal,
+    /// The command in hand, for its note.
+    noted: Option<BString>,
+
+    login: Login,
+    username: Vec<u8>,
+    password: Vec<u8>,
+    /// Logins that were refused.
+    tries: u32,
+    /// Lines before the login that were no commands.
+    bad_commands: u32,
+
+    cwd: VPath,
+    path: VPath,
+    other: VPath,
+    settings: Settings,
+
+    /// The client will send no more.
+    ended: bool,
+    /// The control connection is gone.
+    lost: bool,
+    /// The server wants to stop.
+    stopping: bool,
+    /// An ABOR that waits has met a transfer.
+    aborted: bool,
+}
+
+/// Who the client is.
+#[derive(Clone, Copy, Debug)]
+enum Login {
+    /// Nobody yet.
+    Nobody,
+    /// USER was given.
+    Named,
+    /// Logged in.
+    Account {
+        rights: Rights,
+        capabilities: Capabilities,
+    },
+}
+
+/// What a login starts with, and REIN and USER go back to.
+#[derive(Debug, Default)]
+struct Settings {
+    representation: Type,
+    data: Data,
+    /// EPSV ALL was given.
+    epsv_only: bool,
+    /// REST, for the next transfer.
+    restart: u64,
+    /// ALLO, for the next upload.
+    announced: Option<u64>,
+    /// RNFR, for RNTO.
+    rename_from: Option<VPath>,
+    facts: FactSet,
+    umask: Option<u16>,
+}
+
+impl Session {
+    /// A session for a client that has just connected. The greeting waits in
+    /// [`transmit`](Session::transmit).
+    #[must_use]
+    pub fn new(config: &Arc<Config>, ends: Endpoints, now: Instant) -> Self {
+        let mut session = Self {
+            config: Arc::clone(config),
+            ends,
+            now,
+            input: Input::default(),
+            output: Output::default(),
+            timers: Timers::default(),
+            desk: Desk::default(),
+            work: Work::Idle,
+            journal: Journal::default(),
+            noted: None,
+            login: Login::Nobody,
+            username: Vec::new(),
+            password: Vec::new(),
+            tries: 0,
+            bad_commands: 0,
+            cwd: VPath::root(),
+            path: VPath::root(),
+            other: VPath::root(),
+            settings: Settings::default(),
+            ended: false,
+            lost: false,
+            stopping: false,
+            aborted: false,
+        };
+        let config = Arc::clone(config);
+        session.timers.set(Timer::Login, now, config.limits.login);
+        session.output.line(220, &config.greeting);
+        session.rest();
+        session
+    }
+
+    /// Whether [`receive`](Session::receive) would take a byte.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        !self.ended && !self.work.is_over() && !self.input.barrier && self.input_room() > 0
+    }
+
+    /// Takes bytes of the control connection, runs the commands in them as far as nothing is
+    /// waited for, and says how many bytes were taken. The others stay the embedder's, to be
+    /// given again when [`wants_input`](Session::wants_input) says so.
+    #[must_use = "bytes that were not taken must be given again"]
+    pub fn receive(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        self.advance_clock(now);
+        let mut taken = 0;
+        while taken < bytes.len() && self.wants_input() {
+            let amid = self.input.is_amid_line();
+            let room = self.input_room();
+            let (count, complete) = self
+                .input
+                .take(&bytes[taken..], room, self.config.limits.line);
+            taken += count;
+            if complete {
+                self.timers.clear(Timer::Line);
+                self.on_line();
+            } else if !amid && self.input.is_amid_line() {
+                self.timers
+                    .set(Timer::Line, self.now, self.config.limits.line_time);
+            }
+        }
+        taken
+    }
+
+    /// The client will send no more, though it may still read. Complete lines that wait still
+    /// run; a transfer is aborted unless a QUIT waits behind it.
+    pub fn receive_eof(&mut self, now: Instant) {
+        self.advance_clock(now);
+        self.ended = true;
+        self.timers.clear(Timer::Line);
+        if self.input.quits == 0 {
+            self.abort_transfer(crate::Reason::ControlLost);
+        }
+        self.advance();
+    }
+
+    /// The control connection broke: nothing can be sent or received any more. What runs is
+    /// cancelled, and [`Action::Disconnect`] comes when all of it has come back.
+    pub fn lost(&mut self, now: Instant) {
+        self.advance_clock(now);
+        self.ended = true;
+        self.lost = true;
+        self.input.clear();
+        self.output.clear();
+        self.timers.clear(Timer::Unread);
+        if let Work::Penalty(_) = self.work {
+            self.work = Work::Idle;
+        }
+        self.abort_transfer(crate::Reason::ControlLost);
+        self.desk.cancel();
+        self.advance();
+    }
+
+    /// The server wants to stop: the client gets 421 as soon as no command runs. A transfer that
+    /// still runs after `grace` is aborted.
+    pub fn shutdown(&mut self, now: Instant, grace: Duration) {
+        self.advance_clock(now);
+        if self.stopping || self.work.is_over() {
+            return;
+        }
+        self.stopping = true;
+        if grace.is_zero() {
+            self.abort_transfer(crate::Reason::Shutdown);
+        } else {
+            self.timers.set(Timer::Grace, self.now, grace);
+        }
+        self.advance();
+    }
+
+    /// The bytes to write next to the control connection.
+    #[must_use]
+    pub fn transmit(&self) -> &[u8] {
+        self.output.waiting()
+    }
+
+    /// The first `count` bytes of [`transmit`](Session::transmit) were written.
+    pub fn transmitted(&mut self, now: Instant, count: usize) {
+        self.advance_clock(now);
+        self.output.sent(count);
+        if self.output.is_empty() {
+            self.timers.clear(Timer::Unread);
+        } else {
+            self.timers
+                .set(Timer::Unread, self.now, self.config.limits.unread);
+        }
+        self.advance();
+    }
+
+    /// When [`tick`](Session::tick) must be called at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Lets time pass. Afterwards the deadline is none or later than `now`.
+    pub fn tick(&mut self, now: Instant) {
+        self.advance_clock(now);
+        while let Some(timer) = self.timers.expired(self.now) {
+            self.on_timer(timer);
+        }
+        self.advance();
+    }
+
+    /// The next thing to do, if there is one.
+    #[must_use = "a ticket that is dropped is never answered"]
+    pub fn poll(&mut self) -> Option<Action> {
+        if let Some(action) = self.desk.poll() {
+            return Some(action);
+        }
+        if matches!(self.work, Work::Closing) && self.output.is_empty() {
+            self.work = Work::Closed;
+            self.timers.clear_all();
+            return Some(Action::Disconnect);
+        }
+        None
+    }
+
+    /// Takes the answer to a request.
+    ///
+    /// # Errors
+    /// [`Foreign`] if this session does not wait for it; nothing is changed.
+    pub fn handle(&mut self, now: Instant, event: Event) -> Result<(), Foreign> {
+        self.advance_clock(now);
+        self.desk.settle(event.id)?;
+        self.timers.clear(Timer::Ticket);
+        match core::mem::replace(&mut self.work, Work::Running) {
+            Work::Waiting(job) => self.on_outcome(job, event.outcome),
+            other => self.work = other,
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// `total` bytes of the transfer that runs have moved so far. Feeds STAT and keeps the stall
+    /// timer from expiring; call it before [`tick`](Session::tick).
+    pub fn progress(&mut self, now: Instant, total: u64) {
+        self.advance_clock(now);
+        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work
+            && transfer.advance_to(total)
+        {
+            self.timers
+                .set(Timer::Ticket, self.now, self.config.limits.stall);
+        }
+    }
+
+    /// Takes bytes of the listing that [`Action::Report`] asked for, whole lines, and says how
+    /// many were taken: none if no report is wanted or no room is left for now.
+    #[must_use = "bytes that were not taken must be given again"]
+    pub fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
+        self.advance_clock(now);
+        self.on_report(lines)
+    }
+
+    /// Something that happened since the last call, oldest first. May be ignored.
+    pub fn note(&mut self) -> Option<Note> {
+        self.journal.pop()
+    }
+
+    /// What the request in hand is about. The same until it is answered.
+    #[must_use]
+    pub fn path(&self) -> &VPath {
+        &self.path
+    }
+
+    /// The old name, for [`Edit::Rename`](crate::Edit::Rename).
+    #[must_use]
+    pub fn rename_from(&self) -> &VPath {
+        &self.other
+    }
+
+    /// What the link points to, for [`Edit::Symlink`](crate::Edit::Symlink).
+    #[must_use]
+    pub fn link_target(&self) -> &VPath {
+        &self.other
+    }
+
+    /// The argument of USER.
+    #[must_use]
+    pub fn username(&self) -> &BStr {
+        self.username.as_bstr()
+    }
+
+    /// The argument of PASS, for [`Action::Login`]. Wiped once that is answered.
+    #[must_use]
+    pub fn password(&self) -> &[u8] {
+        &self.password
+    }
+
+    /// The two ends of the control connection.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        self.ends
+    }
+
+    /// Bytes of memory beyond the session itself.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        let paths = self.cwd.capacity() + self.path.capacity() + self.other.capacity();
+        self.input.capacity()
+            + self.output.capacity()
+            + self.username.capacity()
+            + self.password.capacity()
+            + paths
+    }
+
+    /// Bytes of command lines that may still be taken. A whole line always fits.
+    fn input_room(&self) -> usize {
+        let limits = &self.config.limits;
+        let bound = limits.look_ahead.max(limits.line + 2);
+        bound.saturating_sub(self.input.len())
+    }
+
+    fn advance_clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Whether a command may start: there is room for its reply.
+    fn has_reply_room(&self) -> bool {
+        self.output.is_empty() || self.output.room(self.output_limit()) >= MAX_REPLY
+    }
+
+    fn output_limit(&self) -> usize {
+        self.config.limits.output.max(MAX_REPLY + SHORT_REPLY)
+    }
+
+    /// The final reply of the command in hand, of one line.
+    fn done(&mut self, code: u16, text: &str) {
+        self.output.line(code, text);
+        self.finished(code);
+    }
+
+    /// The final reply of the command in hand is written.
+    fn finished(&mut self, code: u16) {
+        if let Some(line) = self.noted.take() {
+            self.journal.push(Note::Command { line, code });
+        }
+        self.input.barrier = false;
+        self.work = Work::Idle;
+        self.rest();
+    }
+
+    /// Nothing is to be done: the times that count while no command runs begin.
+    fn rest(&mut self) {
+        let limits = &self.config.limits;
+        self.timers.set(Timer::Idle, self.now, limits.idle);
+        self.timers
+            .set(Timer::Buffers, self.now, limits.keep_buffers);
+        if !self.timers.is_set(Timer::Unread) {
+            self.timers.set(Timer::Unread, self.now, limits.unread);
+        }
+    }
+
+    /// The final reply and the end of the session.
+    fn farewell(&mut self, code: u16, text: &str) {
+        self.done(code, text);
+        self.close();
+    }
+
+    /// Nothing more is taken; what is written is still sent.
+    fn close(&mut self) {
+        self.input.clear();
+        if self.lost {
+            self.output.clear();
+        }
+        self.work = Work::Closing;
+        let unread = self.config.limits.unread;
+        self.timers.clear_all();
+        self.timers.set(Timer::Unread, self.now, unread);
+    }
+
+    /// Keeps the line for its note, if commands are noted.
+    fn note_line(&mut self, verb: Option<Verb>, line: &[u8]) {
+        if self.config.notes == Notes::Commands {
+            let line = if verb == Some(Verb::Pass) {
+                b"PASS ****"
+            } else {
+                line
+            };
+            self.noted = Some(BString::from(line));
+        }
+    }
+
+    /// Overwrites the password.
+    fn wipe_password(&mut self) {
+        wipe_bytes(&mut self.password);
+        self.password = Vec::new();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.wipe_password();
+    }
+}
+
+impl fmt::Debug for Session {
+    /// Neither the password nor what was received is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("peer", &self.ends.peer)
+            .field("login", &self.login)
+            .field("work", &self.work)
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
+    }
+}

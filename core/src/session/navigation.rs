@@ -1,0 +1,234 @@
+//! CWD, CDUP, PWD, and every command that looks at one path: SIZE, MDTM, MLST, RNFR, STAT.
+
+use bstr::{BStr, ByteSlice};
+
+use super::Session;
+use super::run::{Job, Look};
+use crate::account::Rights;
+use crate::action::{Action, Answer, Optional};
+use crate::command::Type;
+use crate::entry::{Entry, Metadata};
+use crate::failure::Failure;
+use crate::listing::{Form, Line, ListOptions, Listing};
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+
+/// What is needed to learn that something exists: any right that lets one find out anyway.
+const KNOW: Rights = Rights::LIST.union(Rights::READ).union(Rights::WRITE);
+
+impl Session {
+    pub(super) fn pwd(&mut self) {
+        self.output
+            .begin(257, b' ')
+            .quoted(self.cwd.as_bytes())
+            .text(b" is the current directory.")
+            .end();
+        self.finished(257);
+    }
+
+    pub(super) fn cwd(&mut self, path: &BStr) {
+        self.look(path, Look::Enter);
+    }
+
+    pub(super) fn mlst(&mut self, path: Option<&BStr>) {
+        if self.permit(Rights::LIST) {
+            self.look(path.unwrap_or_default(), Look::Facts);
+        }
+    }
+
+    /// Asks the storage about a path.
+    pub(super) fn look(&mut self, path: &BStr, look: Look) {
+        if !self.rights().intersects(KNOW) && !matches!(look, Look::Enter | Look::RenameFrom) {
+            self.refuse(Failure::Denied);
+        } else if self.target(path) {
+            self.ask(Job::Look(look), self.config.limits.request, Action::Stat);
+        }
+    }
+
+    pub(super) fn on_look(&mut self, look: Look, outcome: Result<Metadata, Failure>) {
+        if let Look::List(transfer, options) = look {
+            self.on_list_target(transfer, options, outcome);
+            return;
+        }
+        let facts = match outcome {
+            Ok(facts) => facts,
+            Err(failure) => return self.refuse(failure),
+        };
+        match look {
+            Look::Enter if facts.kind.is_directory() => {
+                core::mem::swap(&mut self.cwd, &mut self.path);
+                self.output
+                    .begin(250, b' ')
+                    .quoted(self.cwd.as_bytes())
+                    .text(b" is the current directory.")
+                    .end();
+                self.finished(250);
+            }
+            Look::Enter => self.refuse(Failure::NotADirectory),
+            Look::Size => self.on_size(&facts),
+            Look::Modified if !facts.kind.is_file() => self.refuse(Failure::NotAFile),
+            Look::Modified => match facts.modified {
+                Some(modified) => self.time_reply(modified),
+                None => self.done(550, "The time of last change is not known."),
+            },
+            Look::Facts => self.facts_reply(&facts),
+            Look::RenameFrom => {
+                self.settings.rename_from = Some(self.path.clone());
+                self.done(350, "Ready for RNTO.");
+            }
+            Look::Status => self.on_status(&facts),
+            Look::List(..) => {}
+        }
+    }
+
+    /// In TYPE A the length is that of the translated file, which must be counted.
+    fn on_size(&mut self, facts: &Metadata) {
+        let limit = self.config.limits.text_size;
+        if !facts.kind.is_file() {
+            self.refuse(if facts.kind.is_directory() {
+                Failure::IsADirectory
+            } else {
+                Failure::NotAFile
+            });
+        } else if self.settings.representation == Type::Image {
+            self.number_reply(facts.size);
+        } else if facts.size > limit {
+            self.done(550, "Too large to count in TYPE A; use TYPE I.");
+        } else {
+            self.ask(
+                Job::Count,
+                self.config.limits.request,
+                |ticket: Ticket<Optional>| Action::Optional(ticket, Optional::TextSize { limit }),
+            );
+        }
+    }
+
+    pub(super) fn avbl(&mut self, path: Option<&BStr>) {
+        if !self.capabilities().available {
+            self.refuse_verb();
+        } else if self.permit(Rights::WRITE) && self.target(path.unwrap_or_default()) {
+            self.ask(
+                Job::Count,
+                self.config.limits.request,
+                |ticket: Ticket<Optional>| Action::Optional(ticket, Optional::Available),
+            );
+        }
+    }
+
+    /// SIZE in TYPE A and AVBL answer alike.
+    pub(super) fn on_count(&mut self, outcome: Result<Answer, Failure>) {
+        match outcome {
+            Ok(Answer::Bytes(number)) => self.number_reply(number),
+            Err(Failure::TooLarge) => self.done(550, "Too large to count in TYPE A; use TYPE I."),
+            Err(Failure::Unsupported) => self.done(550, "Not available in TYPE A; use TYPE I."),
+            Err(failure) => self.refuse(failure),
+        }
+    }
+
+    fn number_reply(&mut self, number: u64) {
+        self.output.begin(213, b' ').number(number).end();
+        self.finished(213);
+    }
+
+    fn time_reply(&mut self, moment: Timestamp) {
+        let mut text = [0; 24];
+        let mut line = Line::new(&mut text);
+        line.time_val(moment, true);
+        let length = line.len();
+        self.output.begin(213, b' ').text(&text[..length]).end();
+        self.finished(213);
+    }
+
+    /// MLST: the facts of one path, which is printed whole (RFC 3659 section 7.2).
+    fn facts_reply(&mut self, facts: &Metadata) {
+        let listing = Listing::new(self.facts_form(), ListOptions::default());
+        let entry = Entry {
+            name: b"".as_bstr(),
+            metadata: *facts,
+            target: None,
+        };
+        let mut text = [0; 256];
+        let length = listing.write_facts(&entry, &mut text);
+        self.output.first(250, "Facts follow.");
+        self.output
+            .inner()
+            .text(&text[..length])
+            .text(self.path.as_bytes())
+            .end();
+        self.done(250, "End.");
+    }
+
+    /// MLST and MLSD show what the client chose by OPTS.
+    pub(super) fn facts_form(&self) -> Form {
+        Form::Facts {
+            facts: self.settings.facts,
+            rights: self.rights(),
+            capabilities: self.capabilities(),
+        }
+    }
+
+    /// STAT with a path: a listing over the control connection.
+    fn on_status(&mut self, facts: &Metadata) {
+        let code = if facts.kind.is_directory() { 212 } else { 213 };
+        let listing = self.long_listing(ListOptions::default()).indented();
+        self.ask(
+            Job::Report { code, begun: false },
+            self.config.limits.request,
+            |ticket| Action::Report(ticket, listing),
+        );
+    }
+
+    /// Lines of the listing that STAT asked for.
+    pub(super) fn on_report(&mut self, lines: &[u8]) -> usize {
+        let limit = self.output_limit();
+        let room = self
+            .output
+            .room(limit)
+            .saturating_sub(crate::reply::SHORT_REPLY);
+        let super::run::Work::Waiting(Job::Report { code, begun }) = &mut self.work else {
+            return 0;
+        };
+        // Only whole lines are taken, so that what fits is a reply at every moment.
+        let fitting = &lines[..lines.len().min(room)];
+        let taken = fitting.rfind_byte(b'\n').map_or(0, |end| end + 1);
+        if taken > 0 {
+            if !*begun {
+                *begun = true;
+                self.output.first(*code, "Status follows.");
+            }
+            self.output.lines(&lines[..taken]);
+            self.timers.set(
+                crate::timer::Timer::Ticket,
+                self.now,
+                self.config.limits.request,
+            );
+        }
+        taken
+    }
+
+    pub(super) fn on_reported(&mut self, code: u16, begun: bool, outcome: Result<(), Failure>) {
+        match (outcome, begun) {
+            (Err(failure), false) => self.refuse(failure),
+            (Err(_), true) => self.done(code, "End, incomplete."),
+            (Ok(()), true) => self.done(code, "End."),
+            (Ok(()), false) => {
+                self.output.first(code, "Status follows.");
+                self.done(code, "End.");
+            }
+        }
+    }
+
+    /// LIST and STAT in the form of this server.
+    pub(super) fn long_listing(&self, options: ListOptions) -> Listing {
+        let form = match self.config.style {
+            crate::Style::Unix => Form::Unix,
+            crate::Style::MsDos => Form::MsDos,
+        };
+        Listing::new(form, options).with_dot_files(self.config.dot_files)
+    }
+
+    /// A command that this storage does not have.
+    pub(super) fn refuse_verb(&mut self) {
+        self.done(502, "This storage cannot do that.");
+    }
+}

@@ -1,0 +1,350 @@
+//! From lines to commands, from outcomes to replies: who does what.
+
+use core::time::Duration;
+
+use bstr::ByteSlice;
+
+use super::transfer::Transfer;
+use super::{Login, Session};
+use crate::account::{Capabilities, Rights};
+use crate::action::Action;
+use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
+use crate::failure::Failure;
+use crate::listing::ListOptions;
+use crate::path::PathError;
+use crate::reply::{MAX_REPLY, SHORT_REPLY};
+use crate::ticket::{Outcome, Request, Ticket};
+use crate::timer::Timer;
+
+/// What the session is doing.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// No command runs; the next line may.
+    Idle,
+    /// A command is being run at this moment.
+    Running,
+    /// A command waits for its ticket.
+    Waiting(Job),
+    /// A refused login waits for its time.
+    Penalty(Penalty),
+    /// The last replies are being sent.
+    Closing,
+    /// It is over.
+    Closed,
+}
+
+/// What is done when the time of a refused login has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Penalty {
+    /// The client may try again.
+    Retry,
+    /// It has tried too often.
+    Last,
+}
+
+/// A command that waits for a ticket, and what it wants to do with the outcome.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// PASS.
+    Login,
+    /// CloseData, so that what stood ready for data is gone.
+    Forget(After),
+    /// Stat.
+    Look(Look),
+    /// Change.
+    Change(Verb),
+    /// Listen for PASV or EPSV.
+    Listen(Verb),
+    /// A transfer command.
+    Transfer(Transfer),
+    /// SIZE in TYPE A, AVBL.
+    Count,
+    /// STAT with a path: the code of its reply, and whether its first line is written.
+    Report { code: u16, begun: bool },
+}
+
+/// What follows when the data connection was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// USER: ask for the password.
+    User,
+    /// REIN: as if just connected.
+    Rein,
+    /// PORT, EPRT.
+    Active(core::net::SocketAddr),
+    /// ABOR without a transfer.
+    Abor,
+    /// PASV for which there is no IPv4 address.
+    NoAddress,
+}
+
+/// What a Stat was for.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// CWD, CDUP.
+    Enter,
+    /// SIZE.
+    Size,
+    /// MDTM.
+    Modified,
+    /// MLST.
+    Facts,
+    /// RNFR.
+    RenameFrom,
+    /// STAT with a path.
+    Status,
+    /// LIST or NLST with an argument: a directory, a file, or nothing of that name?
+    List(Transfer, ListOptions),
+}
+
+impl Work {
+    /// Whether no more input is taken.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Closing | Self::Closed)
+    }
+}
+
+impl Session {
+    /// Runs lines as long as nothing is waited for.
+    pub(super) fn advance(&mut self) {
+        while matches!(self.work, Work::Idle) {
+            if self.stopping && !self.lost {
+                self.farewell(421, "Server is shutting down.");
+                return;
+            }
+            if !self.has_reply_room() {
+                return;
+            }
+            let Some((bytes, line)) = self.input.lend() else {
+                break;
+            };
+            let secret = self.run(&bytes[line.clone()]);
+            self.input.restore(bytes, secret.then_some(line));
+            if self.work.is_over() {
+                self.input.clear();
+            }
+        }
+        if self.ended && matches!(self.work, Work::Idle) && !self.input.has_line() {
+            self.close();
+        }
+    }
+
+    /// A line has just become complete. What cannot wait for its turn is seen to here.
+    pub(super) fn on_line(&mut self) {
+        let line = self.input.last();
+        match Verb::of_line(line) {
+            Some(Verb::Abor) => self.abort_transfer(crate::Reason::Aborted),
+            Some(Verb::Stat)
+                if self.is_moving() && line.trim_ascii().len() == 4
+                // While a transfer runs, STAT is answered at once, if there is room.
+                && self.output.room(self.output_limit()) >= MAX_REPLY + SHORT_REPLY =>
+            {
+                self.input.retract_last();
+                self.write_status();
+                return;
+            }
+            _ => {}
+        }
+        self.advance();
+    }
+
+    /// Runs one line and says whether it holds a secret.
+    fn run(&mut self, line: &[u8]) -> bool {
+        self.work = Work::Running;
+        let verb = Verb::of_line(line);
+        self.note_line(verb, line);
+        if line.len() > self.config.limits.line {
+            self.misunderstood(500, "Line too long.");
+            return false;
+        }
+        let Some(verb) = verb else {
+            self.misunderstood(500, "Command not understood.");
+            return false;
+        };
+        if verb.access() == Access::LoggedIn && !matches!(self.login, Login::Account { .. }) {
+            self.done(530, "Please log in with USER and PASS.");
+            return false;
+        }
+        match Command::parse(line) {
+            Ok(command) => self.dispatch(command),
+            Err(Refusal::Unknown) => self.misunderstood(500, "Command not understood."),
+            Err(Refusal::Syntax) => self.misused(verb),
+            Err(Refusal::Absent) => self.done(502, "Command not implemented."),
+            Err(Refusal::Parameter) => self.done(504, "Not implemented for that parameter."),
+            Err(Refusal::Protocol) => self.done(522, "Network protocol not supported, use (1,2)."),
+            Err(Refusal::Foreign) => self.farewell(421, "This is an FTP server."),
+        }
+        verb == Verb::Pass
+    }
+
+    fn dispatch(&mut self, command: Command<'_>) {
+        match command {
+            Command::Abor => self.abor(),
+            Command::Acct(_) => self.done(202, "No account information is needed."),
+            Command::Allo(size) => self.allo(size),
+            Command::Appe(path) => self.appe(path),
+            Command::Auth(_) | Command::Ccc | Command::Pbsz | Command::Prot(_) => {
+                self.done(502, "TLS is not available.");
+            }
+            Command::Avbl(path) => self.avbl(path),
+            Command::Cdup => self.cwd(b"..".as_bstr()),
+            Command::Clnt(_) => self.done(200, "Noted."),
+            Command::Csid(_) => self.csid(),
+            Command::Cwd(path) => self.cwd(path),
+            Command::Dele(path) => self.dele(path),
+            Command::Eprt(to) => self.port(to),
+            Command::Epsv(Epsv::All) => self.epsv_all(),
+            Command::Epsv(family) => self.epsv(family),
+            Command::Feat => self.feat(),
+            Command::Help(topic) => self.help(topic),
+            Command::Host(_) => self.host(),
+            Command::Lang(tag) => self.lang(tag),
+            Command::List(options, path) => self.list(Verb::List, options, path),
+            Command::Mdtm(path) => self.look(path, Look::Modified),
+            Command::Mff(facts, path) => self.mff(facts, path),
+            Command::Mfmt(time, path) => self.mfmt(time, path),
+            Command::Mkd(path) => self.mkd(path),
+            Command::Mlsd(path) => self.mlsd(path),
+            Command::Mlst(path) => self.mlst(path),
+            Command::Mode => self.done(200, "Mode is stream."),
+            Command::Nlst(options, path) => self.list(Verb::Nlst, options, path),
+            Command::Noop => self.done(200, "NOOP ok."),
+            Command::Opts(option) => self.opts(option),
+            Command::Pass(password) => self.pass(password),
+            Command::Pasv => self.pasv(),
+            Command::Port(to) => self.port(to.into()),
+            Command::Pret => self.done(200, "Noted."),
+            Command::Pwd => self.pwd(),
+            Command::Quit => self.farewell(221, "Goodbye."),
+            Command::Rein => self.rein(),
+            Command::Rest(offset) => self.restart(offset),
+            Command::Retr(path) => self.retr(path),
+            Command::Rmd(path) => self.rmd(path),
+            Command::Rnfr(path) => self.rnfr(path),
+            Command::Rnto(path) => self.rnto(path),
+            Command::Site(Site::Chmod(mode, path)) => self.chmod(mode, path),
+            Command::Site(Site::Help) => self.site_help(),
+            Command::Site(Site::Symlink(target, path)) => self.symlink(target, path),
+            Command::Site(Site::Umask(mask)) => self.umask(mask),
+            Command::Site(Site::Utime(time, path)) => self.utime(time, path),
+            Command::Size(path) => self.look(path, Look::Size),
+            Command::Stat(path) => self.stat(path),
+            Command::Stor(path) => self.stor(path),
+            Command::Stou(name) => self.stou(name),
+            Command::Stru => self.done(200, "Structure is file."),
+            Command::Syst => self.syst(),
+            Command::Type(representation) => self.representation(representation),
+            Command::User(name) => self.user(name),
+        }
+    }
+
+    /// Hands an outcome to the job that waited for it. The ticket's type made sure that they
+    /// belong together.
+    pub(super) fn on_outcome(&mut self, job: Job, outcome: Outcome) {
+        match (job, outcome) {
+            (Job::Login, Outcome::Login(outcome)) => self.on_login(outcome),
+            (Job::Forget(after), Outcome::CloseData(())) => self.on_forgotten(after),
+            (Job::Look(look), Outcome::Stat(outcome)) => self.on_look(look, outcome),
+            (Job::Change(verb), Outcome::Change(outcome)) => self.on_change(verb, outcome),
+            (Job::Listen(verb), Outcome::Listen(outcome)) => self.on_listen(verb, outcome),
+            (Job::Count, Outcome::Optional(outcome)) => self.on_count(outcome),
+            (Job::Report { code, begun }, Outcome::Report(outcome)) => {
+                self.on_reported(code, begun, outcome);
+            }
+            (Job::Transfer(transfer), outcome) => self.on_transfer(transfer, outcome),
+            (job, outcome) => debug_assert!(false, "{job:?} got {outcome:?}"),
+        }
+    }
+
+    /// Asks the embedder for something; the command waits for it.
+    pub(super) fn ask<K: Request>(
+        &mut self,
+        job: Job,
+        limit: Duration,
+        action: impl FnOnce(Ticket<K>) -> Action,
+    ) {
+        self.desk.issue(action);
+        self.timers.clear(Timer::Idle);
+        self.timers.clear(Timer::Buffers);
+        self.timers.set(Timer::Ticket, self.now, limit);
+        self.work = Work::Waiting(job);
+    }
+
+    /// A line that is no command. Before the login only a few are borne.
+    fn misunderstood(&mut self, code: u16, text: &str) {
+        if let Login::Nobody | Login::Named = self.login {
+            self.bad_commands += 1;
+            if self.bad_commands >= self.config.limits.bad_commands {
+                self.farewell(421, "Too many bad commands.");
+                return;
+            }
+        }
+        self.done(code, text);
+    }
+
+    /// A command whose arguments are not of its form.
+    fn misused(&mut self, verb: Verb) {
+        self.output
+            .begin(501, b' ')
+            .text(b"Usage: ")
+            .text(verb.syntax().as_bytes())
+            .end();
+        self.finished(501);
+    }
+
+    /// The final reply for something that the storage refused.
+    pub(super) fn refuse(&mut self, failure: Failure) {
+        self.done(failure.code(), failure.text());
+    }
+
+    pub(super) fn rights(&self) -> Rights {
+        match self.login {
+            Login::Account { rights, .. } => rights,
+            Login::Nobody | Login::Named => Rights::NONE,
+        }
+    }
+
+    pub(super) fn capabilities(&self) -> Capabilities {
+        match self.login {
+            Login::Account { capabilities, .. } => capabilities,
+            Login::Nobody | Login::Named => Capabilities::ALL,
+        }
+    }
+
+    /// Whether the account has all of these rights; if not, the command is answered.
+    pub(super) fn permit(&mut self, rights: Rights) -> bool {
+        let permitted = self.rights().contains(rights);
+        if !permitted {
+            self.refuse(Failure::Denied);
+        }
+        permitted
+    }
+
+    /// Makes the argument the path of the command; if it is none, the command is answered.
+    pub(super) fn target(&mut self, argument: &[u8]) -> bool {
+        match self.path.assign(&self.cwd, argument) {
+            Ok(()) => true,
+            Err(PathError::ForbiddenByte) => {
+                self.done(501, "A path cannot hold NUL, CR or LF.");
+                false
+            }
+            Err(PathError::TooLong) => {
+                self.done(553, "The path is too long.");
+                false
+            }
+        }
+    }
+
+    /// As [`Session::target`], for a name that is to be made: other control bytes are refused
+    /// too, since they would not survive a listing.
+    pub(super) fn new_target(&mut self, argument: &[u8]) -> bool {
+        if !self.target(argument) {
+            return false;
+        }
+        let printable = !self.path.as_bytes().iter().any(u8::is_ascii_control);
+        if !printable {
+            self.done(553, "A name cannot hold control characters.");
+        }
+        printable
+    }
+}

@@ -1,0 +1,100 @@
+//! What happens when time has passed.
+
+use alloc::vec::Vec;
+
+use super::Session;
+use super::run::{Job, Penalty, Work};
+use crate::action::Reason;
+use crate::timer::Timer;
+
+impl Session {
+    pub(super) fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Login | Timer::Idle => self.on_silence(timer),
+            Timer::Line => self.on_slow_line(),
+            Timer::Ticket => self.on_late_ticket(),
+            Timer::Penalty => self.on_penalty(),
+            Timer::Unread => self.on_unread(),
+            Timer::Grace => self.abort_transfer(Reason::Shutdown),
+            Timer::Buffers => self.give_back(),
+        }
+    }
+
+    /// The client sends nothing. What was pipelined and waits for room is not silence.
+    fn on_silence(&mut self, timer: Timer) {
+        match self.work {
+            Work::Idle if self.input.has_line() => {
+                self.timers.set(timer, self.now, self.config.limits.unread);
+            }
+            Work::Idle => self.farewell(421, "Timeout."),
+            // The time that the server takes is not the client's.
+            Work::Running | Work::Waiting(_) | Work::Penalty(_) if timer == Timer::Login => {
+                self.timers.set(timer, self.now, self.config.limits.login);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_slow_line(&mut self) {
+        match self.work {
+            Work::Idle => self.farewell(421, "Timeout."),
+            _ => self
+                .timers
+                .set(Timer::Line, self.now, self.config.limits.line_time),
+        }
+    }
+
+    /// A ticket has not come back: first it is asked for, then the session ends.
+    fn on_late_ticket(&mut self) {
+        if !matches!(self.work, Work::Waiting(_)) {
+            return;
+        }
+        if self.desk.is_cancelled() {
+            self.desk.abandon();
+            self.wipe_password();
+            self.farewell(421, "Timeout.");
+            return;
+        }
+        self.desk.cancel();
+        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work {
+            transfer.expire();
+        }
+        self.timers
+            .set(Timer::Ticket, self.now, self.config.limits.cancel);
+    }
+
+    fn on_penalty(&mut self) {
+        if let Work::Penalty(penalty) = self.work {
+            match penalty {
+                Penalty::Retry => self.done(530, "Login incorrect."),
+                Penalty::Last => self.farewell(421, "Too many failed logins."),
+            }
+        }
+    }
+
+    /// The client takes no replies: it is as good as gone.
+    fn on_unread(&mut self) {
+        if self.output.is_empty() {
+            return;
+        }
+        self.output.clear();
+        if !self.work.is_over() {
+            self.lost(self.now);
+        }
+    }
+
+    /// Gives memory back that an idle session does not need.
+    fn give_back(&mut self) {
+        if !matches!(self.work, Work::Idle) {
+            return;
+        }
+        self.input.shrink();
+        self.output.shrink();
+        self.journal.shrink();
+        self.path = crate::VPath::root();
+        self.other = crate::VPath::root();
+        self.cwd.shrink();
+        self.username.shrink_to_fit();
+        self.password = Vec::new();
+    }
+}
