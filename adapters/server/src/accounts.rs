@@ -1,0 +1,170 @@
+//! [`FileAccounts`]: the accounts of a configuration file.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use wharf_core::Denied;
+use wharf_storage::{Account, Accounts, Credentials};
+
+use crate::password::HashedPassword;
+
+/// Password hashes at once: each takes about 19 MiB and a processor.
+const HASHES: usize = 2;
+
+/// How long a login waits for its turn before it is told to come back later.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Names that mean nobody in particular.
+const ANONYMOUS: [&[u8]; 2] = [b"anonymous", b"ftp"];
+
+/// Whether a name means nobody in particular: `anonymous` or `ftp`, in upper or lower case.
+#[must_use]
+pub fn is_anonymous(name: &[u8]) -> bool {
+    ANONYMOUS.iter().any(|each| name.eq_ignore_ascii_case(each))
+}
+
+/// Somebody who logs in with a password.
+pub struct User {
+    /// The argument of USER.
+    pub name: String,
+    /// The password.
+    pub password: HashedPassword,
+    /// What they then see.
+    pub account: Account,
+}
+
+/// Anonymous clients, who are let in at once with any password, and users with passwords.
+///
+/// An unknown name costs as much time as a known one, and at most two passwords are hashed at once,
+/// so that a flood of logins takes neither all memory nor all processors.
+pub struct FileAccounts {
+    anonymous: Option<Account>,
+    users: Vec<User>,
+    by_name: HashMap<Vec<u8>, usize>,
+    decoys: RandomState,
+    turns: Turns,
+    hashed: AtomicU64,
+}
+
+impl FileAccounts {
+    /// The accounts that there are. Of two users with one name the latter counts.
+    #[must_use]
+    pub fn new(anonymous: Option<Account>, users: Vec<User>) -> Self {
+        let by_name = users
+            .iter()
+            .enumerate()
+            .map(|(index, user)| (user.name.clone().into_bytes(), index))
+            .collect();
+        Self {
+            anonymous,
+            users,
+            by_name,
+            decoys: RandomState::new(),
+            turns: Turns::new(HASHES),
+            hashed: AtomicU64::new(0),
+        }
+    }
+
+    /// How many passwords were hashed so far.
+    #[must_use]
+    pub fn hashed(&self) -> u64 {
+        self.hashed.load(Ordering::Relaxed)
+    }
+
+    /// Some user whose password an unknown name is compared with: always the same one for the same
+    /// name, since users may differ in what their hashes cost.
+    fn decoy(&self, name: &[u8]) -> Option<&User> {
+        let count = u64::try_from(self.users.len()).ok()?;
+        let pick = self.decoys.hash_one(name).checked_rem(count)?;
+        self.users.get(usize::try_from(pick).ok()?)
+    }
+}
+
+impl Accounts for FileAccounts {
+    fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
+        if let Some(answer) = self.login_now(credentials) {
+            return answer;
+        }
+        let name: &[u8] = credentials.username;
+        let known = self.by_name.get(name).map(|&index| &self.users[index]);
+        let Some(compared) = known.or_else(|| self.decoy(name)) else {
+            return Err(Denied::Credentials);
+        };
+        let right = {
+            let _turn = self.turns.wait(PATIENCE).ok_or(Denied::Unavailable)?;
+            self.hashed.fetch_add(1, Ordering::Relaxed);
+            compared.password.verify(credentials.password)
+        };
+        match (right, known) {
+            (Ok(true), Some(user)) => Ok(user.account.clone()),
+            (Ok(_), _) => Err(Denied::Credentials),
+            (Err(error), _) => {
+                tracing::error!(%error, "no password can be checked");
+                Err(Denied::Unavailable)
+            }
+        }
+    }
+
+    fn login_now(&self, credentials: &Credentials<'_>) -> Option<Result<Account, Denied>> {
+        match &self.anonymous {
+            Some(account) if is_anonymous(credentials.username) => Some(Ok(account.clone())),
+            // Where nobody has a password there is nothing to hide.
+            _ if self.users.is_empty() => Some(Err(Denied::Credentials)),
+            _ => None,
+        }
+    }
+}
+
+/// Lets so many through at once.
+struct Turns {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Turns {
+    fn new(count: usize) -> Self {
+        Self {
+            free: Mutex::new(count),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits for a turn, which lasts until it is dropped; `None` if that takes too long.
+    fn wait(&self, patience: Duration) -> Option<Turn<'_>> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut free, _) = self
+            .freed
+            .wait_timeout_while(free, patience, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free = free.checked_sub(1)?;
+        Some(Turn(self))
+    }
+}
+
+struct Turn<'a>(&'a Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_pass_than_there_are_turns() {
+        let turns = Turns::new(2);
+        let first = turns.wait(Duration::ZERO);
+        let second = turns.wait(Duration::ZERO);
+        assert!(first.is_some() && second.is_some());
+        assert!(turns.wait(Duration::ZERO).is_none());
+        drop(first);
+        assert!(turns.wait(Duration::ZERO).is_some());
+    }
+}

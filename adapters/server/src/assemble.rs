@@ -1,0 +1,259 @@
+//! From the command line and the configuration file to a [`Launch`].
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use toml::Spanned;
+use tracing::level_filters::LevelFilter;
+use wharf_core::{Config, Grant, Notes, Rights, VPath};
+use wharf_storage::{Account, Local, LocalOptions, Storage};
+
+use crate::accounts::{FileAccounts, User, is_anonymous};
+use crate::cli::Options;
+use crate::config::{self, Anonymous, Source, rights, set};
+use crate::escape::Escape;
+use crate::log;
+use crate::report::{Report, Served};
+use crate::settings::Settings;
+use crate::value::{List, Table, Value};
+
+/// Where a server listens if nothing is said.
+const PORT: u16 = 2121;
+
+/// How often directories are swept: seldom, since all of them are read.
+const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Everything that a binary needs to serve.
+pub struct Launch {
+    /// What the server is told.
+    pub settings: Settings,
+    /// Where to listen. Port 0 lets the system pick one.
+    pub listen: Vec<SocketAddr>,
+    /// Nobody chose these addresses: it is enough that one of them can be had, since a machine may
+    /// lack one of the two families.
+    pub listen_default: bool,
+    /// The directories that are served, each once however many accounts see it: what to hand to
+    /// [`sweep`].
+    pub storages: BTreeMap<PathBuf, Local>,
+    /// What to hand to [`log::start`].
+    pub log: log::Options,
+    /// What to print once the addresses are known.
+    pub report: Report,
+}
+
+/// Removes what earlier runs left behind in these directories, now and every six hours, in a
+/// thread that ends with the process.
+///
+/// # Errors
+/// No thread can be started.
+pub fn sweep(storages: BTreeMap<PathBuf, Local>) -> io::Result<()> {
+    let sweeper = move || {
+        loop {
+            for (home, storage) in &storages {
+                let removed = storage.sweep();
+                let home = Escape(home.as_os_str().as_bytes());
+                tracing::debug!(%home, removed, "swept");
+            }
+            thread::sleep(SWEEP);
+        }
+    };
+    thread::Builder::new().name("sweep".into()).spawn(sweeper)?;
+    Ok(())
+}
+
+/// Puts the command line over the file.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
+    let log = options.log();
+    let source = match &options.config {
+        Some(path) => Source::read(path)?,
+        None => Source::default(),
+    };
+    let file = source.parse()?;
+
+    let mut homes = Homes::new(file.storage.0.options());
+    let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
+    let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
+    if homes.served.is_empty() {
+        return Err(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
+    }
+
+    let listen_default = options.listen.is_empty() && file.listen.is_none();
+    let listen = addresses(options.listen, &source, file.listen)?;
+    let mut settings = Settings::new(Arc::new(FileAccounts::new(anonymous, users)));
+    settings.passive_ports = options
+        .passive_ports
+        .or(file.passive.0.ports.map(|word| word.0));
+    settings.public_address = options
+        .public_address
+        .or(file.passive.0.address.map(|word| word.0));
+    set(
+        &mut settings.utc_offset,
+        file.utc_offset.map(|word| word.0.0),
+    );
+    file.limits.0.apply_to_server(&mut settings);
+
+    let mut protocol = Config {
+        dot_files: file.dot_files,
+        ..Config::default()
+    };
+    if log.level >= LevelFilter::DEBUG {
+        protocol.notes = Notes::Commands;
+    }
+    set(
+        &mut protocol.greeting,
+        file.greeting.map(|word| word.0.0.into()),
+    );
+    set(&mut protocol.style, file.listing.map(|word| word.0));
+    file.limits.0.apply_to_session(&mut protocol.limits);
+    settings.protocol = Arc::new(protocol);
+
+    let report = Report {
+        served: homes.served,
+        passive_ports: settings.passive_ports.clone(),
+        public_address: settings.public_address.clone(),
+    };
+    Ok(Launch {
+        settings,
+        listen,
+        listen_default,
+        storages: homes.storages,
+        log,
+        report,
+    })
+}
+
+/// Where to listen.
+fn addresses(
+    options: Vec<SocketAddr>,
+    source: &Source,
+    file: Option<Spanned<List<Value<SocketAddr>>>>,
+) -> Result<Vec<SocketAddr>, String> {
+    match file {
+        _ if !options.is_empty() => Ok(options),
+        Some(list) if list.get_ref().0.is_empty() => {
+            Err(source.mistake(&list.span(), "expected at least one address"))
+        }
+        Some(list) => Ok(list.into_inner().0.into_iter().map(|word| word.0).collect()),
+        None => Ok(vec![
+            (Ipv4Addr::LOCALHOST, PORT).into(),
+            (Ipv6Addr::LOCALHOST, PORT).into(),
+        ]),
+    }
+}
+
+/// The directories that are served, as far as they are known.
+struct Homes {
+    options: LocalOptions,
+    storages: BTreeMap<PathBuf, Local>,
+    served: Vec<Served>,
+}
+
+impl Homes {
+    fn new(options: LocalOptions) -> Self {
+        Self {
+            options,
+            storages: BTreeMap::new(),
+            served: Vec::new(),
+        }
+    }
+
+    /// What anonymous clients see, if they are let in at all.
+    fn anonymous(
+        &mut self,
+        options: &Options,
+        source: &Source,
+        section: Option<&Spanned<Table<Anonymous>>>,
+    ) -> Result<Option<Account>, String> {
+        let mut rights = rights(section.and_then(|section| section.get_ref().0.rights.as_ref()));
+        if options.write {
+            rights |= Rights::WRITE | Rights::MKDIR;
+        }
+        let directory = match &options.directory {
+            Some(directory) => Some(directory.as_path()),
+            None if options.config.is_none() => Some(Path::new(".")),
+            None => None,
+        };
+        match (directory, section) {
+            (Some(directory), _) => self.open(directory, None, rights).map(Some),
+            (None, Some(section)) => match &section.get_ref().0.home {
+                Some(home) => self
+                    .open(&source.locate(home.get_ref()), None, rights)
+                    .map(Some)
+                    .map_err(|error| source.mistake(&home.span(), error)),
+                None => Err(source.mistake(
+                    &section.span(),
+                    "expected `home` in here, or DIR as argument",
+                )),
+            },
+            (None, None) if options.write => {
+                Err(source.whole("--write is for anonymous clients, expected [anonymous] or DIR"))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The users of the file.
+    fn users(
+        &mut self,
+        source: &Source,
+        sections: &[config::User],
+        anonymous: bool,
+    ) -> Result<Vec<User>, String> {
+        let mut names = HashSet::new();
+        let mut users = Vec::with_capacity(sections.len());
+        for section in sections {
+            let name = &section.name.get_ref().0.0;
+            let mistake = |what| Err(source.mistake(&section.name.span(), what));
+            if anonymous && is_anonymous(name.as_bytes()) {
+                return mistake("this name means anonymous clients, expected another one");
+            }
+            if !names.insert(name) {
+                return mistake("there is a user of this name already, expected another one");
+            }
+            let home = source.locate(section.home.get_ref());
+            let account = self
+                .open(&home, Some(name), rights(section.rights.as_ref()))
+                .map_err(|error| source.mistake(&section.home.span(), error))?;
+            users.push(User {
+                name: name.clone(),
+                password: section.password.clone(),
+                account,
+            });
+        }
+        Ok(users)
+    }
+
+    /// Opens a directory for a user, or for anonymous clients.
+    fn open(&mut self, home: &Path, user: Option<&str>, rights: Rights) -> Result<Account, String> {
+        // No user's name is empty, so none ever sees the partials of anonymous clients.
+        let name = user.unwrap_or_default().as_bytes();
+        let local = Local::open(home, name, self.options)
+            .map_err(|error| format!("{}: {error}, expected a directory", home.display()))?;
+        let home = path::absolute(home).unwrap_or_else(|_| home.to_owned());
+        self.storages
+            .entry(home.clone())
+            .or_insert_with(|| local.clone());
+        self.served.push(Served {
+            home,
+            user: user.map(str::to_owned),
+            rights,
+        });
+        Ok(Account {
+            grant: Grant {
+                rights,
+                capabilities: local.capabilities(),
+                start: VPath::default(),
+            },
+            storage: Arc::new(local),
+        })
+    }
+}

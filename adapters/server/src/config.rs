@@ -1,0 +1,209 @@
+//! The configuration file: what may stand in it, and where in it a mistake is.
+
+use std::fmt::Display;
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+use wharf_core::{Limits, Rights, Style};
+use wharf_storage::{Links, LocalOptions};
+
+use crate::password::HashedPassword;
+use crate::settings::{PublicAddress, Settings};
+use crate::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
+
+/// The whole file.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) listen: Option<Spanned<List<Value<SocketAddr>>>>,
+    pub(crate) greeting: Option<Value<Greeting>>,
+    pub(crate) listing: Option<Value<Style>>,
+    pub(crate) dot_files: bool,
+    pub(crate) utc_offset: Option<Value<Offset>>,
+    pub(crate) passive: Table<Passive>,
+    pub(crate) limits: Table<Bounds>,
+    pub(crate) storage: Table<Storage>,
+    pub(crate) anonymous: Option<Spanned<Table<Anonymous>>>,
+    #[serde(rename = "user")]
+    pub(crate) users: List<User>,
+}
+
+/// `[passive]`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Passive {
+    pub(crate) ports: Option<Value<Ports>>,
+    pub(crate) address: Option<Value<PublicAddress>>,
+}
+
+/// `[limits]`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Bounds {
+    sessions: Option<Count>,
+    sessions_per_address: Option<Count>,
+    login_tries: Option<Count>,
+    login: Option<Value<Wait>>,
+    idle: Option<Value<Wait>>,
+    stall: Option<Value<Wait>>,
+    connect: Option<Value<Wait>>,
+    grace: Option<Value<Duration>>,
+}
+
+impl Bounds {
+    /// Puts the bounds of one session over the defaults.
+    pub(crate) fn apply_to_session(&self, limits: &mut Limits) {
+        set(
+            &mut limits.login_tries,
+            self.login_tries.map(|count| count.0),
+        );
+        set(&mut limits.login, self.login.map(|wait| wait.0.0));
+        set(&mut limits.idle, self.idle.map(|wait| wait.0.0));
+        set(&mut limits.stall, self.stall.map(|wait| wait.0.0));
+        set(&mut limits.connect, self.connect.map(|wait| wait.0.0));
+    }
+
+    /// Puts the bounds of the whole server over the defaults.
+    pub(crate) fn apply_to_server(&self, settings: &mut Settings) {
+        set(&mut settings.sessions, self.sessions.map(Count::get));
+        set(
+            &mut settings.sessions_per_address,
+            self.sessions_per_address.map(Count::get),
+        );
+        set(&mut settings.grace, self.grace.map(|grace| grace.0));
+    }
+}
+
+/// Changes a default where something else was chosen.
+pub(crate) fn set<T>(target: &mut T, chosen: Option<T>) {
+    if let Some(chosen) = chosen {
+        *target = chosen;
+    }
+}
+
+/// `[storage]`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Storage {
+    links: Option<Value<Links>>,
+    umask: Option<Value<Umask>>,
+    keep_partials: Option<Value<Duration>>,
+}
+
+impl Storage {
+    pub(crate) fn options(&self) -> LocalOptions {
+        let mut options = LocalOptions::default();
+        set(&mut options.links, self.links.map(|links| links.0));
+        set(&mut options.umask, self.umask.map(|umask| umask.0.0));
+        set(
+            &mut options.retention,
+            self.keep_partials.map(|time| time.0),
+        );
+        options
+    }
+}
+
+/// `[anonymous]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Anonymous {
+    pub(crate) home: Option<Spanned<PathBuf>>,
+    pub(crate) rights: Option<List<Value<Rights>>>,
+}
+
+/// `[[user]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct User {
+    pub(crate) name: Spanned<Value<Name>>,
+    pub(crate) password: HashedPassword,
+    pub(crate) home: Spanned<PathBuf>,
+    pub(crate) rights: Option<List<Value<Rights>>>,
+}
+
+impl Listed for User {
+    const LIST: &'static str = "[[user]] in double brackets";
+}
+
+/// The set of these rights; to list and to read where nothing is said.
+pub(crate) fn rights(words: Option<&List<Value<Rights>>>) -> Rights {
+    match words {
+        Some(words) => words
+            .0
+            .iter()
+            .fold(Rights::NONE, |all, right| all | right.0),
+        None => Rights::LIST | Rights::READ,
+    }
+}
+
+/// The text of a file, to tell where in it a mistake is; empty if there is no file.
+#[derive(Default)]
+pub(crate) struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let bytes = fs::read(path)
+            .map_err(|error| format!("{}: {error}, expected a TOML file", path.display()))?;
+        let path = path.to_owned();
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let source = Self { path, text };
+                Err(source.mistake(&(valid..valid), "expected text in UTF-8"))
+            }
+        }
+    }
+
+    /// Understands the file.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn parse(&self) -> Result<File, String> {
+        toml::from_str(&self.text).map_err(|error| {
+            // Not the error's own form: it would repeat the line, in which a password may stand.
+            let end = self.text.len();
+            let span = error.span().unwrap_or(end..end);
+            match error.message() {
+                "duplicate key" => self.mistake(&span, "duplicate key, expected each one once"),
+                message => match message.strip_prefix("missing field ") {
+                    Some(field) => self.mistake(&span, format_args!("expected {field} in here")),
+                    None => self.mistake(&span, message),
+                },
+            }
+        })
+    }
+
+    /// Tells a mistake and where it is.
+    pub(crate) fn mistake(&self, span: &Range<usize>, what: impl Display) -> String {
+        let before = self.text.get(..span.start).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        format!("{}:{line}:{column}: {what}", self.path.display())
+    }
+
+    /// Tells a mistake that is at no place in particular.
+    pub(crate) fn whole(&self, what: impl Display) -> String {
+        format!("{}: {what}", self.path.display())
+    }
+
+    /// Paths in the file start at its own directory, wherever the server is started from.
+    pub(crate) fn locate(&self, path: &Path) -> PathBuf {
+        self.path
+            .parent()
+            .map_or_else(|| path.to_owned(), |directory| directory.join(path))
+    }
+}

@@ -1,0 +1,76 @@
+//! The log of what happens in sessions, one line for each connection, login, command, transfer.
+
+use std::net::SocketAddr;
+
+use wharf_core::{Note, Reason};
+
+use crate::Escape;
+
+/// The log of one session.
+pub struct Journal {
+    peer: SocketAddr,
+}
+
+impl Journal {
+    /// A client has connected.
+    #[must_use]
+    pub fn new(peer: SocketAddr) -> Self {
+        tracing::info!(%peer, "connected");
+        Self { peer }
+    }
+
+    /// A client was refused, since there are too many.
+    pub fn refused(peer: SocketAddr) {
+        tracing::warn!(%peer, "refused: too many connections");
+    }
+
+    /// Something happened.
+    pub fn write(&self, note: &Note) {
+        let peer = self.peer;
+        match note {
+            Note::LoggedIn { username } => {
+                tracing::info!(%peer, user = %Escape(username), "logged in");
+            }
+            Note::LoginRefused { username, tries } => {
+                tracing::warn!(%peer, user = %Escape(username), tries, "login refused");
+            }
+            Note::Command { line, code } => {
+                tracing::debug!(%peer, code, "{}", Escape(line));
+            }
+            Note::Transferred { verb, path, bytes, took, code, abandoned } => {
+                tracing::info!(
+                    %peer,
+                    path = %Escape(path.as_bytes()),
+                    bytes,
+                    seconds = took.as_secs_f64(),
+                    code,
+                    "{} {}",
+                    verb.name(),
+                    outcome(*abandoned),
+                );
+            }
+            other => tracing::debug!(%peer, "{other:?}"),
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        tracing::info!(peer = %self.peer, "disconnected");
+    }
+}
+
+fn outcome(abandoned: Option<Reason>) -> &'static str {
+    match abandoned {
+        None => "complete",
+        Some(Reason::NoData) => "failed: no data connection",
+        Some(Reason::Truncated) => "failed: the data was cut off",
+        Some(Reason::Reset) => "failed: the data connection broke",
+        Some(Reason::Aborted) => "aborted by the client",
+        Some(Reason::ControlLost) => "failed: the control connection was lost",
+        Some(Reason::Stalled) => "failed: no data moved",
+        Some(Reason::Shutdown) => "aborted by the shutdown",
+        Some(Reason::Storage(_)) => "failed: the storage refused",
+        Some(Reason::Refused) => "refused",
+    }
+}

@@ -1,0 +1,155 @@
+//! The log of a server: `tracing` to the standard error.
+//!
+//! Lines go through a queue of bounded length to a thread that writes them. A reader that hangs
+//! costs log lines, never a session.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait to be written.
+const LINES: usize = 4_096;
+
+/// Bytes that are written at once.
+const BATCH: usize = 64 * 1_024;
+
+/// How long the end of a server waits for its last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How much is logged, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The least important lines that are still logged.
+    pub level: LevelFilter,
+    /// The form of a line.
+    pub format: Format,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Time, level, message and fields.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// Makes `tracing` write to the standard error. Keep what is returned until the end of the server:
+/// dropping it waits for the last lines.
+///
+/// # Errors
+/// No thread can be started, or something else took `tracing` already.
+pub fn start(options: Options) -> io::Result<Log> {
+    let (sender, receiver) = sync_channel(LINES);
+    let lost = Arc::new(AtomicU64::new(0));
+    let queue = Queue {
+        sender: sender.clone(),
+        lost: Arc::clone(&lost),
+    };
+    thread::Builder::new()
+        .name("log".into())
+        .spawn(move || write_lines(&receiver, &lost))?;
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(options.level)
+        .with_ansi(false)
+        .with_target(false)
+        .log_internal_errors(false)
+        .with_writer(queue);
+    match options.format {
+        Format::Text => tracing::subscriber::set_global_default(builder.finish()),
+        Format::Json => tracing::subscriber::set_global_default(builder.json().finish()),
+    }
+    .map_err(io::Error::other)?;
+    Ok(Log(sender))
+}
+
+/// The log while it is written.
+#[derive(Debug)]
+pub struct Log(SyncSender<Message>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (done, written) = sync_channel(1);
+        let deadline = Instant::now() + LAST_LINES;
+        let mut flush = Message::Flush(done);
+        while let Err(TrySendError::Full(again)) = self.0.try_send(flush) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            flush = again;
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Whether they were written or not, the server ends.
+        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+enum Message {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+/// Where `tracing` writes to.
+struct Queue {
+    sender: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> &'a Self {
+        self
+    }
+}
+
+impl Write for &Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.sender.try_send(Message::Line(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes lines as they come, many at once if they come fast.
+fn write_lines(receiver: &Receiver<Message>, lost: &AtomicU64) {
+    let mut batch = Vec::new();
+    while let Ok(first) = receiver.recv() {
+        let mut next = Some(first);
+        let mut flushed = None;
+        while let Some(message) = next {
+            match message {
+                Message::Line(line) => batch.extend_from_slice(&line),
+                Message::Flush(done) => flushed = Some(done),
+            }
+            next = (batch.len() < BATCH)
+                .then(|| receiver.try_recv().ok())
+                .flatten();
+        }
+        // There is no place left to tell that the log cannot be written.
+        let _ = io::stderr().write_all(&batch);
+        batch.clear();
+        if let Some(done) = flushed {
+            let _ = done.try_send(());
+        }
+        let lost = lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "log lines were lost: they are not read as fast as written"
+            );
+        }
+    }
+}

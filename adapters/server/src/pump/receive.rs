@@ -1,0 +1,144 @@
+//! From the data connection into a sink.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, SpliceFlags};
+use wharf_core::ascii::ToFile;
+use wharf_core::{End, Failure};
+use wharf_storage::Sink;
+
+use super::{Step, ended, ended_by};
+
+/// A buffer of bytes from the socket.
+const BUFFER: usize = 256 << 10;
+/// The first one.
+const SMALL: usize = 32 << 10;
+/// What goes through the pipe at once.
+const PIPE: usize = 1 << 20;
+/// An upload that is longer than this is worth a pipe.
+const LONG: u64 = 1 << 20;
+
+/// Receives an upload.
+pub(super) struct Receiver {
+    sink: Box<dyn Sink>,
+    way: Way,
+}
+
+enum Way {
+    /// Through a buffer.
+    Buffer(Vec<u8>),
+    /// Through a buffer and the translation of TYPE A.
+    Text { codec: ToFile, raw: Vec<u8>, translated: Vec<u8> },
+    /// Through a pipe, within the kernel.
+    Pipe { read: OwnedFd, write: OwnedFd },
+}
+
+impl Receiver {
+    pub(super) fn new(sink: Box<dyn Sink>, text: bool) -> Self {
+        let way = if text {
+            Way::Text { codec: ToFile::default(), raw: vec![0; BUFFER], translated: vec![0; BUFFER] }
+        } else {
+            Way::Buffer(Vec::new())
+        };
+        Self { sink, way }
+    }
+
+    pub(super) fn into_sink(self) -> Box<dyn Sink> {
+        self.sink
+    }
+
+    pub(super) fn step(&mut self, mut socket: &TcpStream, moved: &mut u64) -> Step {
+        let sink = &mut self.sink;
+        match &mut self.way {
+            Way::Buffer(buffer) => {
+                // Most files are small: a large buffer is worth it only once some of it was needed.
+                buffer.resize(if *moved == 0 { SMALL } else { BUFFER }, 0);
+                let step = match socket.read(buffer) {
+                    Ok(0) => ended(End::Clean),
+                    Ok(count) => write(sink.as_mut(), &buffer[..count], moved),
+                    Err(error) => ended_by(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+                };
+                if *moved >= LONG && sink.file().is_some() {
+                    self.way = pipe().unwrap_or_else(|| Way::Buffer(std::mem::take(buffer)));
+                }
+                step
+            }
+            Way::Text { codec, raw, translated } => match socket.read(raw) {
+                Ok(0) => {
+                    let last = std::mem::take(codec).finish(translated);
+                    match write(sink.as_mut(), &translated[..last.written], moved) {
+                        Step::Moved => ended(End::Clean),
+                        step => step,
+                    }
+                }
+                Ok(count) => {
+                    let mut read = 0;
+                    while read < count {
+                        let progress = codec.push(&raw[read..count], translated);
+                        read += progress.read;
+                        let step = write(sink.as_mut(), &translated[..progress.written], moved);
+                        if step != Step::Moved {
+                            return step;
+                        }
+                    }
+                    Step::Moved
+                }
+                Err(error) => ended_by(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            },
+            Way::Pipe { read, write } => {
+                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+                match rustix::pipe::splice(socket, None, &*write, None, PIPE, flags) {
+                    Ok(0) => ended(End::Clean),
+                    Ok(count) => drain(sink.as_ref(), read, count, moved),
+                    Err(error) => ended_by(error),
+                }
+            }
+        }
+    }
+}
+
+fn write(sink: &mut dyn Sink, bytes: &[u8], moved: &mut u64) -> Step {
+    match sink.write(bytes) {
+        Ok(()) => {
+            *moved += bytes.len() as u64;
+            Step::Moved
+        }
+        Err(failure) => ended(End::Storage(failure)),
+    }
+}
+
+/// Empties the pipe into the file.
+fn drain(sink: &dyn Sink, pipe: &OwnedFd, count: usize, moved: &mut u64) -> Step {
+    let Some(file) = sink.file() else { return ended(End::Storage(Failure::Io)) };
+    let mut left = count;
+    while left > 0 {
+        match rustix::pipe::splice(pipe, None, file, None, left, SpliceFlags::MOVE) {
+            Ok(0) => return ended(End::Storage(Failure::Io)),
+            Ok(written) => {
+                left -= written.min(left);
+                *moved += written as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return ended(End::Storage(failure(error))),
+        }
+    }
+    Step::Moved
+}
+
+fn failure(error: Errno) -> Failure {
+    match error {
+        Errno::NOSPC => Failure::NoSpace,
+        Errno::DQUOT | Errno::FBIG => Failure::Quota,
+        _ => Failure::Io,
+    }
+}
+
+fn pipe() -> Option<Way> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).ok()?;
+    // A smaller pipe does as well, with more calls.
+    let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
+    Some(Way::Pipe { read, write })
+}

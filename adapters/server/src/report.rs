@@ -1,0 +1,89 @@
+//! [`Report`]: what is printed at the start.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use wharf_core::Rights;
+
+use crate::escape::Escape;
+use crate::settings::PublicAddress;
+
+/// What a server serves, told to whoever started it.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The directories.
+    pub served: Vec<Served>,
+    /// As in [`Settings`](crate::Settings).
+    pub passive_ports: Option<RangeInclusive<u16>>,
+    /// As in [`Settings`](crate::Settings).
+    pub public_address: Option<PublicAddress>,
+}
+
+/// A directory that is served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The directory.
+    pub home: PathBuf,
+    /// The name of the user who sees it; `None`: anonymous clients.
+    pub user: Option<String>,
+    /// What they may do.
+    pub rights: Rights,
+}
+
+impl Report {
+    /// The lines of the report of a server that listens on these addresses.
+    #[must_use]
+    pub fn text(&self, listening: &[SocketAddr]) -> String {
+        let mut text = String::new();
+        // To write into a string cannot fail.
+        let _ = self.write(&mut text, listening);
+        text
+    }
+
+    /// Prints the report. That nobody reads it is no reason to stop a server.
+    pub fn print(&self, listening: &[SocketAddr]) {
+        let mut output = io::stdout().lock();
+        let _ = output.write_all(self.text(listening).as_bytes());
+        let _ = output.flush();
+    }
+
+    fn write(&self, text: &mut String, listening: &[SocketAddr]) -> std::fmt::Result {
+        for address in listening {
+            writeln!(text, "listening on {address}")?;
+        }
+        for served in &self.served {
+            let home = Escape(served.home.as_os_str().as_bytes());
+            write!(text, "serving {home} to ")?;
+            match &served.user {
+                Some(name) => write!(text, "{}", Escape(name.as_bytes()))?,
+                None => write!(text, "anonymous clients")?,
+            }
+            if served.rights == Rights::NONE {
+                writeln!(text, ", who may do nothing")?;
+            } else {
+                writeln!(text, ", who may {}", served.rights)?;
+            }
+        }
+        if let Some(ports) = &self.passive_ports {
+            writeln!(text, "passive ports {}-{}", ports.start(), ports.end())?;
+        }
+        if let Some(address) = &self.public_address {
+            writeln!(text, "announced to clients as {address}")?;
+        }
+        if let Some(first) = listening.first()
+            && listening.iter().all(|address| address.ip().is_loopback())
+        {
+            let port = first.port();
+            writeln!(
+                text,
+                "only this machine can connect; to serve the network, add \
+                 --listen 0.0.0.0:{port} --listen [::]:{port}"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! [`Service`]: what all sessions of a running server share.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ports::PortPool;
+use crate::settings::{PublicAddress, Settings};
+
+/// A running server: its settings, who is connected, and whether it shall stop.
+pub struct Service {
+    settings: Settings,
+    ports: PortPool,
+    sessions: Mutex<Sessions>,
+    public: Mutex<Option<(Instant, IpAddr)>>,
+    stopping: AtomicBool,
+    on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+    started: Instant,
+}
+
+#[derive(Default)]
+struct Sessions {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// How long the address of a host name is trusted.
+const LOOK_UP_AGAIN: Duration = Duration::from_secs(60);
+
+impl Service {
+    /// A service with these settings, which no server runs yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let ports = PortPool::new(settings.passive_ports.clone());
+        Arc::new(Self {
+            settings,
+            ports,
+            sessions: Mutex::default(),
+            public: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            on_stop: Mutex::default(),
+            started: Instant::now(),
+        })
+    }
+
+    /// What the service was told.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The ports for passive data connections.
+    #[must_use]
+    pub fn ports(&self) -> &PortPool {
+        &self.ports
+    }
+
+    /// The time of the core's clock.
+    #[must_use]
+    pub fn now(&self) -> wharf_core::Instant {
+        let micros = self.started.elapsed().as_micros();
+        wharf_core::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// Counts a new session, unless there are too many in total or from that address.
+    #[must_use]
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Permit> {
+        let address = peer.ip().to_canonical();
+        let mut sessions = lock(&self.sessions);
+        let here = sessions.by_address.get(&address).copied().unwrap_or(0);
+        if sessions.total >= self.settings.sessions || here >= self.settings.sessions_per_address {
+            return None;
+        }
+        sessions.total += 1;
+        sessions.by_address.insert(address, here + 1);
+        Some(Permit { service: Arc::clone(self), address })
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        lock(&self.sessions).total
+    }
+
+    /// Asks every server of this service to stop: no more clients are accepted, idle ones are told
+    /// 421, transfers may end within the grace time of the settings. Returns at once.
+    pub fn stop(&self) {
+        if !self.stopping.swap(true, Ordering::SeqCst) {
+            for tell in std::mem::take(&mut *lock(&self.on_stop)) {
+                tell();
+            }
+        }
+    }
+
+    /// Whether [`Service::stop`] was called.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Has `tell` called when the service shall stop, at once if it already shall.
+    pub fn on_stop(&self, tell: impl FnOnce() + Send + 'static) {
+        let mut waiting = lock(&self.on_stop);
+        if self.is_stopping() {
+            drop(waiting);
+            tell();
+        } else {
+            waiting.push(Box::new(tell));
+        }
+    }
+
+    /// The address to announce instead of the local one, if it is known without a look-up.
+    ///
+    /// # Errors
+    /// [`LookUp`] if it is a host name that must be looked up, which takes time.
+    pub fn public_address(&self) -> Result<Option<IpAddr>, LookUp<'_>> {
+        match &self.settings.public_address {
+            None => Ok(None),
+            Some(PublicAddress::Literal(address)) => Ok(Some(*address)),
+            Some(PublicAddress::Host(name)) => match *lock(&self.public) {
+                Some((since, address)) if since.elapsed() < LOOK_UP_AGAIN => Ok(Some(address)),
+                _ => Err(LookUp { service: self, name }),
+            },
+        }
+    }
+
+    fn leave(&self, address: IpAddr) {
+        let mut sessions = lock(&self.sessions);
+        sessions.total -= 1;
+        if let Some(here) = sessions.by_address.get_mut(&address) {
+            *here -= 1;
+            if *here == 0 {
+                sessions.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// A host name that must be looked up.
+pub struct LookUp<'a> {
+    service: &'a Service,
+    name: &'a str,
+}
+
+impl LookUp<'_> {
+    /// Looks the name up, and remembers the answer for a minute. Where that fails the last answer
+    /// stands; `None` if there never was one.
+    #[must_use]
+    pub fn wait(self) -> Option<IpAddr> {
+        let found = (self.name, 0).to_socket_addrs().ok().and_then(|addresses| {
+            let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+            // PASV can announce IPv4 only, and EPSV announces no address at all.
+            addresses.sort_by_key(IpAddr::is_ipv6);
+            addresses.first().copied()
+        });
+        let mut known = lock(&self.service.public);
+        match found {
+            Some(address) => *known = Some((Instant::now(), address)),
+            None => tracing::warn!(name = self.name, "the public address cannot be looked up"),
+        }
+        known.map(|(_, address)| address)
+    }
+}
+
+/// The place of one session among those that may be. Dropping it frees the place.
+pub struct Permit {
+    service: Arc<Service>,
+    address: IpAddr,
+}
+
+impl Permit {
+    /// The service that the session belongs to.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.service.leave(self.address);
+    }
+}
+
+/// A thread that panicked while it held the lock has not left the numbers half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,123 @@
+//! [`Settings`]: what a server is told.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_core::Config;
+use wharf_storage::Accounts;
+
+/// What a server is told, whichever adapter runs it. Start with [`Settings::new`] and change what
+/// should be different.
+#[derive(Clone)]
+pub struct Settings {
+    /// What every session has in common: greeting, form of listings, limits.
+    pub protocol: Arc<Config>,
+    /// Who may log in, and what they then see.
+    pub accounts: Arc<dyn Accounts>,
+    /// The ports that passive data connections are expected on; `None`: the system picks them.
+    pub passive_ports: Option<RangeInclusive<u16>>,
+    /// The address that PASV announces, where clients reach this machine under another one than it
+    /// knows of (behind a translating router); `None`: that of the control connection.
+    pub public_address: Option<PublicAddress>,
+    /// Sessions at once; further clients are refused with 421.
+    pub sessions: usize,
+    /// Sessions at once from one address; further clients are refused with 421.
+    pub sessions_per_address: usize,
+    /// Seconds east of UTC in which LIST prints times.
+    pub utc_offset: i32,
+    /// How long a transfer may go on after the server was asked to shut down.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
+    /// sessions of which 64 from one address, listings in UTC, and 30 seconds for transfers to end
+    /// at a shutdown.
+    #[must_use]
+    pub fn new(accounts: Arc<dyn Accounts>) -> Self {
+        Self {
+            protocol: Arc::default(),
+            accounts,
+            passive_ports: None,
+            public_address: None,
+            sessions: 512,
+            sessions_per_address: 64,
+            utc_offset: 0,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The address under which clients reach this machine.
+///
+/// ```
+/// use wharf_server::PublicAddress;
+///
+/// let address: PublicAddress = "203.0.113.7".parse()?;
+/// assert_eq!(address, PublicAddress::Literal([203, 0, 113, 7].into()));
+/// assert!("203.0.113.700".parse::<PublicAddress>().is_err());
+/// # Ok::<(), wharf_server::InvalidAddress>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicAddress {
+    /// The address itself.
+    Literal(IpAddr),
+    /// A host name, looked up when it is needed, since its address may change.
+    Host(String),
+}
+
+impl fmt::Display for PublicAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(address) => address.fmt(f),
+            Self::Host(name) => name.fmt(f),
+        }
+    }
+}
+
+/// The text is neither an address nor a host name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidAddress;
+
+impl fmt::Display for InvalidAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an IP address or a host name")
+    }
+}
+
+impl std::error::Error for InvalidAddress {}
+
+impl FromStr for PublicAddress {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        if let Ok(address) = text.parse() {
+            Ok(Self::Literal(address))
+        } else if is_host_name(text) {
+            Ok(Self::Host(text.to_owned()))
+        } else {
+            Err(InvalidAddress)
+        }
+    }
+}
+
+/// Letters, digits, hyphens and underscores between dots. No top-level domain is a number, so that a mistyped
+/// address is not taken for a name.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}

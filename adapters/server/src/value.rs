@@ -1,0 +1,314 @@
+//! The values that are written as words, the same on the command line and in the file, each with
+//! what to say where another word stands.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use wharf_core::{Rights, Style};
+use wharf_storage::Links;
+
+use crate::settings::PublicAddress;
+
+/// A value that is written as a word.
+pub(crate) trait Word: Sized {
+    /// What a mistake is told to have been expected.
+    const EXPECTED: &'static str;
+
+    /// `None` if the word is none of these.
+    fn read(word: &str) -> Option<Self>;
+}
+
+/// Reads a word of the command line.
+pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {
+    T::read(word).ok_or_else(|| format!("expected {}", T::EXPECTED))
+}
+
+/// A word of the configuration file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<T>(pub(crate) T);
+
+impl<'de, T: Word> Deserialize<'de> for Value<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_str(WordVisitor(PhantomData))
+            .map(Self)
+    }
+}
+
+struct WordVisitor<T>(PhantomData<T>);
+
+impl<T: Word> Visitor<'_> for WordVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<T, E> {
+        T::read(word).ok_or_else(|| E::invalid_value(Unexpected::Str(word), &self))
+    }
+}
+
+/// A value of which a list may be given.
+pub(crate) trait Listed {
+    /// What a mistake is told to have been expected in place of the list.
+    const LIST: &'static str;
+}
+
+/// A list in the configuration file.
+#[derive(Clone, Debug)]
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Listed + Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_seq(ListVisitor(PhantomData))
+            .map(Self)
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Listed + Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::LIST)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+/// A table of the configuration file, and not a list of its values.
+#[derive(Default)]
+pub(crate) struct Table<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_map(TableVisitor(PhantomData))
+            .map(Self)
+    }
+}
+
+struct TableVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one table in single brackets")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(access))
+    }
+}
+
+impl Listed for Value<SocketAddr> {
+    const LIST: &'static str = "a list of addresses, such as [\"0.0.0.0:2121\", \"[::]:2121\"]";
+}
+
+impl Listed for Value<Rights> {
+    const LIST: &'static str = "a list of rights, such as [\"list\", \"read\"]";
+}
+
+impl Word for SocketAddr {
+    const EXPECTED: &'static str =
+        "an address with a port, such as \"0.0.0.0:2121\" or \"[::]:2121\"";
+
+    fn read(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
+
+impl Word for Duration {
+    const EXPECTED: &'static str = "a duration, such as \"30s\", \"5m\" or \"1h30m\"";
+
+    fn read(word: &str) -> Option<Self> {
+        humantime::parse_duration(word).ok()
+    }
+}
+
+/// A bound on waiting: with none at all nothing could ever happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl Word for Wait {
+    const EXPECTED: &'static str = "a duration above zero, such as \"30s\", \"5m\" or \"1h30m\"";
+
+    fn read(word: &str) -> Option<Self> {
+        Duration::read(word)
+            .filter(|duration| !duration.is_zero())
+            .map(Self)
+    }
+}
+
+/// The ports for passive data connections.
+pub(crate) type Ports = RangeInclusive<u16>;
+
+impl Word for Ports {
+    const EXPECTED: &'static str = "two ports from low to high, such as \"60000-65535\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let (low, high) = word.split_once('-')?;
+        let (low, high) = (low.parse().ok()?, high.parse().ok()?);
+        (1 <= low && low <= high).then_some(low..=high)
+    }
+}
+
+impl Word for PublicAddress {
+    const EXPECTED: &'static str = "an IP address or a host name";
+
+    fn read(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
+
+impl Word for Style {
+    const EXPECTED: &'static str = "\"unix\" or \"msdos\"";
+
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "unix" => Some(Self::Unix),
+            "msdos" => Some(Self::MsDos),
+            _ => None,
+        }
+    }
+}
+
+impl Word for Links {
+    const EXPECTED: &'static str = "\"root\", \"beneath\" or \"none\"";
+
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "root" => Some(Self::Root),
+            "beneath" => Some(Self::Beneath),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+impl Word for Rights {
+    const EXPECTED: &'static str = "list, read, write, overwrite, delete, rename or mkdir";
+
+    fn read(word: &str) -> Option<Self> {
+        word.parse().ok()
+    }
+}
+
+/// The permission bits that new files and directories do not get.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Umask(pub(crate) u16);
+
+impl Word for Umask {
+    const EXPECTED: &'static str = "octal permission bits, such as \"022\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let octal = !word.is_empty() && word.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        let mask = u16::from_str_radix(word, 8).ok()?;
+        (octal && mask <= 0o777).then_some(Self(mask))
+    }
+}
+
+/// Seconds east of UTC.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offset(pub(crate) i32);
+
+impl Word for Offset {
+    const EXPECTED: &'static str =
+        "hours and minutes east of UTC, such as \"+01:00\" or \"-03:30\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let (sign, digits) = match word.split_at_checked(1)? {
+            ("+", digits) => (1, digits),
+            ("-", digits) => (-1, digits),
+            _ => return None,
+        };
+        let (hours, minutes) = digits.split_once(':')?;
+        let hours = two_digits(hours).filter(|&hours| hours <= 23)?;
+        let minutes = two_digits(minutes).filter(|&minutes| minutes <= 59)?;
+        Some(Self(sign * (hours * 60 + minutes) * 60))
+    }
+}
+
+fn two_digits(text: &str) -> Option<i32> {
+    let all = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| text.parse().ok())?
+}
+
+/// The text of the 220.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting(pub(crate) String);
+
+impl Word for Greeting {
+    const EXPECTED: &'static str = "one line of at most 500 bytes";
+
+    fn read(word: &str) -> Option<Self> {
+        (word.len() <= 500 && !word.contains(char::is_control)).then(|| Self(word.to_owned()))
+    }
+}
+
+/// The name of an account.
+#[derive(Clone, Debug)]
+pub(crate) struct Name(pub(crate) String);
+
+impl Word for Name {
+    const EXPECTED: &'static str = "a name of 1 to 127 bytes without control characters";
+
+    fn read(word: &str) -> Option<Self> {
+        let sound = (1..=127).contains(&word.len()) && !word.contains(char::is_control);
+        sound.then(|| Self(word.to_owned()))
+    }
+}
+
+/// How many of something there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count(pub(crate) u32);
+
+impl Count {
+    pub(crate) fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_u32(CountVisitor).map(Self)
+    }
+}
+
+struct CountVisitor;
+
+impl Visitor<'_> for CountVisitor {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 1 to 4294967295")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u32, E> {
+        u32::try_from(number)
+            .ok()
+            .filter(|&count| count > 0)
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+}

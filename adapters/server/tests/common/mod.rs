@@ -1,0 +1,65 @@
+//! A directory with homes and a configuration file, and a command line without a process.
+
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own and uses a part"
+)]
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use wharf_server::cli::{self, Launch, Stop};
+
+/// The hash of `secret`, cheap to check.
+pub(crate) const SECRET: &str = "$argon2id$v=19$m=32,t=1,p=1$aILXgtgKjfiK/g6uX5J6hw$pA+rUJYE+K8Tltg7/2YduCKc6IYOPRjpmbySidVGpOw";
+
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    /// An empty directory with the homes `pub` and `home`.
+    pub(crate) fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        fs::create_dir(place.path("pub")).unwrap();
+        fs::create_dir(place.path("home")).unwrap();
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Starts with this configuration file and these further arguments.
+    pub(crate) fn start(&self, toml: &[u8], arguments: &[&str]) -> Result<Launch, Stop> {
+        let file = self.path("wharf.toml");
+        fs::write(&file, toml).unwrap();
+        let mut all = vec!["-c", file.to_str().unwrap()];
+        all.extend(arguments);
+        start(&all)
+    }
+
+    /// What is printed instead of a start, without the name of this directory.
+    pub(crate) fn stop(&self, toml: &[u8], arguments: &[&str]) -> Stop {
+        let stop = stop(self.start(toml, arguments));
+        let directory = format!("{}/", self.0.path().display());
+        Stop {
+            text: stop.text.replace(&directory, ""),
+            ..stop
+        }
+    }
+}
+
+/// Starts with these arguments and nothing on the standard input.
+pub(crate) fn start(arguments: &[&str]) -> Result<Launch, Stop> {
+    start_with(arguments, io::empty())
+}
+
+pub(crate) fn start_with(arguments: &[&str], stdin: impl Read) -> Result<Launch, Stop> {
+    let arguments = ["wharf"].iter().chain(arguments).map(Into::into);
+    cli::start("wharf", arguments, || stdin)
+}
+
+pub(crate) fn stop(result: Result<Launch, Stop>) -> Stop {
+    result.err().unwrap()
+}

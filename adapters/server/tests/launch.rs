@@ -1,0 +1,297 @@
+//! What a command line and a configuration file become.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::{Place, SECRET, start, start_with, stop};
+use tracing::level_filters::LevelFilter;
+use wharf_core::{Denied, Limits, Notes, Rights, Style};
+use wharf_server::PublicAddress;
+use wharf_server::cli::Launch;
+use wharf_server::log::Format;
+use wharf_server::password::HashedPassword;
+use wharf_storage::Credentials;
+
+const EVERYTHING: &str = r#"
+listen = ["0.0.0.0:2121", "[::]:2121"]
+greeting = "Hello."
+listing = "msdos"
+dot-files = true
+utc-offset = "-03:30"
+[passive]
+ports = "60000-65535"
+address = "203.0.113.7"
+[limits]
+sessions = 100
+sessions-per-address = 10
+login-tries = 5
+login = "10s"
+idle = "1h30m"
+stall = "2m"
+connect = "7s"
+grace = "0s"
+[storage]
+links = "beneath"
+umask = "027"
+keep-partials = "48h"
+[anonymous]
+home = "pub"
+[[user]]
+name = "user0"
+password = "SECRET"
+home = "home"
+rights = ["list", "read", "write", "overwrite", "delete", "rename", "mkdir"]
+[[user]]
+name = "user1"
+password = "SECRET"
+home = "home"
+"#;
+
+fn everything(place: &Place, arguments: &[&str]) -> Launch {
+    let toml = EVERYTHING.replace("SECRET", SECRET);
+    place
+        .start(toml.as_bytes(), arguments)
+        .unwrap_or_else(|stop| panic!("{}", stop.text))
+}
+
+fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+    list.iter().map(|each| each.parse().unwrap()).collect()
+}
+
+/// The homes, who sees them, and what they may do.
+fn served(launch: &Launch) -> Vec<(PathBuf, Option<&str>, Rights)> {
+    let served = launch.report.served.iter();
+    served
+        .map(|each| (each.home.clone(), each.user.as_deref(), each.rights))
+        .collect()
+}
+
+/// Logs in without a wait.
+fn anonymous_rights(launch: &Launch, name: &str) -> Option<Result<Rights, Denied>> {
+    let credentials = Credentials {
+        username: name.into(),
+        password: b"guest@",
+        peer: addresses(&["127.0.0.1:1"])[0],
+    };
+    let answer = launch.settings.accounts.login_now(&credentials)?;
+    Some(answer.map(|account| account.grant.rights))
+}
+
+const READ: Rights = Rights::LIST.union(Rights::READ);
+const UPLOAD: Rights = READ.union(Rights::WRITE).union(Rights::MKDIR);
+
+#[test]
+fn nothing_at_all_serves_the_current_directory() {
+    let launch = start(&[]).unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert_eq!(launch.listen, addresses(&["127.0.0.1:2121", "[::1]:2121"]));
+    assert!(launch.listen_default);
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(served(&launch), [(here, None, READ)]);
+    assert_eq!(launch.storages.len(), 1);
+    assert_eq!(launch.settings.passive_ports, None);
+    assert_eq!(launch.settings.sessions, 512);
+    assert_eq!(launch.settings.sessions_per_address, 64);
+    assert_eq!(launch.settings.grace, Duration::from_secs(30));
+    assert_eq!(launch.settings.protocol.greeting, "Wharf ready.");
+    assert_eq!(launch.settings.protocol.limits, Limits::default());
+    for name in ["anonymous", "ftp", "FTP", "Anonymous"] {
+        assert_eq!(anonymous_rights(&launch, name), Some(Ok(READ)), "{name}");
+    }
+    assert_eq!(
+        anonymous_rights(&launch, "root"),
+        Some(Err(Denied::Credentials))
+    );
+}
+
+#[test]
+fn everything_in_the_file_counts() {
+    let place = Place::new();
+    let launch = everything(&place, &[]);
+    assert_eq!(launch.listen, addresses(&["0.0.0.0:2121", "[::]:2121"]));
+    assert!(!launch.listen_default);
+    assert_eq!(
+        served(&launch),
+        [
+            (place.path("pub"), None, READ),
+            (place.path("home"), Some("user0"), Rights::ALL),
+            (place.path("home"), Some("user1"), READ),
+        ]
+    );
+    let swept: Vec<_> = launch.storages.keys().cloned().collect();
+    assert_eq!(swept, [place.path("home"), place.path("pub")]);
+    let settings = &launch.settings;
+    assert_eq!(settings.passive_ports, Some(60_000..=65_535));
+    let literal = PublicAddress::Literal([203, 0, 113, 7].into());
+    assert_eq!(settings.public_address, Some(literal));
+    assert_eq!(
+        (settings.sessions, settings.sessions_per_address),
+        (100, 10)
+    );
+    assert_eq!(settings.utc_offset, -12_600);
+    assert_eq!(settings.grace, Duration::ZERO);
+    let protocol = &settings.protocol;
+    assert_eq!(protocol.greeting, "Hello.");
+    assert_eq!(protocol.style, Style::MsDos);
+    assert!(protocol.dot_files);
+    let expected = Limits {
+        login_tries: 5,
+        login: Duration::from_secs(10),
+        idle: Duration::from_secs(5_400),
+        stall: Duration::from_secs(120),
+        connect: Duration::from_secs(7),
+        ..Limits::default()
+    };
+    assert_eq!(protocol.limits, expected);
+    assert_eq!(anonymous_rights(&launch, "ftp"), Some(Ok(READ)));
+    assert_eq!(
+        anonymous_rights(&launch, "user0"),
+        None,
+        "a hash takes time"
+    );
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let place = Place::new();
+    let home = place.path("home");
+    let launch = everything(
+        &place,
+        &[
+            "-w",
+            "-l=127.0.0.1:0",
+            "--listen=[::1]:0",
+            "--passive-ports=1-9",
+            "--public-address=ftp.example.net",
+            home.to_str().unwrap(),
+        ],
+    );
+    assert_eq!(launch.listen, addresses(&["127.0.0.1:0", "[::1]:0"]));
+    assert_eq!(served(&launch)[0], (home, None, UPLOAD));
+    assert_eq!(launch.settings.passive_ports, Some(1..=9));
+    let host = PublicAddress::Host("ftp.example.net".into());
+    assert_eq!(launch.settings.public_address, Some(host));
+}
+
+#[test]
+fn write_adds_to_the_rights_of_anonymous_clients_only() {
+    let place = Place::new();
+    let toml = "[anonymous]\nhome = \"pub\"\nrights = [\"read\", \"delete\"]\n\
+                [[user]]\nname = \"a\"\npassword = \"SECRET\"\nhome = \"home\"\n";
+    let launch = place.start(toml.replace("SECRET", SECRET).as_bytes(), &["-w"]);
+    let launch = launch.unwrap_or_else(|stop| panic!("{}", stop.text));
+    let expected = Rights::READ | Rights::WRITE | Rights::MKDIR | Rights::DELETE;
+    assert_eq!(served(&launch)[0].2, expected);
+    assert_eq!(served(&launch)[1].2, READ);
+}
+
+#[test]
+fn a_file_without_anonymous_lets_in_nobody_without_a_password() {
+    let toml = format!("[[user]]\nname = \"ftp\"\npassword = \"{SECRET}\"\nhome = \"home\"\n");
+    let place = Place::new();
+    let launch = place.start(toml.as_bytes(), &[]);
+    let launch = launch.unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert_eq!(anonymous_rights(&launch, "anonymous"), None);
+    assert_eq!(anonymous_rights(&launch, "ftp"), None, "a user like others");
+}
+
+#[test]
+fn the_log_is_as_long_as_was_asked_for() {
+    let cases: &[(&[&str], LevelFilter, Notes)] = &[
+        (&[], LevelFilter::INFO, Notes::Audit),
+        (&["-v"], LevelFilter::DEBUG, Notes::Commands),
+        (&["-vv"], LevelFilter::TRACE, Notes::Commands),
+        (&["-q"], LevelFilter::WARN, Notes::Audit),
+        (&["-qq"], LevelFilter::ERROR, Notes::Audit),
+    ];
+    for (arguments, level, notes) in cases {
+        let launch = start(arguments).unwrap_or_else(|stop| panic!("{}", stop.text));
+        assert_eq!(launch.log.level, *level, "{arguments:?}");
+        assert_eq!(launch.settings.protocol.notes, *notes, "{arguments:?}");
+        assert_eq!(launch.log.format, Format::Text);
+    }
+    let launch = start(&["--log-format", "json"]).unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert_eq!(launch.log.format, Format::Json);
+}
+
+#[test]
+fn check_reports_and_starts_nothing() {
+    let toml = EVERYTHING.replace("SECRET", SECRET);
+    let place = Place::new();
+    let stop = place.stop(
+        toml.as_bytes(),
+        &["--check", "-l", "127.0.0.1:2121", "-l", "[::1]:0"],
+    );
+    let expected = "\
+listening on 127.0.0.1:2121
+listening on [::1]:0
+serving pub to anonymous clients, who may list, read
+serving home to user0, who may list, read, write, overwrite, delete, rename, mkdir
+serving home to user1, who may list, read
+passive ports 60000-65535
+announced to clients as 203.0.113.7
+only this machine can connect; to serve the network, add --listen 0.0.0.0:2121 --listen [::]:2121
+the configuration is good
+";
+    assert_eq!((stop.text.as_str(), stop.code), (expected, 0));
+}
+
+#[test]
+fn the_report_names_the_real_addresses_and_escapes_names() {
+    let mut report = start(&[])
+        .unwrap_or_else(|stop| panic!("{}", stop.text))
+        .report;
+    report.served[0].home = "/srv/\u{1b}[2J".into();
+    report.served[0].rights = Rights::NONE;
+    assert_eq!(
+        report.text(&addresses(&["127.0.0.1:40001", "192.0.2.1:40002"])),
+        "listening on 127.0.0.1:40001\nlistening on 192.0.2.1:40002\n\
+         serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n"
+    );
+}
+
+#[test]
+fn a_hash_that_was_printed_is_that_of_the_password() {
+    for input in [
+        "correct horse",
+        "correct horse\n",
+        "correct horse\r\nnext line\n",
+    ] {
+        let stop = stop(start_with(&["--hash-password"], input.as_bytes()));
+        assert_eq!(stop.code, 0);
+        assert!(
+            stop.text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            stop.text
+        );
+        let hash = HashedPassword::parse(stop.text.trim_end()).unwrap();
+        assert!(hash.verify(b"correct horse").unwrap());
+    }
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let help = stop(start(&["--help"]));
+    assert_eq!(help.code, 0);
+    for option in [
+        "Usage: wharf [OPTIONS] [DIR]",
+        "-l, --listen <ADDR>",
+        "-w, --write",
+        "-c, --config <FILE>",
+        "--passive-ports <A-B>",
+        "--public-address <ADDR>",
+        "--check",
+        "--hash-password",
+        "-v",
+        "-q",
+        "--log-format",
+    ] {
+        assert!(help.text.contains(option), "{option}\n{}", help.text);
+    }
+    assert_eq!(stop(start(&["--version"])).code, 0);
+}
