@@ -37,7 +37,14 @@ impl Journal {
             Note::Command { line, code } => {
                 tracing::debug!(%peer, code, "{}", Escape(line));
             }
-            Note::Transferred { verb, path, bytes, took, code, abandoned } => {
+            Note::Transferred {
+                verb,
+                path,
+                bytes,
+                took,
+                code,
+                abandoned,
+            } => {
                 tracing::info!(
                     %peer,
                     path = %Escape(path.as_bytes()),

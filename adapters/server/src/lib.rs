@@ -14,17 +14,18 @@ mod assemble;
 pub mod cli;
 #[cfg(feature = "cli")]
 mod config;
+pub mod connection;
 mod escape;
 pub mod journal;
 #[cfg(feature = "cli")]
 pub mod log;
+pub mod passive;
 #[cfg(feature = "cli")]
 pub mod password;
-#[cfg(feature = "cli")]
-pub mod report;
-pub mod passive;
 mod ports;
 pub mod pump;
+#[cfg(feature = "cli")]
+pub mod report;
 #[cfg(feature = "cli")]
 pub mod run;
 mod secret;
@@ -33,6 +34,7 @@ mod settings;
 pub mod sockets;
 #[cfg(feature = "cli")]
 mod value;
+pub mod work;
 
 pub use escape::Escape;
 pub use ports::PortPool;

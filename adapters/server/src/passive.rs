@@ -32,7 +32,13 @@ impl Passive {
     /// No listener yet.
     #[must_use]
     pub fn new(service: Arc<Service>) -> Self {
-        Self { service, listener: None, leased: 0, armed: false, waiting: false }
+        Self {
+            service,
+            listener: None,
+            leased: 0,
+            armed: false,
+            waiting: false,
+        }
     }
 
     /// Listens on `local` and says where; `None` if no port is free just now. Whoever connected
@@ -48,7 +54,9 @@ impl Passive {
         // Every port that is free by the pool may be in use by another program.
         let tries = self.service.ports().free().unwrap_or(8);
         for _ in 0..tries {
-            let Some(port) = self.service.ports().take() else { break };
+            let Some(port) = self.service.ports().take() else {
+                break;
+            };
             match listen(SocketAddr::new(local, port)) {
                 Ok((listener, address)) => {
                     self.listener = Some(listener);
@@ -136,7 +144,10 @@ impl Passive {
     /// The listener, to wait for a connection.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.listener.as_ref().filter(|_| self.armed).map(AsFd::as_fd)
+        self.listener
+            .as_ref()
+            .filter(|_| self.armed)
+            .map(AsFd::as_fd)
     }
 
     fn await_port(&mut self, waits: bool) {
@@ -154,7 +165,11 @@ impl Drop for Passive {
 }
 
 fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // A connection of the transfer before may still be in TIME_WAIT on this port.
@@ -172,10 +187,17 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 /// # Errors
 /// What the system says at once.
 pub fn dial(local: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
-    let family = if to.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if to.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&socket, &SocketAddr::new(sockets::plain(local, to.is_ipv6()), 0))?;
+    rustix::net::bind(
+        &socket,
+        &SocketAddr::new(sockets::plain(local, to.is_ipv6()), 0),
+    )?;
     match rustix::net::connect(&socket, &to) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
         Err(error) => Err(error.into()),

@@ -21,17 +21,25 @@ impl PortPool {
     #[must_use]
     pub fn new(range: Option<RangeInclusive<u16>>) -> Self {
         let free = range.map(|range| Mutex::new(range.collect()));
-        Self { free, waiting: AtomicUsize::new(0), random: RandomState::new() }
+        Self {
+            free,
+            waiting: AtomicUsize::new(0),
+            random: RandomState::new(),
+        }
     }
 
     /// Takes a port at random, so that the next one cannot be guessed (RFC 2577 section 8). `None`
     /// if none is free; `Some(0)` if the system shall pick.
     pub(crate) fn take(&self) -> Option<u16> {
-        let Some(free) = &self.free else { return Some(0) };
+        let Some(free) = &self.free else {
+            return Some(0);
+        };
         let mut free = lock(free);
         let count = u64::try_from(free.len()).unwrap_or(u64::MAX);
         // Hashing the length and the last port with a secret key is random enough to pick by.
-        let random = self.random.hash_one((count, free.last(), free.first(), std::time::Instant::now()));
+        let random =
+            self.random
+                .hash_one((count, free.last(), free.first(), std::time::Instant::now()));
         let index = usize::try_from(random.checked_rem(count)?).ok()?;
         Some(free.swap_remove(index))
     }

@@ -37,8 +37,10 @@ fn start(
 ) -> io::Result<()> {
     let _log = log::start(launch.log)?;
     let listeners = bind(&launch.listen, launch.listen_default)?;
-    let addresses =
-        listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>()?;
+    let addresses = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<io::Result<Vec<SocketAddr>>>()?;
     let service = Service::new(launch.settings);
     stop_on_signals(&service)?;
     cli::sweep(launch.storages)?;
@@ -57,7 +59,10 @@ fn bind(addresses: &[SocketAddr], default: bool) -> io::Result<Vec<TcpListener>>
             }
             Err(error) => {
                 let kind = error.kind();
-                return Err(io::Error::new(kind, format!("cannot listen on {address}: {error}")));
+                return Err(io::Error::new(
+                    kind,
+                    format!("cannot listen on {address}: {error}"),
+                ));
             }
         }
     }
@@ -71,14 +76,16 @@ fn bind(addresses: &[SocketAddr], default: bool) -> io::Result<Vec<TcpListener>>
 fn stop_on_signals(service: &Arc<Service>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let service = Arc::clone(service);
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if service.is_stopping() {
-                std::process::exit(128 + signal);
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if service.is_stopping() {
+                    std::process::exit(128 + signal);
+                }
+                tracing::info!("stopping");
+                service.stop();
             }
-            tracing::info!("stopping");
-            service.stop();
-        }
-    })?;
+        })?;
     Ok(())
 }

@@ -75,7 +75,10 @@ impl Service {
         }
         sessions.total += 1;
         sessions.by_address.insert(address, here + 1);
-        Some(Permit { service: Arc::clone(self), address })
+        Some(Permit {
+            service: Arc::clone(self),
+            address,
+        })
     }
 
     /// How many sessions there are.
@@ -115,13 +118,16 @@ impl Service {
     ///
     /// # Errors
     /// [`LookUp`] if it is a host name that must be looked up, which takes time.
-    pub fn public_address(&self) -> Result<Option<IpAddr>, LookUp<'_>> {
+    pub fn public_address(self: &Arc<Self>) -> Result<Option<IpAddr>, LookUp> {
         match &self.settings.public_address {
             None => Ok(None),
             Some(PublicAddress::Literal(address)) => Ok(Some(*address)),
             Some(PublicAddress::Host(name)) => match *lock(&self.public) {
                 Some((since, address)) if since.elapsed() < LOOK_UP_AGAIN => Ok(Some(address)),
-                _ => Err(LookUp { service: self, name }),
+                _ => Err(LookUp {
+                    service: Arc::clone(self),
+                    name: name.clone(),
+                }),
             },
         }
     }
@@ -139,22 +145,25 @@ impl Service {
 }
 
 /// A host name that must be looked up.
-pub struct LookUp<'a> {
-    service: &'a Service,
-    name: &'a str,
+pub struct LookUp {
+    service: Arc<Service>,
+    name: String,
 }
 
-impl LookUp<'_> {
+impl LookUp {
     /// Looks the name up, and remembers the answer for a minute. Where that fails the last answer
     /// stands; `None` if there never was one.
     #[must_use]
     pub fn wait(self) -> Option<IpAddr> {
-        let found = (self.name, 0).to_socket_addrs().ok().and_then(|addresses| {
-            let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
-            // PASV can announce IPv4 only, and EPSV announces no address at all.
-            addresses.sort_by_key(IpAddr::is_ipv6);
-            addresses.first().copied()
-        });
+        let found = (self.name.as_str(), 0)
+            .to_socket_addrs()
+            .ok()
+            .and_then(|addresses| {
+                let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+                // PASV can announce IPv4 only, and EPSV announces no address at all.
+                addresses.sort_by_key(IpAddr::is_ipv6);
+                addresses.first().copied()
+            });
         let mut known = lock(&self.service.public);
         match found {
             Some(address) => *known = Some((Instant::now(), address)),

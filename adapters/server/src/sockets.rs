@@ -22,7 +22,11 @@ const KEEP_COUNT: u32 = 4;
 /// # Errors
 /// What the system says; an address in use among them.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -46,7 +50,10 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_oobinline(&socket, true)?;
     watch(&socket)?;
-    Ok((TcpStream::from(socket), peer.ok_or(io::ErrorKind::NotConnected)?))
+    Ok((
+        TcpStream::from(socket),
+        peer.ok_or(io::ErrorKind::NotConnected)?,
+    ))
 }
 
 /// Sets up a data connection.
@@ -82,7 +89,7 @@ pub fn is_exhausted(error: &io::Error) -> bool {
 /// address in the clothes of IPv6.
 pub(crate) fn plain(address: IpAddr, v6: bool) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) if v6 => IpAddr::V6(Ipv6Addr::from(address.to_ipv6_mapped())),
+        IpAddr::V4(address) if v6 => IpAddr::V6(address.to_ipv6_mapped()),
         address => address,
     }
 }

@@ -18,7 +18,10 @@ use crate::session;
 /// A session needs little stack; what is not touched costs nothing.
 const STACK: usize = 256 << 10;
 /// How long to wait when no descriptor is free for a client.
-const EXHAUSTED: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const EXHAUSTED: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// How long after the grace time sessions may take to end.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -40,14 +43,19 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
     // Each session holds a sender; when the last one is gone, nothing more is received.
     let (running, ended) = mpsc::channel::<()>();
     while !service.is_stopping() {
-        let mut waits: Vec<PollFd<'_>> =
-            listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
+        let mut waits: Vec<PollFd<'_>> = listeners
+            .iter()
+            .map(|listener| PollFd::new(listener, PollFlags::IN))
+            .collect();
         waits.push(PollFd::new(&stop, PollFlags::IN));
         match poll(&mut waits, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let ready: Vec<bool> = waits.iter().map(|wait| !wait.revents().is_empty()).collect();
+        let ready: Vec<bool> = waits
+            .iter()
+            .map(|wait| !wait.revents().is_empty())
+            .collect();
         for (listener, _) in listeners.iter().zip(ready).filter(|(_, ready)| *ready) {
             accept(listener, service, &stop, &running);
         }
@@ -94,10 +102,13 @@ fn start(
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
     let name = format!("ftp {peer}");
-    let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
-        session::run(&stream, peer, permit.service(), &stop);
-        drop((stream, permit, running));
-    });
+    let spawned = thread::Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(move || {
+            session::run(&stream, peer, permit.service(), &stop);
+            drop((stream, permit, running));
+        });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
     }

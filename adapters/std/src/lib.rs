@@ -27,6 +27,5 @@
 mod acceptor;
 mod helper;
 mod session;
-mod work;
 
 pub use acceptor::serve;

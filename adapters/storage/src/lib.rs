@@ -1,5 +1,5 @@
 //! What a Wharf server serves: the traits [`Storage`] and [`Accounts`], shared by all adapters
-//! and free of any runtime, and their implementations.
+//! and free of any runtime, and [`Local`], a local directory.
 //!
 //! The calls of both traits block. Each that may be answered without waiting has a twin whose name
 //! ends in `_now` and which returns `None` where it would have to wait: an async adapter tries
@@ -8,8 +8,13 @@
 
 mod account;
 mod lines;
+// It stands on openat2, which only Linux has.
+#[cfg(target_os = "linux")]
+mod local;
 mod storage;
 
 pub use account::{Account, Accounts, Credentials};
 pub use lines::Lines;
+#[cfg(target_os = "linux")]
+pub use local::{Links, Local, LocalOptions};
 pub use storage::{Directory, Handle, Opening, Sink, Source, Storage};

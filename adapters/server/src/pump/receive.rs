@@ -31,7 +31,11 @@ enum Way {
     /// Through a buffer.
     Buffer(Vec<u8>),
     /// Through a buffer and the translation of TYPE A.
-    Text { codec: ToFile, raw: Vec<u8>, translated: Vec<u8> },
+    Text {
+        codec: ToFile,
+        raw: Vec<u8>,
+        translated: Vec<u8>,
+    },
     /// Through a pipe, within the kernel.
     Pipe { read: OwnedFd, write: OwnedFd },
 }
@@ -39,7 +43,11 @@ enum Way {
 impl Receiver {
     pub(super) fn new(sink: Box<dyn Sink>, text: bool) -> Self {
         let way = if text {
-            Way::Text { codec: ToFile::default(), raw: vec![0; BUFFER], translated: vec![0; BUFFER] }
+            Way::Text {
+                codec: ToFile::default(),
+                raw: vec![0; BUFFER],
+                translated: vec![0; BUFFER],
+            }
         } else {
             Way::Buffer(Vec::new())
         };
@@ -66,7 +74,11 @@ impl Receiver {
                 }
                 step
             }
-            Way::Text { codec, raw, translated } => match socket.read(raw) {
+            Way::Text {
+                codec,
+                raw,
+                translated,
+            } => match socket.read(raw) {
                 Ok(0) => {
                     let last = std::mem::take(codec).finish(translated);
                     match write(sink.as_mut(), &translated[..last.written], moved) {
@@ -112,7 +124,9 @@ fn write(sink: &mut dyn Sink, bytes: &[u8], moved: &mut u64) -> Step {
 
 /// Empties the pipe into the file.
 fn drain(sink: &dyn Sink, pipe: &OwnedFd, count: usize, moved: &mut u64) -> Step {
-    let Some(file) = sink.file() else { return ended(End::Storage(Failure::Io)) };
+    let Some(file) = sink.file() else {
+        return ended(End::Storage(Failure::Io));
+    };
     let mut left = count;
     while left > 0 {
         match rustix::pipe::splice(pipe, None, file, None, left, SpliceFlags::MOVE) {

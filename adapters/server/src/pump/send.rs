@@ -46,7 +46,11 @@ impl Sendfile {
                 let sent = sent as u64;
                 *moved += sent;
                 self.left = self.left.map(|left| left.saturating_sub(sent));
-                Some(if self.left == Some(0) { ended(End::Clean) } else { Step::Moved })
+                Some(if self.left == Some(0) {
+                    ended(End::Clean)
+                } else {
+                    Step::Moved
+                })
             }
             Err(Errno::INVAL | Errno::NOSYS) => None,
             Err(error) => Some(ended_by(error)),
@@ -55,7 +59,9 @@ impl Sendfile {
 
     /// Whether the next bytes are in memory.
     pub(super) fn is_cached(&self) -> bool {
-        let Some(file) = self.source.file() else { return false };
+        let Some(file) = self.source.file() else {
+            return false;
+        };
         let Ok(at) = fs::tell(file) else { return false };
         let mut byte = [0];
         let mut probe = [IoSliceMut::new(&mut byte)];
@@ -94,7 +100,11 @@ struct Translation {
 
 impl Bytes {
     pub(super) fn new(source: Box<dyn Source>, left: Option<u64>, text: bool) -> Self {
-        Self { source, left, translation: text.then(Translation::default) }
+        Self {
+            source,
+            left,
+            translation: text.then(Translation::default),
+        }
     }
 }
 
@@ -118,7 +128,9 @@ impl Text for Bytes {
             translation.raw.truncate(count);
             translation.done = 0;
         }
-        let progress = translation.codec.push(&translation.raw[translation.done..], buffer);
+        let progress = translation
+            .codec
+            .push(&translation.raw[translation.done..], buffer);
         translation.done += progress.read;
         Ok((progress.written, progress.read as u64))
     }
@@ -136,7 +148,12 @@ pub(super) struct Sender<T> {
 
 impl<T: Text> Sender<T> {
     pub(super) fn new(text: T) -> Self {
-        Self { text, buffer: Vec::new(), sent: 0, stands_for: 0 }
+        Self {
+            text,
+            buffer: Vec::new(),
+            sent: 0,
+            stands_for: 0,
+        }
     }
 
     pub(super) fn step(&mut self, mut socket: &TcpStream, moved: &mut u64) -> Step {

@@ -1,0 +1,158 @@
+//! Requests for the data connection.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wharf_core::ticket::{Listen, OpenData, Transfer};
+use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
+
+use super::{Helper, Opened, Task, Work};
+use crate::pump::{Pump, Step};
+use crate::{passive, sockets};
+
+/// Another thread moves so many bytes before it looks whether they are still wanted.
+const AWAY: u64 = 8 << 20;
+
+impl<H: Helper> Work<H> {
+    /// Listens for a data connection and says where clients find it.
+    pub(super) fn listen(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
+        self.resting = None;
+        let address = match self.passive.arm(self.ends.local.ip()) {
+            Ok(Some(address)) => address,
+            // All are taken: one may become free soon.
+            Ok(None) => return self.wait(Task::Listen(ticket)),
+            Err(error) => {
+                tracing::warn!(%error, "no listener for a data connection");
+                return Some(ticket.done(Err(Failure::Busy)));
+            }
+        };
+        let announced =
+            move |ip: Option<IpAddr>| SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
+        match self.service.public_address() {
+            Ok(ip) => Some(ticket.done(Ok(announced(ip)))),
+            Err(look_up) => self.run(
+                false,
+                move || look_up.wait(),
+                move |_, ip| Some(ticket.done(Ok(announced(ip)))),
+            ),
+        }
+    }
+
+    pub(super) fn accept(&mut self, ticket: Ticket<OpenData>, only_from: IpAddr) -> Option<Event> {
+        match self.passive.accept(only_from) {
+            Ok(stream) => Some(self.connected(ticket, stream)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.wait(Task::Accept(ticket, only_from))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no data connection can be accepted");
+                Some(ticket.done(Err(DataFailure::NoResources)))
+            }
+        }
+    }
+
+    pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
+        match passive::dial(self.ends.local.ip(), to) {
+            Ok(stream) => self.wait(Task::Dial(ticket, stream)),
+            Err(error) => Some(ticket.done(Err(data_failure(&error)))),
+        }
+    }
+
+    pub(super) fn dialed(&mut self, ticket: Ticket<OpenData>, stream: TcpStream) -> Option<Event> {
+        match passive::dialed(&stream) {
+            Ok(()) => Some(self.connected(ticket, stream)),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                self.wait(Task::Dial(ticket, stream))
+            }
+            Err(error) => Some(ticket.done(Err(data_failure(&error)))),
+        }
+    }
+
+    fn connected(&mut self, ticket: Ticket<OpenData>, stream: TcpStream) -> Event {
+        if sockets::prepare_data(&stream).is_err() {
+            return ticket.done(Err(DataFailure::Refused));
+        }
+        self.data = Some(stream);
+        ticket.done(Ok(()))
+    }
+
+    pub(super) fn transfer(&mut self, ticket: Ticket<Transfer>, plan: Plan) -> Option<Event> {
+        let failed = |failure| Transferred {
+            bytes: 0,
+            end: End::Storage(failure),
+        };
+        let Opened::Handle(handle) = std::mem::take(&mut self.opened) else {
+            return Some(ticket.done(failed(Failure::Io)));
+        };
+        match Pump::new(handle, plan, self.service.settings().utc_offset) {
+            Ok(pump) => self.begin(Task::Move(ticket, pump)),
+            Err(failure) => Some(ticket.done(failed(failure))),
+        }
+    }
+
+    /// Moves bytes: here if nothing but the socket is waited for, else in another thread.
+    pub(super) fn pump(&mut self, ticket: Ticket<Transfer>, mut pump: Pump) -> Option<Event> {
+        let Some(data) = self.data.take() else {
+            return Some(self.moved_all(ticket, pump, End::Reset));
+        };
+        if self.may_wait() || pump.is_quick() {
+            let step = pump.step(&data);
+            self.data = Some(data);
+            return self.pumped(ticket, pump, step);
+        }
+        if !is_ready(&data, pump.sends()) {
+            self.data = Some(data);
+            return self.pumped(ticket, pump, Step::Blocked);
+        }
+        let steps = move || {
+            let enough = pump.moved() + AWAY;
+            let mut step = pump.step(&data);
+            while step == Step::Moved && pump.moved() < enough {
+                step = pump.step(&data);
+            }
+            (pump, data, step)
+        };
+        self.run(false, steps, |work, (pump, data, step)| {
+            work.data = Some(data);
+            work.pumped(ticket, pump, step)
+        })
+    }
+
+    fn pumped(&mut self, ticket: Ticket<Transfer>, pump: Pump, step: Step) -> Option<Event> {
+        match step {
+            Step::Ended(end) => Some(self.moved_all(ticket, pump, end)),
+            _ if self.cancelled => Some(self.moved_all(ticket, pump, End::Cancelled)),
+            Step::Moved => self.begin(Task::Move(ticket, pump)),
+            Step::Blocked => self.wait(Task::Move(ticket, pump)),
+        }
+    }
+
+    /// Closes the data connection; the listener rests for a while.
+    pub(super) fn close_data(&mut self, now: Instant) {
+        self.data = None;
+        self.passive.rest();
+        self.resting = self.passive.is_resting().then_some(now);
+    }
+}
+
+/// Whether a step of the pump would move something.
+fn is_ready(data: &TcpStream, sends: bool) -> bool {
+    let interest = if sends { PollFlags::OUT } else { PollFlags::IN };
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // If it cannot be told, the step will.
+    poll(&mut [PollFd::new(data, interest)], Some(&at_once)).map_or(true, |ready| ready > 0)
+}
+
+fn data_failure(error: &io::Error) -> DataFailure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => DataFailure::Refused,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::TimedOut => DataFailure::Unreachable,
+        _ => DataFailure::NoResources,
+    }
+}

@@ -1,0 +1,319 @@
+//! [`Work`]: what a session has asked for, and how it is done.
+
+mod data;
+mod files;
+
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wharf_core::ticket::{Listen, OpenData, Report, Transfer};
+use wharf_core::{
+    Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
+    TlsFailure, Transferred,
+};
+use wharf_storage::{Handle, Lines, Storage};
+
+use crate::Service;
+use crate::passive::Passive;
+use crate::pump::Pump;
+
+/// A resting listener is released after so long.
+const REST: Duration = Duration::from_secs(1);
+/// How often a session that waits for a port looks for one.
+const PORT_WAIT: Duration = Duration::from_millis(5);
+
+/// A job for another thread.
+pub type Job<H> = Box<dyn FnOnce() -> Rest<H> + Send>;
+/// What a job brings back, for the session's own thread: it may answer the request.
+pub type Rest<H> = Box<dyn FnOnce(&mut Work<H>) -> Option<Event> + Send>;
+
+/// Where an adapter runs what may take long.
+pub trait Helper: Sized + 'static {
+    /// Whether the session's own thread may wait for a local disk: a thread that serves one
+    /// session may, one that serves many may not.
+    const WAITS_FOR_DISK: bool;
+
+    /// Runs a job in another thread. The adapter wakes the session when it is done, then
+    /// [`Helper::finished`] gives its rest. A job that cannot be run never comes back: the
+    /// session's timers see to that.
+    fn run(&mut self, job: Job<Self>);
+
+    /// The rest of a job that is done.
+    fn finished(&mut self) -> Option<Rest<Self>>;
+}
+
+/// What the request in hand waits for.
+#[derive(Clone, Copy, Debug)]
+pub enum Wait<'a> {
+    /// A socket from which something can be read or accepted.
+    Readable(BorrowedFd<'a>),
+    /// A socket to which something can be written, or that is connected.
+    Writable(BorrowedFd<'a>),
+    /// A job in another thread.
+    Helper,
+}
+
+/// The work of one session: its storage, its data connection, and the request in hand.
+pub struct Work<H> {
+    service: Arc<Service>,
+    ends: Endpoints,
+    storage: Option<Arc<dyn Storage>>,
+    passive: Passive,
+    /// When the listener began to rest.
+    resting: Option<Instant>,
+    data: Option<TcpStream>,
+    opened: Opened,
+    task: Task,
+    /// Whether the task can go on without waiting.
+    ready: bool,
+    /// The ticket is wanted back as soon as another thread lets go of it.
+    cancelled: bool,
+    helper: H,
+}
+
+/// What was opened, from Open to Finish.
+#[derive(Default)]
+enum Opened {
+    #[default]
+    Nothing,
+    Handle(Handle),
+    /// Its bytes have been moved.
+    Pump(Pump),
+}
+
+/// The request in hand, if it is not answered at once.
+#[derive(Default)]
+enum Task {
+    #[default]
+    None,
+    /// No passive port is free.
+    Listen(Ticket<Listen>),
+    Accept(Ticket<OpenData>, IpAddr),
+    Dial(Ticket<OpenData>, TcpStream),
+    Move(Ticket<Transfer>, Pump),
+    /// Lines that the session has no room for yet.
+    Report(Ticket<Report>, Lines, Vec<u8>),
+    /// Another thread has it.
+    Away,
+}
+
+impl<H: Helper> Work<H> {
+    /// No work yet.
+    #[must_use]
+    pub fn new(service: &Arc<Service>, ends: Endpoints, helper: H) -> Self {
+        Self {
+            service: Arc::clone(service),
+            ends,
+            storage: None,
+            passive: Passive::new(Arc::clone(service)),
+            resting: None,
+            data: None,
+            opened: Opened::Nothing,
+            task: Task::None,
+            ready: false,
+            cancelled: false,
+            helper,
+        }
+    }
+
+    /// Carries an action out, or begins to: the answer, if there is one already.
+    pub fn act(&mut self, action: Action, session: &Session, now: Instant) -> Option<Event> {
+        if !matches!(action, Action::Cancel(_)) {
+            self.cancelled = false;
+        }
+        match action {
+            Action::Login(ticket) => self.login(ticket, session),
+            Action::Stat(ticket) => self.stat(ticket, session),
+            Action::Change(ticket, edit) => self.change(ticket, session, edit),
+            Action::Open(ticket, mode) => self.open(ticket, session, mode),
+            Action::Listen(ticket) => self.listen(ticket),
+            Action::OpenData(ticket, Route::Accept { only_from }) => {
+                self.begin(Task::Accept(ticket, only_from))
+            }
+            Action::OpenData(ticket, Route::Dial { to }) => self.dial(ticket, to),
+            Action::Transfer(ticket, plan) => self.transfer(ticket, plan),
+            Action::CloseData(ticket) => {
+                self.close_data(now);
+                Some(ticket.done(()))
+            }
+            Action::Finish(ticket, verdict) => self.finish(ticket, verdict),
+            Action::Report(ticket, scope, listing) => self.report(ticket, session, scope, listing),
+            Action::Optional(ticket, request) => self.optional(ticket, session, request),
+            Action::Cancel(_) => self.cancel(),
+            // The core does not ask for TLS, since it does not offer it.
+            Action::StartTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
+            Action::StopTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
+            Action::Secure(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
+            Action::Disconnect => None,
+        }
+    }
+
+    /// Goes on with the request in hand, as far as nothing is waited for.
+    pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+        if self.resting.is_some_and(|since| now.since(since) >= REST) {
+            self.passive.release();
+            self.resting = None;
+        }
+        if !self.ready {
+            return None;
+        }
+        match std::mem::take(&mut self.task) {
+            Task::None => self.wait(Task::None),
+            Task::Listen(ticket) => self.listen(ticket),
+            Task::Accept(ticket, only_from) => self.accept(ticket, only_from),
+            Task::Dial(ticket, stream) => self.dialed(ticket, stream),
+            Task::Move(ticket, pump) => self.pump(ticket, pump),
+            Task::Report(ticket, lines, buffer) => {
+                self.write_report(session, now, ticket, lines, buffer)
+            }
+            Task::Away => match self.helper.finished() {
+                Some(rest) => rest(self),
+                None => self.wait(Task::Away),
+            },
+        }
+    }
+
+    /// What was waited for has happened.
+    pub fn wake(&mut self) {
+        self.ready = true;
+    }
+
+    /// Whether a step is to be taken though nothing has happened: nobody tells when a port
+    /// becomes free.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        matches!(self.task, Task::Listen(_))
+    }
+
+    /// The session has room for replies again: a report goes on.
+    pub fn has_room(&mut self) {
+        self.ready |= matches!(self.task, Task::Report(..));
+    }
+
+    /// Bytes that the transfer in hand has moved.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        if let Task::Move(_, pump) = &self.task {
+            pump.moved()
+        } else {
+            0
+        }
+    }
+
+    /// What the request in hand waits for.
+    #[must_use]
+    pub fn waits(&self) -> Option<Wait<'_>> {
+        if self.ready {
+            return None;
+        }
+        match &self.task {
+            Task::Accept(..) => self.passive.fd().map(Wait::Readable),
+            Task::Dial(_, stream) => Some(Wait::Writable(stream.as_fd())),
+            Task::Move(_, pump) => {
+                let data = self.data.as_ref()?.as_fd();
+                Some(if pump.sends() {
+                    Wait::Writable(data)
+                } else {
+                    Wait::Readable(data)
+                })
+            }
+            Task::Away => Some(Wait::Helper),
+            Task::None | Task::Listen(_) | Task::Report(..) => None,
+        }
+    }
+
+    /// How long to wait at most.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match &self.task {
+            _ if self.ready => Some(Duration::ZERO),
+            Task::Listen(_) => Some(PORT_WAIT),
+            _ => self.resting.map(|_| REST),
+        }
+    }
+
+    /// Where jobs run.
+    pub fn helper(&self) -> &H {
+        &self.helper
+    }
+
+    /// Where jobs run.
+    pub fn helper_mut(&mut self) -> &mut H {
+        &mut self.helper
+    }
+
+    /// A task whose first step may be taken at once.
+    fn begin(&mut self, task: Task) -> Option<Event> {
+        self.task = task;
+        self.ready = true;
+        None
+    }
+
+    /// A task that waits for something.
+    fn wait(&mut self, task: Task) -> Option<Event> {
+        self.task = task;
+        self.ready = false;
+        None
+    }
+
+    /// Does a job here, or has another thread do it; then goes on with what it brought.
+    fn run<T: Send + 'static>(
+        &mut self,
+        here: bool,
+        job: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Self, T) -> Option<Event> + Send + 'static,
+    ) -> Option<Event> {
+        if here {
+            let outcome = job();
+            return then(self, outcome);
+        }
+        self.helper.run(Box::new(move || {
+            let outcome = job();
+            Box::new(move |work| then(work, outcome))
+        }));
+        self.wait(Task::Away)
+    }
+
+    /// Whether the storage may be waited for in this thread.
+    fn may_wait(&self) -> bool {
+        H::WAITS_FOR_DISK
+            && self
+                .storage
+                .as_ref()
+                .is_none_or(|storage| storage.is_short())
+    }
+
+    /// The request in hand shall come back.
+    fn cancel(&mut self) -> Option<Event> {
+        self.cancelled = true;
+        match std::mem::take(&mut self.task) {
+            Task::Listen(ticket) => {
+                self.passive.release();
+                Some(ticket.done(Err(Failure::Cancelled)))
+            }
+            Task::Accept(ticket, _) | Task::Dial(ticket, _) => {
+                Some(ticket.done(Err(DataFailure::Cancelled)))
+            }
+            Task::Move(ticket, pump) => Some(self.moved_all(ticket, pump, End::Cancelled)),
+            Task::Report(ticket, ..) => Some(ticket.done(Err(Failure::Cancelled))),
+            // Another thread has it; till it comes back the session's timers count.
+            Task::Away => self.wait_still(Task::Away),
+            Task::None => None,
+        }
+    }
+
+    /// Waits on as before.
+    fn wait_still(&mut self, task: Task) -> Option<Event> {
+        self.task = task;
+        None
+    }
+
+    /// The bytes have been moved, or shall be no longer.
+    fn moved_all(&mut self, ticket: Ticket<Transfer>, pump: Pump, end: End) -> Event {
+        let bytes = pump.moved();
+        self.opened = Opened::Pump(pump);
+        ticket.done(Transferred { bytes, end })
+    }
+}

@@ -1,0 +1,158 @@
+//! [`serve`] and [`serve_on`]: accept clients and give each a task.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use futures_lite::FutureExt;
+use smol::Executor;
+use smol::channel::{self, Receiver, Sender};
+use wharf_core::TOO_MANY_CONNECTIONS;
+use wharf_server::journal::Journal;
+use wharf_server::{Service, sockets};
+
+use crate::session;
+
+/// How long to wait when no descriptor is free for a client.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// How long after the grace time sessions may take to end.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the
+/// sessions have ended, or their grace time has. Runs a thread for each processor.
+///
+/// # Errors
+/// When a listener cannot be waited for. A client that cannot be served is no error.
+pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<()> {
+    let executor = Arc::new(Executor::new());
+    let (running, ended) = channel::bounded::<()>(1);
+    thread::scope(|scope| {
+        let others = thread::available_parallelism().map_or(1, NonZero::get) - 1;
+        for number in 0..others {
+            let (executor, ended) = (&executor, ended.clone());
+            let work = move || {
+                // The channel is closed when all is served.
+                let _ = smol::block_on(executor.run(ended.recv()));
+            };
+            thread::Builder::new()
+                .name(format!("ftp {number}"))
+                .spawn_scoped(scope, work)?;
+        }
+        let served = smol::block_on(executor.run(serve_on(&executor, listeners, service)));
+        drop(running);
+        served
+    })
+}
+
+/// As [`serve`], on an executor that others run.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_on(
+    executor: &Arc<Executor<'static>>,
+    listeners: Vec<TcpListener>,
+    service: &Arc<Service>,
+) -> io::Result<()> {
+    let (stopper, stop) = channel::bounded::<()>(1);
+    service.on_stop(move || drop(stopper));
+    // Each session holds a sender; when the last one is gone, nothing more is received.
+    let (running, ended) = channel::bounded::<()>(1);
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let acceptor = Acceptor {
+            executor: Arc::clone(executor),
+            service: Arc::clone(service),
+            stop: stop.clone(),
+            running: running.clone(),
+        };
+        let listener = Async::new(listener)?;
+        accepting.push(executor.spawn(async move { acceptor.run(&listener).await }));
+    }
+    drop(running);
+    for acceptor in accepting {
+        acceptor.await?;
+    }
+    let patience = service.settings().grace + LATE;
+    or_after(patience, async {
+        let _ = ended.recv().await;
+    })
+    .await;
+    Ok(())
+}
+
+/// Accepts the clients of one listener.
+struct Acceptor {
+    executor: Arc<Executor<'static>>,
+    service: Arc<Service>,
+    /// Closed when the server shall stop.
+    stop: Receiver<()>,
+    /// Closed when no session is left.
+    running: Sender<()>,
+}
+
+impl Acceptor {
+    async fn run(&self, listener: &Async<TcpListener>) -> io::Result<()> {
+        while !self.service.is_stopping() {
+            let stopped = async {
+                let _ = self.stop.recv().await;
+                Ok(())
+            };
+            listener.readable().or(stopped).await?;
+            self.accept(listener).await;
+        }
+        Ok(())
+    }
+
+    /// Accepts the clients that wait.
+    async fn accept(&self, listener: &Async<TcpListener>) {
+        while !self.service.is_stopping() {
+            match sockets::accept(listener.get_ref()) {
+                Ok((stream, peer)) => self.start(stream, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if sockets::is_exhausted(&error) => {
+                    tracing::warn!(%error, "no client can be accepted for now");
+                    // The client still waits: to ask again at once would spin.
+                    or_after(EXHAUSTED, async {
+                        let _ = self.stop.recv().await;
+                    })
+                    .await;
+                    return;
+                }
+                // That client is gone; others wait.
+                Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
+            }
+        }
+    }
+
+    fn start(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(permit) = self.service.admit(peer) else {
+            Journal::refused(peer);
+            // What does not fit into the socket's buffer is not worth waiting for.
+            let _ = (&stream).write(TOO_MANY_CONNECTIONS);
+            return;
+        };
+        let stream = match Async::new_nonblocking(stream) {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
+        };
+        let (stop, running) = (self.stop.clone(), self.running.clone());
+        let service = Arc::clone(&self.service);
+        let session = async move {
+            session::run(stream, peer, service, stop).await;
+            drop((permit, running));
+        };
+        self.executor.spawn(session).detach();
+    }
+}
+
+/// Waits for something, but no longer than that.
+async fn or_after(patience: Duration, something: impl Future<Output = ()>) {
+    let late = async {
+        Timer::after(patience).await;
+    };
+    something.or(late).await;
+}

@@ -1,0 +1,38 @@
+//! [`Pool`]: the blocking pool, for what may wait for a disk.
+
+use futures_lite::future;
+use smol::Task;
+use wharf_server::work::{Helper, Job, Rest};
+
+/// Runs jobs in the blocking pool, one at a time: a session asks for no more.
+#[derive(Default)]
+pub(crate) struct Pool {
+    running: Option<Task<Rest<Pool>>>,
+    finished: Option<Rest<Pool>>,
+}
+
+impl Pool {
+    /// Waits until the job is done. If this is dropped before, nothing is lost.
+    pub(crate) async fn done(&mut self) {
+        match &mut self.running {
+            Some(job) => {
+                self.finished = Some(job.await);
+                self.running = None;
+            }
+            None if self.finished.is_some() => {}
+            None => future::pending().await,
+        }
+    }
+}
+
+impl Helper for Pool {
+    const WAITS_FOR_DISK: bool = false;
+
+    fn run(&mut self, job: Job<Self>) {
+        self.running = Some(smol::unblock(job));
+    }
+
+    fn finished(&mut self) -> Option<Rest<Self>> {
+        self.finished.take()
+    }
+}

@@ -1,0 +1,87 @@
+//! [`Append`]: an upload that goes on at the end of a finished file.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, SeekFrom, flock, ftruncate, seek};
+use wharf_core::{Failure, Reason};
+
+use super::Tree;
+use super::failure::failure;
+use super::jail::{Lookup, WRITE};
+use super::metadata::{identity, look};
+use super::partial::{Which, clear};
+use super::source::open_file;
+use super::spot::Spot;
+use super::temporary::write_all;
+use crate::storage::Sink;
+
+/// A file that grows in place, and is cut back unless that is committed. It is locked meanwhile,
+/// so that nobody cuts off what another one has appended.
+pub(super) struct Append {
+    tree: Arc<Tree>,
+    spot: Spot,
+    file: OwnedFd,
+    /// Its length before; `None` once it shall stay as it is.
+    start: Option<u64>,
+}
+
+impl Append {
+    /// The file at the spot, which must still have the length `size`.
+    pub(super) fn open(tree: &Arc<Tree>, spot: Spot, size: u64) -> Result<Self, Failure> {
+        let path = spot.path().relative();
+        let (file, _) = open_file(&tree.jail, path, WRITE, Lookup::Full)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(failure)?;
+        // Somebody may have appended to it before it was locked.
+        if look(&file).map_err(failure)?.stx_size != size {
+            return Err(Failure::Busy);
+        }
+        seek(&file, SeekFrom::Start(size)).map_err(failure)?;
+        Ok(Self {
+            tree: Arc::clone(tree),
+            spot,
+            file,
+            start: Some(size),
+        })
+    }
+
+    /// Whether the name still leads to this file.
+    fn is_current(&self) -> Result<bool, Failure> {
+        let here = look(&self.file).map_err(failure)?;
+        let there = self.spot.look(&self.tree.jail, Lookup::Full);
+        let there = there.map_err(failure)?;
+        Ok(there.is_some_and(|there| identity(&there) == identity(&here)))
+    }
+}
+
+impl Sink for Append {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        write_all(&self.file, bytes)
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Failure> {
+        if !self.is_current()? {
+            return Err(Failure::Busy);
+        }
+        self.start = None;
+        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        Ok(())
+    }
+
+    fn abandon(self: Box<Self>, _: Reason) {}
+}
+
+impl Drop for Append {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            // Unchanged, it keeps its times.
+            if look(&self.file).is_ok_and(|stat| stat.stx_size > start) {
+                let _ = ftruncate(&self.file, start);
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a client may change beside the bytes of a file.
+
+use std::sync::Arc;
+
+use bstr::ByteSlice;
+use rustix::fs::{
+    AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+use wharf_core::{Edit, Facts, Failure, Kind, VPath};
+
+use super::Tree;
+use super::failure::{failure, rename_failure};
+use super::jail::{LIST, LOOK, Lookup, READ, WRITE, open_below};
+use super::metadata::{kind, look};
+use super::names::Names;
+use super::partial::{Which, clear};
+use super::spot::{Spot, is_reserved, is_visible, rename};
+use super::sweep::tidy;
+
+/// Carries out an edit.
+pub(super) fn change(
+    tree: &Arc<Tree>,
+    edit: Edit,
+    path: &VPath,
+    other: &VPath,
+) -> Result<(), Failure> {
+    match edit {
+        Edit::Delete => delete(tree, &existing(tree, path)?),
+        Edit::RemoveDirectory => remove_directory(&existing(tree, path)?),
+        Edit::MakeDirectory { umask } => {
+            let spot = new(tree, path)?;
+            let mode = 0o777 & !umask.unwrap_or(tree.options.umask);
+            let mode = Mode::from_raw_mode(mode.into());
+            mkdirat(&spot.directory, spot.name(), mode).map_err(failure)?;
+            forget(&spot);
+            Ok(())
+        }
+        Edit::Rename { replace } => {
+            let from = existing(tree, other)?;
+            let to = new(tree, path)?;
+            // Not over a link that leads nowhere.
+            to.look(&tree.jail, Lookup::Full).map_err(failure)?;
+            let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
+            rename(old, new, replace).map_err(rename_failure)?;
+            forget(&from);
+            forget(&to);
+            Ok(())
+        }
+        Edit::Set(facts) => set(tree, path, facts),
+        Edit::Symlink => {
+            let spot = new(tree, path)?;
+            if !is_visible(other) {
+                return Err(Failure::BadName);
+            }
+            let text = relative(&path.parent(), other);
+            symlinkat(text, &spot.directory, spot.name()).map_err(failure)?;
+            forget(&spot);
+            Ok(())
+        }
+    }
+}
+
+/// Where a path stands that shall be there.
+fn existing(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
+    if !is_visible(path) {
+        return Err(Failure::NotFound);
+    }
+    Spot::find(&tree.jail, path, Lookup::Full)
+}
+
+/// Where a path stands that may come to be.
+fn new(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
+    if !is_visible(path) {
+        return Err(Failure::BadName);
+    }
+    if path.is_root() {
+        return Err(Failure::Exists);
+    }
+    Spot::find(&tree.jail, path, Lookup::Full)
+}
+
+/// Drops the partials of a file that has changed.
+fn forget(spot: &Spot) {
+    clear(&spot.directory, None, Which::Of(spot.name()));
+}
+
+fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
+    match unlinkat(&spot.directory, spot.name(), AtFlags::empty()) {
+        Ok(()) => {
+            forget(spot);
+            Ok(())
+        }
+        // The account may see a partial there.
+        Err(Errno::NOENT) => {
+            let which = Which::Of(spot.name());
+            let cleared = clear(&spot.directory, Some(&tree.account), which);
+            match cleared {
+                _ if cleared.held > 0 => Err(Failure::Busy),
+                _ if cleared.removed > 0 => Ok(()),
+                _ => Err(Failure::NotFound),
+            }
+        }
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn remove_directory(spot: &Spot) -> Result<(), Failure> {
+    let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
+    match remove() {
+        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(spot)
+            .and_then(|()| remove())
+            .map_err(failure),
+        result => result.map_err(failure),
+    }
+}
+
+/// Empties a directory in which a client sees nothing.
+fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
+    let open = || open_below(&spot.directory, spot.name(), LIST, Lookup::Full).map(Names::new);
+    let mut names = open()?;
+    while names.advance()? {
+        if !is_reserved(names.name().to_bytes()) {
+            return Err(Errno::NOTEMPTY);
+        }
+    }
+    let mut names = open()?;
+    while names.advance()? {
+        tidy(&names, names.name(), None);
+    }
+    Ok(())
+}
+
+/// Sets the facts of a file or directory, through a descriptor, since a name could be given to
+/// something else meanwhile. It must be readable or writable to be opened.
+fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
+    if !is_visible(path) {
+        return Err(Failure::NotFound);
+    }
+    let open = |flags| tree.jail.find(path.relative(), flags, Lookup::Full);
+    let must_be_settable = |kind| match kind {
+        Kind::File | Kind::Directory => Ok(()),
+        Kind::Link | Kind::Other => Err(Failure::NotAFile),
+    };
+    // To open a device may already do something.
+    let seen = open(LOOK).and_then(look).map_err(failure)?;
+    must_be_settable(kind(&seen))?;
+    let file = match open(READ) {
+        Err(Errno::ACCESS) => open(WRITE),
+        file => file,
+    };
+    let file = file.map_err(failure)?;
+    must_be_settable(kind(&look(&file).map_err(failure)?))?;
+    if let Some(mode) = facts.mode {
+        let mode = Mode::from_raw_mode((mode & 0o7777).into());
+        fchmod(&file, mode).map_err(failure)?;
+    }
+    if let Some(time) = facts.modified {
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: time.seconds,
+                tv_nsec: time.nanos.into(),
+            },
+        };
+        futimens(&file, &times).map_err(failure)?;
+    }
+    Ok(())
+}
+
+/// The text of a link in the directory `from` to `to`. It is relative, so that it leads to the
+/// same place for a client and for everybody else.
+fn relative(from: &VPath, to: &VPath) -> Vec<u8> {
+    let common = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = from.components().skip(common).map(|_| &b".."[..]);
+    let down = to.components().skip(common).map(|name| name.as_bytes());
+    let text = bstr::join("/", up.chain(down));
+    if text.is_empty() { b".".to_vec() } else { text }
+}

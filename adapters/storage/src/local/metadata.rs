@@ -1,0 +1,83 @@
+//! What the system says of a file.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, makedev, statx};
+use rustix::io::Errno;
+use rustix::path::Arg;
+use wharf_core::{Kind, Metadata, Timestamp};
+
+/// What an open file is.
+pub(super) fn look(file: impl AsFd) -> Result<Statx, Errno> {
+    statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+}
+
+/// What a name in a directory stands for; a link is not followed.
+pub(super) fn look_at(directory: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    statx(directory, name, flags, StatxFlags::BASIC_STATS)
+}
+
+pub(super) fn kind(stat: &Statx) -> Kind {
+    match FileType::from_raw_mode(stat.stx_mode.into()) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    }
+}
+
+pub(super) fn is_file(stat: &Statx) -> bool {
+    kind(stat).is_file()
+}
+
+pub(super) fn modified(stat: &Statx) -> Timestamp {
+    Timestamp {
+        seconds: stat.stx_mtime.tv_sec,
+        nanos: stat.stx_mtime.tv_nsec,
+    }
+}
+
+/// Two numbers that tell this file from every other one.
+pub(super) fn identity(stat: &Statx) -> (u64, u64) {
+    let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    (device, stat.stx_ino)
+}
+
+pub(super) fn metadata(stat: &Statx) -> Metadata {
+    Metadata {
+        kind: kind(stat),
+        size: stat.stx_size,
+        modified: Some(modified(stat)),
+        mode: Some(stat.stx_mode & 0o7777),
+        links: Some(stat.stx_nlink),
+        owner: Some(stat.stx_uid),
+        group: Some(stat.stx_gid),
+        unique: Some(identity(stat)),
+    }
+}
+
+/// A name for this version of a file: whoever changes the file in any way changes it.
+pub(super) fn version(stat: &Statx) -> String {
+    let (device, inode) = identity(stat);
+    let mut bytes = Vec::with_capacity(48);
+    for number in [device, inode, stat.stx_size] {
+        bytes.extend(number.to_le_bytes());
+    }
+    for StatxTimestamp {
+        tv_sec, tv_nsec, ..
+    } in [stat.stx_mtime, stat.stx_ctime]
+    {
+        bytes.extend(tv_sec.to_le_bytes());
+        bytes.extend(tv_nsec.to_le_bytes());
+    }
+    format!("{:032x}", fnv(&bytes))
+}
+
+/// The 128-bit hash FNV-1a, which stays the same from one release to the next.
+pub(super) fn fnv(bytes: &[u8]) -> u128 {
+    let basis = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    bytes.iter().fold(basis, |hash: u128, &byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    })
+}

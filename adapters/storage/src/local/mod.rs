@@ -1,0 +1,254 @@
+//! [`Local`]: a local directory as a [`Storage`].
+
+mod append;
+mod directory;
+mod edit;
+mod failure;
+mod jail;
+mod metadata;
+mod names;
+mod partial;
+mod source;
+mod spot;
+mod sweep;
+mod temporary;
+mod upload;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{Statx, fstatvfs};
+use wharf_core::{Capabilities, Edit, Failure, Kind, Metadata, Mode, Opened, VPath};
+
+use self::directory::Entries;
+use self::failure::failure;
+use self::jail::{Jail, LOOK, Lookup};
+use self::metadata::{kind, look, metadata, modified};
+use self::partial::{Drawer, Partial};
+use self::spot::{Spot, is_visible};
+use self::upload::Request;
+use crate::storage::{Handle, Opening, Storage};
+
+/// Which symbolic links are followed. None ever leads out of the directory, not even in a race
+/// with somebody who moves things about: the kernel sees to it at each lookup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// The directory is their root, as after `chroot`: an absolute link begins there, and `..`
+    /// at the top stays there.
+    #[default]
+    Root,
+    /// Those that stay within the directory; an absolute link does not.
+    Beneath,
+    /// None.
+    None,
+}
+
+/// How a [`Local`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// Which symbolic links are followed.
+    pub links: Links,
+    /// The permission bits that new files and directories do not get, where the client has not
+    /// set its own. The `umask` of the process applies to directories too.
+    pub umask: u16,
+    /// For how long an abandoned upload is kept; zero keeps none.
+    pub retention: Duration,
+}
+
+impl Default for LocalOptions {
+    /// Links as after `chroot`, a umask of 022, a day.
+    fn default() -> Self {
+        Self {
+            links: Links::default(),
+            umask: 0o022,
+            retention: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// A local directory as one account sees it. Copies share what is opened.
+///
+/// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
+///   there lies what uploads leave behind.
+/// - A link is followed by whoever reads it; changes are made to the link itself, so an upload to
+///   one takes its place. A link that leads nowhere within the directory can be removed, but not
+///   written over.
+/// - An upload that replaces a file keeps its permission bits.
+#[derive(Clone)]
+pub struct Local {
+    tree: Arc<Tree>,
+}
+
+/// What the handles of a [`Local`] share.
+struct Tree {
+    jail: Jail,
+    /// The directory name of the account's partials.
+    account: String,
+    options: LocalOptions,
+}
+
+impl Local {
+    /// The directory `root` for an account; the bytes that name it must tell it from every other
+    /// account that sees some of the same files.
+    ///
+    /// # Errors
+    /// If `root` is not a directory that can be entered, and [`io::ErrorKind::Unsupported`] where
+    /// the kernel has no `openat2` (before Linux 5.6).
+    pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
+        let tree = Tree {
+            jail: Jail::open(root, options.links)?,
+            account: partial::account_name(account),
+            options,
+        };
+        Ok(Self {
+            tree: Arc::new(tree),
+        })
+    }
+
+    /// Removes what killed processes have left of their uploads, and partials beyond their time,
+    /// in the whole tree and for all accounts; says how many it removed. It reads every
+    /// directory, but may run while the tree is served.
+    pub fn sweep(&self) -> usize {
+        sweep::sweep(&self.tree)
+    }
+}
+
+impl Storage for Local {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            // Nobody could follow them.
+            symlink: self.tree.options.links != Links::None,
+            ..Capabilities::ALL
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+
+    fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
+        self.tree.stat(path, Lookup::Full)
+    }
+
+    fn stat_now(&self, path: &VPath) -> Option<Result<Metadata, Failure>> {
+        unless_busy(self.tree.stat(path, Lookup::Cached))
+    }
+
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+        edit::change(&self.tree, edit, path, other)
+    }
+
+    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
+        let (at, replace, umask) = match mode {
+            Mode::Read { offset } => return self.tree.read(path, offset, Lookup::Full),
+            Mode::List(scope) => return Entries::open(&self.tree, path, scope, Lookup::Full),
+            Mode::Unique { umask } => return upload::open_unique(&self.tree, path, umask),
+            Mode::Write { at, replace, umask } => (Some(at), replace, umask),
+            Mode::Append { replace, umask } => (None, replace, umask),
+        };
+        let sink = upload::open(&self.tree, path, Request { at, replace, umask })?;
+        Ok(Opening {
+            opened: Opened::default(),
+            handle: Handle::Sink(sink),
+        })
+    }
+
+    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<Opening, Failure>> {
+        match mode {
+            Mode::Read { offset } => unless_busy(self.tree.read(path, offset, Lookup::Cached)),
+            Mode::List(scope) => {
+                unless_busy(Entries::open(&self.tree, path, scope, Lookup::Cached))
+            }
+            _ => None,
+        }
+    }
+
+    fn text_size(&self, path: &VPath, limit: u64) -> Result<u64, Failure> {
+        source::text_size(&self.tree, path, limit)
+    }
+
+    fn available(&self, path: &VPath) -> Result<u64, Failure> {
+        if !is_visible(path) {
+            return Err(Failure::NotFound);
+        }
+        let directory = self.tree.jail.find(path.relative(), LOOK, Lookup::Full);
+        let space = directory.and_then(fstatvfs).map_err(failure)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+}
+
+impl Tree {
+    fn stat(&self, path: &VPath, lookup: Lookup) -> Result<Metadata, Failure> {
+        if !is_visible(path) {
+            return Err(Failure::NotFound);
+        }
+        if path.is_root() {
+            let root = self.jail.find(path.relative(), LOOK, lookup);
+            return Ok(metadata(&root.and_then(look).map_err(failure)?));
+        }
+        let spot = Spot::find(&self.jail, path, lookup)?;
+        let finished = spot.look(&self.jail, lookup).map_err(failure)?;
+        let partial = self.partial(&spot, finished.as_ref(), lookup)?;
+        self.merge(finished.as_ref(), partial.as_ref())
+            .ok_or(Failure::NotFound)
+    }
+
+    fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<Opening, Failure> {
+        let (source, size) = source::open(self, path, offset, lookup)?;
+        Ok(Opening {
+            opened: Opened {
+                size: Some(size),
+                name: None,
+            },
+            handle: Handle::Source(Box::new(source)),
+        })
+    }
+
+    /// The account's partials in the directory of a spot.
+    fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+        let retention = self.options.retention;
+        Drawer::open(&spot.directory, &self.account, retention, lookup).map_err(failure)
+    }
+
+    /// The account's partial of the file at a spot.
+    fn partial(
+        &self,
+        spot: &Spot,
+        finished: Option<&Statx>,
+        lookup: Lookup,
+    ) -> Result<Option<Partial>, Failure> {
+        if finished.is_some_and(|stat| kind(stat) != Kind::File) {
+            return Ok(None);
+        }
+        let drawer = self.drawer(spot, lookup)?;
+        let partial = drawer.map(|drawer| drawer.find(spot.name(), finished, lookup));
+        partial.transpose().map(Option::flatten).map_err(failure)
+    }
+
+    /// What the owner of a partial sees: its length and time in place of the file's.
+    fn merge(&self, finished: Option<&Statx>, partial: Option<&Partial>) -> Option<Metadata> {
+        let mut seen = match (finished, partial) {
+            (Some(finished), _) => metadata(finished),
+            (None, Some(partial)) => Metadata {
+                mode: Some(0o666 & !self.options.umask),
+                ..metadata(&partial.stat)
+            },
+            (None, None) => return None,
+        };
+        if let Some(partial) = partial {
+            seen.size = partial.stat.stx_size;
+            seen.modified = Some(modified(&partial.stat));
+        }
+        Some(seen)
+    }
+}
+
+/// A lookup that would have to wait is busy, and so is worth a blocking one.
+fn unless_busy<T>(result: Result<T, Failure>) -> Option<Result<T, Failure>> {
+    match result {
+        Err(Failure::Busy) => None,
+        result => Some(result),
+    }
+}

@@ -1,0 +1,89 @@
+//! [`Names`]: the names in a directory, read in constant memory.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, RawDir};
+use rustix::io::Errno;
+
+/// Bytes that one call of the system may return.
+const BATCH: usize = 32 * 1024;
+
+/// The names in a directory, without `.` and `..`, in the order of the file system.
+pub(super) struct Names {
+    directory: OwnedFd,
+    buffer: Vec<u8>,
+    /// The names of this batch, each behind a byte that says whether it may be a directory and
+    /// before a NUL.
+    batch: Vec<u8>,
+    /// Where the present name's record lies in it.
+    at: usize,
+    /// Where the next one begins.
+    next: usize,
+}
+
+impl Names {
+    /// The names in an opened directory.
+    pub(super) fn new(directory: OwnedFd) -> Self {
+        Self {
+            directory,
+            buffer: Vec::with_capacity(BATCH),
+            batch: Vec::new(),
+            at: 0,
+            next: 0,
+        }
+    }
+
+    /// Goes to the next name; false at the end.
+    pub(super) fn advance(&mut self) -> Result<bool, Errno> {
+        while self.next == self.batch.len() {
+            if !self.read()? {
+                return Ok(false);
+            }
+        }
+        self.at = self.next;
+        self.next = self.at + 1 + self.name().to_bytes_with_nul().len();
+        Ok(true)
+    }
+
+    /// The name that [`Names::advance`] went to.
+    pub(super) fn name(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.batch[self.at + 1..]).unwrap_or_default()
+    }
+
+    /// Whether it may be that of a directory: some file systems do not say.
+    pub(super) fn may_be_directory(&self) -> bool {
+        self.batch[self.at] == 1
+    }
+
+    /// Reads the next batch; false at the end.
+    fn read(&mut self) -> Result<bool, Errno> {
+        self.batch.clear();
+        self.next = 0;
+        let mut entries = RawDir::new(&self.directory, self.buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                // The directory itself was removed.
+                Err(Errno::NOENT) => return Ok(false),
+                entry => entry?,
+            };
+            let name = entry.file_name().to_bytes_with_nul();
+            if name != b".\0" && name != b"..\0" {
+                let kind = entry.file_type();
+                let maybe = matches!(kind, FileType::Directory | FileType::Unknown);
+                self.batch.push(maybe.into());
+                self.batch.extend_from_slice(name);
+            }
+            if entries.is_buffer_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl AsFd for Names {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}

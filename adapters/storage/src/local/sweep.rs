@@ -1,0 +1,45 @@
+//! What killed processes and clients who never came back have left.
+
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::Tree;
+use super::names::Names;
+use super::partial::{Which, clear, remove_unless_held};
+use super::spot::{PARTIALS, is_reserved};
+use super::temporary::is_temporary;
+
+/// Removes leftovers in the whole tree; says how many.
+pub(super) fn sweep(tree: &Tree) -> usize {
+    let mut removed = 0;
+    let mut waiting = vec![Vec::new()];
+    while let Some(path) = waiting.pop() {
+        let Ok(directory) = tree.jail.list(&path) else {
+            continue;
+        };
+        let mut names = Names::new(directory);
+        while let Ok(true) = names.advance() {
+            let name = names.name().to_bytes();
+            if is_reserved(name) {
+                removed += tidy(&names, names.name(), Some(tree.options.retention));
+            } else if names.may_be_directory() {
+                let separator = if path.is_empty() { "" } else { "/" };
+                waiting.push([&path, separator.as_bytes(), name].concat());
+            }
+        }
+    }
+    removed
+}
+
+/// Removes a leftover, in the case of partials those of that age; says how many files it removed.
+pub(super) fn tidy(directory: impl AsFd, name: &CStr, age: Option<Duration>) -> usize {
+    if name.to_bytes() == PARTIALS {
+        return clear(directory, None, Which::Every(age)).removed;
+    }
+    if is_temporary(name.to_bytes()) {
+        let removed = remove_unless_held(directory, name, None);
+        return removed.is_ok_and(|removed| removed).into();
+    }
+    0
+}

@@ -1,0 +1,97 @@
+//! Files that are being written, and what is written to them.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, copy_file_range, flock, openat};
+use rustix::io::{Errno, pread, pwrite, retry_on_intr, write};
+use wharf_core::Failure;
+
+use super::failure::failure;
+use super::metadata::look;
+
+/// What the name of a file that is being written begins with.
+const TEMPORARY: &str = ".wharf-";
+
+/// Makes a locked temporary file. It becomes readable to others when it gets its name.
+pub(super) fn create(directory: impl AsFd) -> Result<(OwnedFd, String), Errno> {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    loop {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{TEMPORARY}{}-{serial}", process::id());
+        match openat(&directory, &name, flags, mode) {
+            Ok(file) => {
+                let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+                // A sweep may have come between.
+                if locked.is_ok() && look(&file)?.stx_nlink > 0 {
+                    return Ok((file, name));
+                }
+            }
+            // A process that was killed has left it.
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether a file with that name was made to be written.
+pub(super) fn is_temporary(name: &[u8]) -> bool {
+    let numbers = name.strip_prefix(TEMPORARY.as_bytes());
+    numbers.is_some_and(|numbers| {
+        numbers
+            .iter()
+            .all(|&byte| byte.is_ascii_digit() || byte == b'-')
+            && numbers.contains(&b'-')
+    })
+}
+
+pub(super) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Failure> {
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| write(file, bytes)).map_err(failure)?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}
+
+/// Copies the bytes from `start` to `end` to the same place in another file. The kernel lets both
+/// share them where the file system can.
+pub(super) fn copy(from: &OwnedFd, to: &OwnedFd, start: u64, end: u64) -> Result<(), Errno> {
+    let (mut read, mut written) = (start, start);
+    while read < end {
+        let length = usize::try_from(end - read)
+            .unwrap_or(usize::MAX)
+            .min(1 << 30);
+        match copy_file_range(from, Some(&mut read), to, Some(&mut written), length) {
+            // Somebody has cut the file.
+            Ok(0) => return Err(Errno::IO),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+                return copy_by_hand(from, to, read, end);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn copy_by_hand(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Result<(), Errno> {
+    let mut buffer = vec![0; 64 * 1024];
+    while at < end {
+        let most = usize::try_from(end - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let read = retry_on_intr(|| pread(from, &mut buffer[..most], at))?;
+        if read == 0 {
+            return Err(Errno::IO);
+        }
+        let mut written = 0;
+        while written < read {
+            written += retry_on_intr(|| pwrite(to, &buffer[written..read], at + written as u64))?;
+        }
+        at += read as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! A disk that is full.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::*;
+use tempfile::TempDir;
+use wharf_core::{Failure, Reason};
+use wharf_storage::{Local, LocalOptions, Storage};
+
+/// A small file system, unmounted in the end.
+struct Mount(TempDir);
+
+impl Mount {
+    fn new(arguments: &[&str]) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        let mut mount = Command::new("mount");
+        let status = mount.args(arguments).arg(directory.path()).status();
+        if !status.is_ok_and(|status| status.success()) {
+            println!("skipped: mount {arguments:?} is not possible here");
+            return None;
+        }
+        Some(Self(directory))
+    }
+
+    fn local(&self) -> Local {
+        Local::open(self.0.path(), b"alice", LocalOptions::default()).unwrap()
+    }
+
+    fn real(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+/// Makes the system find room for what was written, or not.
+fn sync(mount: &Mount) -> std::io::Result<()> {
+    fs::File::open(mount.0.path())?.sync_all()
+}
+
+/// An upload for which the disk has no room, and then no room for anything else either.
+fn fill(mount: &Mount, local: &Local, reason: Option<Reason>) {
+    let mut sink = sink(local, write_at(0), "/f").unwrap();
+    let block = vec![b'x'; 64 * 1024];
+    let failure = loop {
+        if let Err(failure) = sink.write(&block) {
+            break failure;
+        }
+    };
+    assert_eq!(failure, Failure::NoSpace);
+    let mut others = (0..10_000).map(|number| mount.real(&format!("other-{number}")));
+    let full = others.any(|other| fs::write(other, "x").and_then(|()| sync(mount)).is_err());
+    assert!(full);
+    match reason {
+        Some(reason) => sink.abandon(reason),
+        None => drop(sink),
+    }
+}
+
+#[test]
+fn the_old_file_stands_and_the_partial_is_kept() {
+    let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else {
+        return;
+    };
+    let local = mount.local();
+    fs::write(mount.real("f"), "the old file").unwrap();
+    for reason in [None, Some(Reason::Storage(Failure::NoSpace))] {
+        fill(&mount, &local, reason);
+        assert_eq!(read(&local, "/f").unwrap(), "the old file");
+        let partial = size(&local, "/f").unwrap();
+        assert!(partial > 500_000);
+        assert!(local.available(&path("/")).unwrap() < 64 * 1024);
+    }
+    // An append gives back what it took.
+    let partial = size(&local, "/f").unwrap();
+    let mut append = sink(&local, write_at(partial - 4096), "/f").unwrap();
+    append.write(b"end").unwrap();
+    append.commit().unwrap();
+    assert_eq!(size(&local, "/f"), Ok(partial - 4093));
+    let before = size(&local, "/f").unwrap();
+    let mut append = sink(&local, APPEND, "/f").unwrap();
+    assert_eq!(append.write(&vec![0; 1 << 20]), Err(Failure::NoSpace));
+    append.abandon(Reason::Storage(Failure::NoSpace));
+    assert_eq!(size(&local, "/f"), Ok(before));
+}
+
+#[test]
+fn a_disk_without_room_for_a_directory_still_keeps_most_of_it() {
+    let image = TempDir::new().unwrap();
+    let image = image.path().join("image");
+    let file = fs::File::create(&image).unwrap();
+    file.set_len(4 << 20).unwrap();
+    let mut make = Command::new("mkfs.ext4");
+    let made = make.args(["-q", "-m", "0"]).arg(&image).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: no mkfs.ext4");
+        return;
+    }
+    let Some(mount) = Mount::new(&["-o", "loop", image.to_str().unwrap()]) else {
+        return;
+    };
+    let local = mount.local();
+    fill(&mount, &local, None);
+    let partial = size(&local, "/f").unwrap();
+    assert!(partial > 500_000);
+    store(&local, write_at(partial - 65_536), "/f", "end").unwrap();
+    assert_eq!(size(&local, "/f"), Ok(partial - 65_533));
+}

@@ -1,0 +1,124 @@
+//! Directories as they are listed.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::*;
+use wharf_core::listing::{Form, ListOptions, Listing};
+use wharf_core::{Failure, Kind, Scope};
+use wharf_storage::Lines;
+
+#[test]
+fn a_large_directory_is_listed_completely() {
+    let place = Place::new();
+    for number in 0..20_000 {
+        place.put(&format!("/file-{number}"), "");
+    }
+    let listed: BTreeSet<_> = place.list("/").into_keys().collect();
+    let expected: BTreeSet<_> = (0..20_000).map(|number| format!("file-{number}")).collect();
+    assert_eq!(listed, expected);
+
+    let entries = directory(&place.local, Scope::Entries, "/").unwrap();
+    let listing = Listing::new(Form::Names, ListOptions::default());
+    let mut lines = Lines::new(entries, listing, 0);
+    let mut buffer = vec![0; Listing::MAX_LINE + 1];
+    let mut text = Vec::new();
+    loop {
+        match lines.read(&mut buffer).unwrap() {
+            0 => break,
+            read => text.extend_from_slice(&buffer[..read]),
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    let lines: BTreeSet<_> = text.split_terminator("\r\n").map(str::to_owned).collect();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn scopes_choose_what_is_listed() {
+    let place = Place::new();
+    fs::create_dir(place.real("/d")).unwrap();
+    place.put("/d/f", "file");
+    symlink("d", place.real("/link")).unwrap();
+    place.fail(write_at(0), "/d/part", "ab").unwrap();
+    let list = |scope, path| {
+        let mut directory = directory(&place.local, scope, path)?;
+        let mut entries: Vec<_> = entries(&mut *directory)
+            .into_iter()
+            .map(|(name, metadata, _)| (String::from_utf8(name).unwrap(), metadata.kind))
+            .collect();
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok::<_, Failure>(entries)
+    };
+    let one = |name: &str, kind| Ok(vec![(name.to_owned(), kind)]);
+    let inside = Ok(vec![
+        ("f".to_owned(), Kind::File),
+        ("part".to_owned(), Kind::File),
+    ]);
+    for scope in [Scope::Entries, Scope::Any] {
+        assert_eq!(list(scope, "/d"), inside);
+        assert_eq!(list(scope, "/link"), inside);
+        assert_eq!(list(scope, "/none"), Err(Failure::NotFound));
+    }
+    for name in ["/d/f", "/d/part"] {
+        assert_eq!(list(Scope::Any, name), one(&name[3..], Kind::File));
+        assert_eq!(list(Scope::Itself, name), one(&name[3..], Kind::File));
+    }
+    assert_eq!(list(Scope::Entries, "/d/f"), Err(Failure::NotADirectory));
+    assert_eq!(list(Scope::Entries, "/d/part"), Err(Failure::NotFound));
+    assert_eq!(list(Scope::Itself, "/d"), one("d", Kind::Directory));
+    assert_eq!(list(Scope::Itself, "/link"), one("link", Kind::Link));
+    assert_eq!(list(Scope::Itself, "/"), one(".", Kind::Directory));
+    assert_eq!(list(Scope::Itself, "/none"), Err(Failure::NotFound));
+}
+
+#[test]
+fn an_entry_that_vanished_is_skipped() {
+    let place = Place::new();
+    for number in 0..10 {
+        place.put(&format!("/{number}"), "");
+    }
+    let mut directory = directory(&place.local, Scope::Entries, "/").unwrap();
+    assert_eq!(directory.advance(), Ok(true));
+    let first = directory.entry().name.to_string();
+    for number in 0..10 {
+        fs::remove_file(place.real(&format!("/{number}"))).unwrap();
+    }
+    assert_eq!(directory.entry().name, first.as_str());
+    assert_eq!(directory.advance(), Ok(false));
+}
+
+#[test]
+fn a_directory_that_vanished_has_no_entries() {
+    let place = Place::new();
+    fs::create_dir(place.real("/d")).unwrap();
+    let mut directory = directory(&place.local, Scope::Entries, "/d").unwrap();
+    fs::remove_dir(place.real("/d")).unwrap();
+    assert_eq!(directory.advance(), Ok(false));
+}
+
+#[test]
+fn another_directory_may_be_entered() {
+    let place = Place::new();
+    fs::create_dir(place.real("/d")).unwrap();
+    place.put("/d/f", "file");
+    symlink("f", place.real("/d/link")).unwrap();
+    let mut directory = directory(&place.local, Scope::Entries, "/").unwrap();
+    assert_eq!(entries(&mut *directory).len(), 1);
+    directory.enter(&path("/d")).unwrap();
+    let mut found = entries(&mut *directory);
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found[0].0, b"f");
+    assert_eq!(
+        (&found[1].0[..], found[1].2.as_deref()),
+        (&b"link"[..], Some(&b"f"[..]))
+    );
+    assert_eq!(directory.enter(&path("/none")), Err(Failure::NotFound));
+    assert_eq!(directory.advance(), Ok(false));
+    assert_eq!(directory.enter(&path("/.wharf")), Err(Failure::NotFound));
+    assert_eq!(directory.advance(), Ok(false));
+}
