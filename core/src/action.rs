@@ -45,7 +45,7 @@ pub enum Action {
     Finish(Ticket<Finish>, Verdict),
     /// Write the listing of [`path`](crate::Session::path) into the control connection through
     /// [`Session::report`](crate::Session::report).
-    Report(Ticket<Report>, Listing),
+    Report(Ticket<Report>, Scope, Listing),
     /// Something that not every server has. [`Ticket::decline`] answers 502.
     Optional(Ticket<Optional>, Optional),
     /// The ticket of that name shall come back soon, with whatever outcome is then true. A

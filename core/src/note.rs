@@ -67,6 +67,11 @@ impl Journal {
         self.0.pop_front()
     }
 
+    /// Bytes of memory held, beside the names in the notes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity() * size_of::<Note>()
+    }
+
     pub(crate) fn shrink(&mut self) {
         self.0.shrink_to_fit();
     }

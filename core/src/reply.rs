@@ -142,3 +142,7 @@ impl Text<'_> {
         self.out.extend_from_slice(b"\r\n");
     }
 }
+
+/// What an adapter writes to a client for which it has no session, before it closes the
+/// connection. Some clients look for these words and try again later.
+pub const TOO_MANY_CONNECTIONS: &[u8] = b"421 Too many connections, try again later.\r\n";

@@ -40,9 +40,9 @@ const ALL: [Timer; 8] = [
 pub(crate) struct Timers([Option<Instant>; 8]);
 
 impl Timers {
-    /// Sets a timer; a duration of zero is no limit.
+    /// Sets a timer; a duration of zero is no limit, and the end of the clock is never reached.
     pub(crate) fn set(&mut self, timer: Timer, now: Instant, after: Duration) {
-        self.0[timer as usize] = (!after.is_zero()).then(|| now + after);
+        self.0[timer as usize] = Some(now + after).filter(|at| *at > now);
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {

@@ -185,14 +185,11 @@ pub(crate) const VERBS: [(Verb, Access, &str); 52] = [
 ];
 
 impl Verb {
-    /// The verb of a line, in any case; `None` if there is no such verb.
+    /// The verb of a line, with or without its CR, in any case; `None` if there is no such verb.
     #[must_use]
     pub fn of_line(line: &[u8]) -> Option<Self> {
-        let end = line
-            .iter()
-            .position(|byte| matches!(byte, b' ' | b'\r'))
-            .unwrap_or(line.len());
-        Self::parse(&line[..end])
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Self::parse(line.split(|&byte| byte == b' ').next()?)
     }
 
     /// The verb of that spelling, in any case.

@@ -1,5 +1,7 @@
 //! File name patterns: `*`, `?` and `[...]`.
 
+use memchr::memrchr;
+
 /// Whether a name has a character that makes it a pattern.
 pub(crate) fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
@@ -25,6 +27,8 @@ pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.starts_with(b".") && !pattern.starts_with(b".") {
         return false;
     }
+    // Behind the last `]` no set can be, so none is looked for.
+    let sets = memrchr(b']', pattern).unwrap_or(0);
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -33,7 +37,7 @@ pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
             star = Some((p, n));
             continue;
         }
-        if let Some(width) = pattern.get(p..).and_then(|rest| match_one(rest, name[n])) {
+        if let Some(width) = match_one(&pattern[p..], name[n], p < sets) {
             p += width;
             n += 1;
         } else if let Some((after, from)) = star {
@@ -47,11 +51,12 @@ pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
-/// How many bytes of the pattern stand for this one byte of the name, if they match it.
-fn match_one(pattern: &[u8], byte: u8) -> Option<usize> {
+/// How many bytes of the pattern stand for this one byte of the name, if they match it; `sets`
+/// tells whether it may begin with a set.
+fn match_one(pattern: &[u8], byte: u8, sets: bool) -> Option<usize> {
     match pattern.first()? {
         b'?' => Some(1),
-        b'[' => match class(pattern) {
+        b'[' => match sets.then(|| class(pattern)).flatten() {
             Some((members, negated, width)) => {
                 (contains(members, byte) != negated).then_some(width)
             }

@@ -80,7 +80,7 @@ impl<'a> Line<'a> {
         self.bytes(b"\r\n");
     }
 
-    /// `-rw-r--r--   1 ftp      ftp             1024 Mar  1 12:34 name -> target`
+    /// `-rw-r--r--   1 ftp      ftp               1024 Mar  1 12:34 name -> target`
     pub(crate) fn unix(&mut self, entry: &Entry<'_>, clock: Clock) {
         let facts = &entry.metadata;
         self.permissions(facts);

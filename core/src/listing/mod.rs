@@ -23,7 +23,7 @@
 //!     text.extend_from_slice(&buffer[..pushed.written]);
 //! }
 //! assert!(matches!(listing.end_of_directory(clock, &mut buffer), (0, Step::Done)));
-//! assert_eq!(text, b"-rw-r--r--   1 ftp      ftp                 5 Feb  3 04:05 a.txt\r\n");
+//! assert_eq!(text, b"-rw-r--r--   1 ftp      ftp                  5 Feb  3 04:05 a.txt\r\n");
 //! ```
 
 mod facts;

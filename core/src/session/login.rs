@@ -7,6 +7,7 @@ use super::{Login, Session, Settings};
 use crate::account::{Denied, Grant};
 use crate::action::Action;
 use crate::command::Type;
+use crate::config::Notes;
 use crate::note::Note;
 use crate::timer::Timer;
 
@@ -72,9 +73,8 @@ impl Session {
                     representation: Type::Ascii,
                     ..Settings::default()
                 };
-                self.journal.push(Note::LoggedIn {
-                    username: self.noted_name(),
-                });
+                let username = self.noted_name();
+                self.note_that(Notes::Audit, Note::LoggedIn { username });
                 self.done(230, "Logged in.");
             }
             Err(Denied::Credentials) => self.punish(),
@@ -86,10 +86,8 @@ impl Session {
     /// Answers a refused login after a time that doubles with each.
     fn punish(&mut self) {
         self.tries += 1;
-        self.journal.push(Note::LoginRefused {
-            username: self.noted_name(),
-            tries: self.tries,
-        });
+        let (username, tries) = (self.noted_name(), self.tries);
+        self.note_that(Notes::Audit, Note::LoginRefused { username, tries });
         let limits = &self.config.limits;
         let last = self.tries >= limits.login_tries;
         let penalty = if last { Penalty::Last } else { Penalty::Retry };

@@ -355,11 +355,18 @@ impl Session {
     /// Bytes of memory beyond the session itself.
     #[must_use]
     pub fn heap_size(&self) -> usize {
-        let paths = self.cwd.capacity() + self.path.capacity() + self.other.capacity();
+        let rename_from = self.settings.rename_from.as_ref();
+        let paths = self.cwd.capacity()
+            + self.path.capacity()
+            + self.other.capacity()
+            + rename_from.map_or(0, VPath::capacity);
+        let noted = self.noted.as_ref().map_or(0, |line| line.capacity());
         self.input.capacity()
             + self.output.capacity()
             + self.username.capacity()
             + self.password.capacity()
+            + self.journal.capacity()
+            + noted
             + paths
     }
 
@@ -392,9 +399,10 @@ impl Session {
     /// The final reply of the command in hand is written.
     fn finished(&mut self, code: u16) {
         if let Some(line) = self.noted.take() {
-            self.journal.push(Note::Command { line, code });
+            self.note_that(Notes::Commands, Note::Command { line, code });
         }
-        self.input.barrier = false;
+        // AUTH and CCC are always the last line that was taken.
+        self.input.barrier &= self.input.has_line();
         self.work = Work::Idle;
         self.rest();
     }
@@ -437,6 +445,13 @@ impl Session {
                 line
             };
             self.noted = Some(BString::from(line));
+        }
+    }
+
+    /// Keeps a note, if notes of that kind are wanted.
+    fn note_that(&mut self, kind: Notes, note: Note) {
+        if self.config.notes >= kind {
+            self.journal.push(note);
         }
     }
 

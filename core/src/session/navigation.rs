@@ -5,7 +5,7 @@ use bstr::{BStr, ByteSlice};
 use super::Session;
 use super::run::{Job, Look};
 use crate::account::Rights;
-use crate::action::{Action, Answer, Optional};
+use crate::action::{Action, Answer, Optional, Scope};
 use crate::command::Type;
 use crate::entry::{Entry, Metadata};
 use crate::failure::Failure;
@@ -169,12 +169,16 @@ impl Session {
 
     /// STAT with a path: a listing over the control connection.
     fn on_status(&mut self, facts: &Metadata) {
-        let code = if facts.kind.is_directory() { 212 } else { 213 };
+        let (code, scope) = if facts.kind.is_directory() {
+            (212, Scope::Entries)
+        } else {
+            (213, Scope::Itself)
+        };
         let listing = self.long_listing(ListOptions::default()).indented();
         self.ask(
             Job::Report { code, begun: false },
             self.config.limits.request,
-            |ticket| Action::Report(ticket, listing),
+            |ticket| Action::Report(ticket, scope, listing),
         );
     }
 

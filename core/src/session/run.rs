@@ -155,7 +155,7 @@ impl Session {
         self.note_line(verb, line);
         if line.len() > self.config.limits.line {
             self.misunderstood(500, "Line too long.");
-            return false;
+            return verb == Some(Verb::Pass);
         }
         let Some(verb) = verb else {
             self.misunderstood(500, "Command not understood.");
@@ -322,6 +322,11 @@ impl Session {
 
     /// Makes the argument the path of the command; if it is none, the command is answered.
     pub(super) fn target(&mut self, argument: &[u8]) -> bool {
+        self.resolve(argument, 550)
+    }
+
+    /// [`Session::target`] with the code for a path that is too long.
+    fn resolve(&mut self, argument: &[u8], too_long: u16) -> bool {
         match self.path.assign(&self.cwd, argument) {
             Ok(()) => true,
             Err(PathError::ForbiddenByte) => {
@@ -329,7 +334,7 @@ impl Session {
                 false
             }
             Err(PathError::TooLong) => {
-                self.done(553, "The path is too long.");
+                self.done(too_long, "The path is too long.");
                 false
             }
         }
@@ -338,7 +343,7 @@ impl Session {
     /// As [`Session::target`], for a name that is to be made: other control bytes are refused
     /// too, since they would not survive a listing.
     pub(super) fn new_target(&mut self, argument: &[u8]) -> bool {
-        if !self.target(argument) {
+        if !self.resolve(argument, 553) {
             return false;
         }
         let printable = !self.path.as_bytes().iter().any(u8::is_ascii_control);

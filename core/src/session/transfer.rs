@@ -260,8 +260,13 @@ impl Session {
         }
     }
 
-    /// Whether a transfer may begin: no ABOR waits behind it, and something stands ready for data.
+    /// Whether a transfer may begin: no ABOR waits behind it, nor the end of the input without a
+    /// QUIT, and something stands ready for data.
     fn may_begin(&mut self) -> bool {
+        if self.ended && self.input.quits == 0 {
+            self.done(426, "The control connection is gone.");
+            return false;
+        }
         if self.input.aborts > 0 {
             self.aborted = true;
             self.done(426, "Transfer aborted.");
@@ -460,16 +465,15 @@ impl Session {
     }
 
     fn note_transfer(&mut self, transfer: &Transfer, code: u16, abandoned: Option<Reason>) {
-        if self.config.notes >= Notes::Audit {
-            self.journal.push(Note::Transferred {
-                verb: transfer.verb,
-                path: self.path.clone(),
-                bytes: transfer.bytes,
-                took: self.now.since(transfer.since),
-                code,
-                abandoned,
-            });
-        }
+        let note = Note::Transferred {
+            verb: transfer.verb,
+            path: self.path.clone(),
+            bytes: transfer.bytes,
+            took: self.now.since(transfer.since),
+            code,
+            abandoned,
+        };
+        self.note_that(Notes::Audit, note);
     }
 
     /// Stops the transfer that runs, if there is one and it can still be stopped.
@@ -479,8 +483,16 @@ impl Session {
             _ => return,
         };
         self.aborted |= reason == Reason::Aborted;
-        if !matches!(transfer.stage, Stage::Closing(_) | Stage::Finishing(_)) {
-            transfer.stop.get_or_insert(reason);
+        if matches!(transfer.stage, Stage::Closing(_) | Stage::Finishing(_)) {
+            return;
+        }
+        match reason {
+            // It weighs more than what came before: see `verdict`.
+            Reason::ControlLost => transfer.stop = Some(reason),
+            _ => _ = transfer.stop.get_or_insert(reason),
+        }
+        // To ask again gives no more time.
+        if !self.desk.is_cancelled() {
             self.desk.cancel();
             self.timers
                 .set(Timer::Ticket, self.now, self.config.limits.cancel);
