@@ -6,11 +6,16 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use common::*;
 use tempfile::TempDir;
 use wharf_core::{Failure, Reason};
 use wharf_storage::{Local, LocalOptions, Storage};
+
+/// One test at a time: a child that one starts would for a moment keep open, and so keep on the
+/// disk, what the other one has removed.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A small file system, unmounted in the end.
 struct Mount(TempDir);
@@ -68,6 +73,7 @@ fn fill(mount: &Mount, local: &Local, reason: Option<Reason>) {
 
 #[test]
 fn the_old_file_stands_and_the_partial_is_kept() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else {
         return;
     };
@@ -95,6 +101,7 @@ fn the_old_file_stands_and_the_partial_is_kept() {
 
 #[test]
 fn a_disk_without_room_for_a_directory_still_keeps_most_of_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let image = TempDir::new().unwrap();
     let image = image.path().join("image");
     let file = fs::File::create(&image).unwrap();

@@ -555,7 +555,8 @@ fn leftovers_are_swept_except_those_that_somebody_holds() {
     }
     // Expired, also before it is swept.
     assert_eq!(place.size("/a/old"), MISSING);
-    assert_eq!(place.list("/a"), list_of([("b", 4096), ("young", 4)]));
+    let listed: Vec<_> = place.list("/a").into_keys().collect();
+    assert_eq!(listed, ["b", "young"]);
     assert_eq!(place.local.sweep(), 3);
     assert_eq!(place.local.sweep(), 0);
     assert_eq!(place.size("/a/young"), Ok(4));

@@ -1,14 +1,15 @@
 //! [`Append`]: an upload that goes on at the end of a finished file.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, SeekFrom, flock, ftruncate, seek};
+use rustix::fs::{SeekFrom, ftruncate, seek};
 use wharf_core::{Failure, Reason};
 
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Lookup, WRITE};
+use super::lock::Locked;
 use super::metadata::{identity, look};
 use super::partial::{Which, clear};
 use super::source::open_file;
@@ -21,7 +22,7 @@ use crate::storage::Sink;
 pub(super) struct Append {
     tree: Arc<Tree>,
     spot: Spot,
-    file: OwnedFd,
+    file: Locked,
     /// Its length before; `None` once it shall stay as it is.
     start: Option<u64>,
 }
@@ -31,7 +32,7 @@ impl Append {
     pub(super) fn open(tree: &Arc<Tree>, spot: Spot, size: u64) -> Result<Self, Failure> {
         let path = spot.path().relative();
         let (file, _) = open_file(&tree.jail, path, WRITE, Lookup::Full)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(failure)?;
+        let file = Locked::new(file).map_err(failure)?;
         // Somebody may have appended to it before it was locked.
         if look(&file).map_err(failure)?.stx_size != size {
             return Err(Failure::Busy);

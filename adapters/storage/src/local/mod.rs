@@ -5,6 +5,7 @@ mod directory;
 mod edit;
 mod failure;
 mod jail;
+mod lock;
 mod metadata;
 mod names;
 mod partial;
@@ -72,9 +73,9 @@ impl Default for LocalOptions {
 ///
 /// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
 ///   there lies what uploads leave behind.
-/// - A link is followed by whoever reads it; changes are made to the link itself, so an upload to
-///   one takes its place. A link that leads nowhere within the directory can be removed, but not
-///   written over.
+/// - A link is followed by whoever reads it or appends to what it leads to; other changes are made
+///   to the link itself, so an upload to one takes its place. A link that leads nowhere within the
+///   directory can be removed, but not written over.
 /// - An upload that replaces a file keeps its permission bits.
 #[derive(Clone)]
 pub struct Local {

@@ -14,11 +14,12 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Statx, flock, mkdirat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::jail::{ENTER, LIST, LOOK_AT_LINK, Lookup, READ, open_below};
+use super::lock::Locked;
 use super::metadata::{fnv, identity, is_file, look, look_at, version};
 use super::names::Names;
 use super::spot::{PARTIALS, Spot, rename};
@@ -29,7 +30,7 @@ const NEW: &str = "new";
 /// How often directories are made again that somebody else found empty and removed.
 const TRIES: usize = 8;
 
-/// The directory name of an account: no two accounts share one.
+/// The directory name of an account: no two accounts share one (but for a hash of 128 bits).
 pub(super) fn account_name(account: &[u8]) -> String {
     // Longer ones would not fit in a name.
     if account.len() > 127 {
@@ -254,7 +255,7 @@ pub(super) fn remove_unless_held(
 ) -> Result<bool, Errno> {
     let flags = READ | OFlags::NOFOLLOW;
     let file = open_below(&directory, name.to_bytes(), flags, Lookup::Full)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    let file = Locked::new(file)?;
     let stat = look(&file)?;
     // Who held it until now may have moved it.
     let same = identity(&stat) == identity(&look_at(&directory, name)?);

@@ -4,18 +4,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, copy_file_range, flock, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, copy_file_range, openat, unlinkat};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr, write};
 use wharf_core::Failure;
 
 use super::failure::failure;
+use super::lock::Locked;
 use super::metadata::look;
 
 /// What the name of a file that is being written begins with.
 const TEMPORARY: &str = ".wharf-";
 
 /// Makes a locked temporary file. It becomes readable to others when it gets its name.
-pub(super) fn create(directory: impl AsFd) -> Result<(OwnedFd, String), Errno> {
+pub(super) fn create(directory: impl AsFd) -> Result<(Locked, String), Errno> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
@@ -23,13 +24,15 @@ pub(super) fn create(directory: impl AsFd) -> Result<(OwnedFd, String), Errno> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = format!("{TEMPORARY}{}-{serial}", process::id());
         match openat(&directory, &name, flags, mode) {
-            Ok(file) => {
-                let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-                // A sweep may have come between.
-                if locked.is_ok() && look(&file)?.stx_nlink > 0 {
-                    return Ok((file, name));
+            Ok(file) => match Locked::new(file) {
+                Ok(file) if look(&file)?.stx_nlink > 0 => return Ok((file, name)),
+                // A sweep has come between, which removes it.
+                Ok(_) | Err(Errno::AGAIN) => {}
+                Err(error) => {
+                    unlinkat(&directory, &name, AtFlags::empty())?;
+                    return Err(error);
                 }
-            }
+            },
             // A process that was killed has left it.
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
@@ -48,7 +51,7 @@ pub(super) fn is_temporary(name: &[u8]) -> bool {
     })
 }
 
-pub(super) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_all(file: &Locked, mut bytes: &[u8]) -> Result<(), Failure> {
     while !bytes.is_empty() {
         let written = retry_on_intr(|| write(file, bytes)).map_err(failure)?;
         bytes = &bytes[written..];
@@ -58,7 +61,7 @@ pub(super) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Failure>
 
 /// Copies the bytes from `start` to `end` to the same place in another file. The kernel lets both
 /// share them where the file system can.
-pub(super) fn copy(from: &OwnedFd, to: &OwnedFd, start: u64, end: u64) -> Result<(), Errno> {
+pub(super) fn copy(from: &OwnedFd, to: &Locked, start: u64, end: u64) -> Result<(), Errno> {
     let (mut read, mut written) = (start, start);
     while read < end {
         let length = usize::try_from(end - read)
@@ -77,7 +80,7 @@ pub(super) fn copy(from: &OwnedFd, to: &OwnedFd, start: u64, end: u64) -> Result
     Ok(())
 }
 
-fn copy_by_hand(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Result<(), Errno> {
+fn copy_by_hand(from: &OwnedFd, to: &Locked, mut at: u64, end: u64) -> Result<(), Errno> {
     let mut buffer = vec![0; 64 * 1024];
     while at < end {
         let most = usize::try_from(end - at)

@@ -3,9 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, SeekFrom, fchmod, flock, ftruncate, seek, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, fchmod, ftruncate, seek, unlinkat};
 use rustix::io::Errno;
 use wharf_core::{Failure, Opened, Reason, VPath};
 
@@ -13,6 +11,7 @@ use super::Tree;
 use super::append::Append;
 use super::failure::failure;
 use super::jail::{Lookup, READ, WRITE, open_below};
+use super::lock::Locked;
 use super::metadata::{identity, look, look_at};
 use super::partial::{Drawer, Partial, Which, base_of, clear, keep, patch_of};
 use super::source::{must_be_file, open_file};
@@ -56,8 +55,10 @@ pub(super) fn open(
     }
     let version = base_of(finished.as_ref());
     if request.at == Some(0) {
-        clear(&spot.directory, Some(&tree.account), Which::Of(spot.name()));
-        return Ok(Box::new(Upload::fresh(tree, spot, version, &request)?));
+        let upload = Upload::fresh(tree, spot, version, &request)?;
+        let which = Which::Of(upload.spot.name());
+        clear(&upload.spot.directory, Some(&tree.account), which);
+        return Ok(Box::new(upload));
     }
     if let Some(drawer) = tree.drawer(&spot, Lookup::Full)? {
         let partial = drawer.find(spot.name(), finished.as_ref(), Lookup::Full);
@@ -137,7 +138,7 @@ struct Upload {
     spot: Spot,
     /// The version that stood at the spot when it was opened.
     version: String,
-    file: OwnedFd,
+    file: Locked,
     place: Place,
     /// How long the file was when it was opened.
     start: u64,
@@ -209,7 +210,7 @@ impl Upload {
         let directory = drawer.enter(&partial.base).map_err(failure)?;
         let flags = WRITE | OFlags::NOFOLLOW;
         let file = open_below(&directory, spot.name(), flags, Lookup::Full).map_err(failure)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(failure)?;
+        let file = Locked::new(file).map_err(failure)?;
         let size = look(&file).map_err(failure)?.stx_size;
         // Who held it until now may have moved it or written to it.
         let named = look_at(&directory, spot.name()).map_err(failure)?;

@@ -1,0 +1,63 @@
+//! What a server that is killed leaves behind.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::env;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::*;
+use wharf_core::Failure;
+use wharf_storage::{Local, LocalOptions};
+
+const DIRECTORY: &str = "WHARF_TEST_DIRECTORY";
+
+/// The server that will be killed: not a test of its own.
+#[test]
+#[ignore = "started by the other test"]
+fn server() {
+    let Some(directory) = env::var_os(DIRECTORY) else {
+        return;
+    };
+    let local = Local::open(Path::new(&directory), b"alice", LocalOptions::default()).unwrap();
+    let mut fresh = sink(&local, write_at(0), "/fresh").unwrap();
+    fresh.write(b"part").unwrap();
+    let mut continued = sink(&local, APPEND, "/continued").unwrap();
+    continued.write(b" and more").unwrap();
+    std::io::stderr().write_all(b"!").unwrap();
+    thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn a_killed_server_leaves_only_what_can_be_continued() {
+    let place = Place::new();
+    place.fail(write_at(0), "/continued", "part").unwrap();
+    let mut server = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "server"])
+        .env(DIRECTORY, place.directory.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0];
+    server
+        .stderr
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut ready)
+        .unwrap();
+    // As long as it lives, its files are its own.
+    assert_eq!(place.local.sweep(), 0);
+    assert_eq!(place.fail(APPEND, "/continued", ""), Err(Failure::Busy));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(place.local.sweep(), 1);
+    assert_eq!(place.size("/fresh"), Err(Failure::NotFound));
+    place.store(APPEND, "/continued", "!").unwrap();
+    assert_eq!(place.get("/continued").unwrap(), "part and more!");
+    assert_eq!(place.everything(), ["continued"]);
+}

@@ -1,0 +1,251 @@
+//! [`Client`]: an FTP client that says exactly what it is told.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use rustix::net::sockopt;
+
+use crate::server::rest;
+
+/// Nothing that is tested takes so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A control connection.
+pub struct Client {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+    last: String,
+}
+
+impl Client {
+    /// Connects and reads the greeting.
+    #[must_use]
+    pub fn connect(address: SocketAddr) -> Self {
+        let mut client = Self::silent(address);
+        client.expect(220);
+        client
+    }
+
+    /// Connects and reads nothing.
+    #[must_use]
+    pub fn silent(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        let reader = BufReader::new(stream.try_clone().expect("a clone"));
+        Self {
+            stream,
+            reader,
+            last: String::new(),
+        }
+    }
+
+    /// Logs in, and goes to TYPE I.
+    pub fn login(&mut self, name: &str, password: &str) {
+        self.command(&format!("USER {name}"), 331);
+        self.command(&format!("PASS {password}"), 230);
+        self.command("TYPE I", 200);
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) {
+        self.raw(format!("{line}\r\n").as_bytes());
+    }
+
+    /// Sends bytes.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("to send");
+    }
+
+    /// Sends a line and expects that final reply, whose text is returned.
+    pub fn command(&mut self, line: &str, code: u16) -> String {
+        self.send(line);
+        self.expect_of(line, code)
+    }
+
+    /// Reads a reply and expects that code. Returns all its lines.
+    pub fn expect(&mut self, code: u16) -> String {
+        self.expect_of("", code)
+    }
+
+    fn expect_of(&mut self, line: &str, code: u16) -> String {
+        let (got, text) = self.reply();
+        assert_eq!(
+            got, code,
+            "{line:?} was answered by {text:?}, after {:?}",
+            self.last
+        );
+        self.last.clone_from(&text);
+        text
+    }
+
+    /// Reads a reply.
+    pub fn reply(&mut self) -> (u16, String) {
+        let mut text = String::new();
+        let mut first = None;
+        loop {
+            let mut line = Vec::new();
+            self.reader
+                .read_until(b'\n', &mut line)
+                .expect("a reply in time");
+            assert!(
+                line.ends_with(b"\r\n"),
+                "a line that is cut off: {:?}",
+                String::from_utf8_lossy(&line)
+            );
+            let line = String::from_utf8_lossy(&line).into_owned();
+            text.push_str(&line);
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            match (first, line.as_bytes()[3]) {
+                (None, b'-') => first = code,
+                (None, _) => return (code.expect("a code"), text),
+                (Some(_), b' ') if code == first => return (code.expect("a code"), text),
+                (Some(_), _) => {}
+            }
+        }
+    }
+
+    /// Reads to the end of the connection, which must come.
+    pub fn expect_end(&mut self) {
+        let mut left = Vec::new();
+        let ended = self.reader.read_to_end(&mut left);
+        assert!(
+            left.is_empty()
+                && !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+            "the connection goes on: {:?} {ended:?}",
+            String::from_utf8_lossy(&left),
+        );
+    }
+
+    /// PASV, and the address that it gives.
+    pub fn pasv(&mut self) -> SocketAddr {
+        let text = self.command("PASV", 227);
+        let numbers: Vec<u16> = text
+            .split(|c: char| !c.is_ascii_digit())
+            .skip(1)
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [a, b, c, d, high, low] = numbers[..] else {
+            panic!("{text}")
+        };
+        let ip: IpAddr = [a as u8, b as u8, c as u8, d as u8].into();
+        SocketAddr::new(ip, high * 256 + low)
+    }
+
+    /// EPSV, and the address that it means.
+    pub fn epsv(&mut self) -> SocketAddr {
+        let text = self.command("EPSV", 229);
+        let port = text
+            .split('|')
+            .nth(3)
+            .and_then(|port| port.parse().ok())
+            .expect("a port");
+        SocketAddr::new(self.stream.peer_addr().expect("a peer").ip(), port)
+    }
+
+    /// A passive data connection.
+    pub fn data(&mut self) -> TcpStream {
+        let address = self.epsv();
+        connect_data(address)
+    }
+
+    /// A listener for an active data connection, which the server is told of.
+    pub fn active(&mut self) -> TcpListener {
+        let ip = self.stream.local_addr().expect("an address").ip();
+        let listener = TcpListener::bind((ip, 0)).expect("a listener");
+        let port = listener.local_addr().expect("an address").port();
+        let family = if ip.is_ipv4() { 1 } else { 2 };
+        self.command(&format!("EPRT |{family}|{ip}|{port}|"), 200);
+        listener
+    }
+
+    /// Sends a command that fetches data, and returns the data.
+    pub fn get(&mut self, line: &str) -> Vec<u8> {
+        let data = self.data();
+        self.command(line, 150);
+        let bytes = rest(data);
+        self.expect(226);
+        bytes
+    }
+
+    /// Downloads a file.
+    pub fn fetch(&mut self, name: &str) -> Vec<u8> {
+        self.get(&format!("RETR {name}"))
+    }
+
+    /// The lines of a listing.
+    pub fn lines(&mut self, line: &str) -> Vec<String> {
+        let bytes = self.get(line);
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
+        text.split_terminator("\r\n").map(String::from).collect()
+    }
+
+    /// Sends a command that takes data, and the data.
+    pub fn send_data(&mut self, line: &str, bytes: &[u8]) {
+        let mut data = self.data();
+        self.command(line, 150);
+        data.write_all(bytes).expect("to send data");
+        drop(data);
+        self.expect(226);
+    }
+
+    /// Uploads a file.
+    pub fn store(&mut self, name: &str, bytes: &[u8]) {
+        self.send_data(&format!("STOR {name}"), bytes);
+    }
+
+    /// Sends an ABOR as clients do: IAC IP, then IAC DM with its last byte urgent.
+    pub fn urgent_abort(&mut self) {
+        use rustix::net::SendFlags;
+        self.raw(b"\xff\xf4");
+        rustix::net::send(&self.stream, b"\xff", SendFlags::OOB).expect("an urgent byte");
+        self.raw(b"\xf2ABOR\r\n");
+    }
+
+    /// Breaks the connection with a reset.
+    pub fn reset(self) {
+        linger_not(&self.stream);
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn half_close(&self) {
+        self.stream
+            .shutdown(Shutdown::Write)
+            .expect("to half-close");
+    }
+
+    /// The control connection itself.
+    #[must_use]
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+/// Connects to an address that PASV or EPSV gave.
+#[must_use]
+pub fn connect_data(address: SocketAddr) -> TcpStream {
+    let data = TcpStream::connect(address).expect("a data connection");
+    data.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    data.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    data
+}
+
+/// Breaks a connection with a reset.
+pub fn reset(stream: TcpStream) {
+    linger_not(&stream);
+}
+
+/// A connection that does not linger is reset when it is closed.
+fn linger_not(stream: &TcpStream) {
+    sockopt::set_socket_linger(stream, Some(Duration::ZERO)).expect("to linger not");
+}
+
+/// Reads some bytes, at least one.
+pub fn some(mut stream: &TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    let read = stream.read(&mut bytes).expect("some data");
+    bytes.truncate(read);
+    bytes
+}

@@ -1,0 +1,7 @@
+//! Conversations with real clients.
+
+use crate::Case;
+
+pub(crate) fn cases() -> Vec<Case> {
+    Vec::new()
+}

@@ -1,0 +1,24 @@
+//! Conversations over plain sockets, by topic.
+
+mod abort;
+mod data;
+mod files;
+mod listing;
+mod session;
+mod transfer;
+mod upload;
+
+use crate::Case;
+
+pub(crate) fn cases() -> Vec<Case> {
+    [
+        session::CASES,
+        transfer::CASES,
+        abort::CASES,
+        upload::CASES,
+        data::CASES,
+        listing::CASES,
+        files::CASES,
+    ]
+    .concat()
+}

@@ -1,0 +1,91 @@
+//! The conversations that every Wharf server holds: over real sockets, with real clients, and
+//! with signals and limits. Each adapter runs all of them against its own binary:
+//!
+//! ```no_run
+//! # const BINARY: &str = "wharf-std";
+//! wharf_tests::run(BINARY);
+//! ```
+//!
+//! A [case](Case) that needs a program which is not installed says so and is skipped; with
+//! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
+
+mod client;
+mod clients;
+mod conversations;
+mod process;
+mod server;
+
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+
+pub use client::Client;
+pub use server::{Config, Server};
+
+/// One thing that is promised, and how it is proved.
+#[derive(Clone, Copy)]
+pub struct Case {
+    name: &'static str,
+    /// Programs that must be installed.
+    needs: &'static [&'static str],
+    prove: fn(&Program),
+}
+
+/// The binary that is tested.
+#[derive(Clone, Copy)]
+pub struct Program(pub &'static str);
+
+/// Makes cases of functions of the module, which is their prefix.
+macro_rules! cases {
+    ($module:literal; $($name:ident $(($($needs:literal),+))?),+ $(,)?) => {
+        pub(crate) const CASES: &[$crate::Case] = &[$($crate::Case {
+            name: concat!($module, "::", stringify!($name)),
+            needs: &[$($($needs),+)?],
+            prove: $name,
+        }),+];
+    };
+}
+pub(crate) use cases;
+
+/// Runs every case against that binary, as the test harness does: with its options, its output
+/// and its exit code.
+pub fn run(binary: &'static str) -> ! {
+    let arguments = Arguments::from_args();
+    let required = std::env::var_os("WHARF_REQUIRE_CLIENTS").is_some();
+    let groups = [
+        conversations::cases(),
+        clients::cases(),
+        process::CASES.to_vec(),
+    ];
+    let trials = groups
+        .into_iter()
+        .flatten()
+        .map(|case| trial(case, binary, required))
+        .collect();
+    let conclusion: Conclusion = libtest_mimic::run(&arguments, trials);
+    conclusion.exit()
+}
+
+fn trial(case: Case, binary: &'static str, required: bool) -> Trial {
+    let missing = case
+        .needs
+        .iter()
+        .find(|program| !is_installed(program))
+        .copied();
+    let trial = Trial::test(case.name, move || match missing {
+        Some(program) => Err(Failed::from(format!("{program} is not installed"))),
+        None => {
+            (case.prove)(&Program(binary));
+            Ok(())
+        }
+    });
+    match missing.filter(|_| !required) {
+        Some(program) => trial
+            .with_kind(format!("skipped: no {program}"))
+            .with_ignored_flag(true),
+        None => trial,
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

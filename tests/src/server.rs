@@ -1,0 +1,298 @@
+//! [`Server`]: a server process with a directory of its own.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::Program;
+use crate::client::Client;
+
+/// The password `12345`, hashed as cheaply as can be.
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$pfljFxxlxYKSzZivGwHIUg$6mXOyR30ZY4QI4RoxWavpVRpltBaIWBuJmHHEcnHgtA";
+
+/// How a server is started. There is always an account `user` with the password `12345` and every
+/// right, on the directory that the server has.
+pub struct Config {
+    listen: Vec<String>,
+    head: String,
+    tail: String,
+    arguments: Vec<String>,
+    wrapper: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:0".into()],
+            head: String::new(),
+            tail: String::new(),
+            arguments: Vec::new(),
+            wrapper: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Listens on these addresses.
+    #[must_use]
+    pub fn listen(mut self, addresses: &[&str]) -> Self {
+        self.listen = addresses.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    /// Lines at the head of the configuration file, before any table.
+    #[must_use]
+    pub fn top(mut self, lines: &str) -> Self {
+        let _ = writeln!(self.head, "{lines}");
+        self
+    }
+
+    /// Tables of the configuration file. `HOME` stands for the server's directory.
+    #[must_use]
+    pub fn table(mut self, lines: &str) -> Self {
+        let _ = writeln!(self.tail, "{lines}");
+        self
+    }
+
+    /// Also serves anonymous clients with these rights.
+    #[must_use]
+    pub fn anonymous(self, rights: &str) -> Self {
+        self.table(&format!(
+            "[anonymous]\nhome = \"HOME\"\nrights = [{rights}]"
+        ))
+    }
+
+    /// One more argument on the command line.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Starts the server through another program.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    fn text(&self, home: &Path) -> String {
+        let home = home.display().to_string();
+        let listen: Vec<String> = self
+            .listen
+            .iter()
+            .map(|address| format!("{address:?}"))
+            .collect();
+        format!(
+            "listen = [{}]\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{HASH}\"\nhome = \"{home}\"\n\
+             rights = [\"list\", \"read\", \"write\", \"overwrite\", \"delete\", \"rename\", \"mkdir\"]\n",
+            listen.join(", "),
+            self.head,
+            self.tail.replace("HOME", &home),
+        )
+    }
+}
+
+/// A running server. It is ended when this is dropped.
+pub struct Server {
+    child: Child,
+    home: PathBuf,
+    log: PathBuf,
+    addresses: Vec<SocketAddr>,
+    _folder: TempDir,
+}
+
+impl Program {
+    /// Starts a server and waits until it listens.
+    #[must_use]
+    pub fn start(&self, config: Config) -> Server {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let home = folder.path().join("home");
+        fs::create_dir(&home).expect("a home");
+        let file = folder.path().join("wharf.toml");
+        fs::write(&file, config.text(&home)).expect("a configuration");
+        let log = folder.path().join("log");
+        let mut words = config.wrapper.clone();
+        words.push(self.0.into());
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
+            .arg("-v")
+            .arg("--config")
+            .arg(&file)
+            .args(&config.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).expect("a log"))
+            .spawn()
+            .expect("the server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut addresses = Vec::new();
+        while addresses.len() < config.listen.len() {
+            let line = match lines.next() {
+                Some(line) => line.expect("text"),
+                None => panic!(
+                    "the server ended: {}",
+                    fs::read_to_string(&log).unwrap_or_default()
+                ),
+            };
+            if let Some(address) = line.strip_prefix("listening on ") {
+                addresses.push(address.parse().expect("an address"));
+            }
+        }
+        Server {
+            child,
+            home,
+            log,
+            addresses,
+            _folder: folder,
+        }
+    }
+
+    /// Starts a server with nothing special about it.
+    #[must_use]
+    pub fn serve(&self) -> Server {
+        self.start(Config::default())
+    }
+}
+
+impl Server {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// All the addresses where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The directory that it serves.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Puts a file into its directory.
+    pub fn put(&self, name: &str, content: &[u8]) {
+        fs::write(self.home.join(name), content).expect("a file");
+    }
+
+    /// The content of a file in its directory.
+    #[must_use]
+    pub fn content(&self, name: &str) -> Vec<u8> {
+        fs::read(self.home.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Whether there is a file of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.home.join(name).symlink_metadata().is_ok()
+    }
+
+    /// A client that has been greeted.
+    #[must_use]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// A client that has logged in with every right, in TYPE I.
+    #[must_use]
+    pub fn login(&self) -> Client {
+        let mut client = self.connect();
+        client.login("user", "12345");
+        client
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many descriptors it has open.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid")).expect("a pid");
+        kill_process(pid, signal).expect("a signal");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It has not ended in that time.
+    pub fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                return status;
+            }
+            assert!(
+                Instant::now() < until,
+                "the server has not ended in {patience:?}"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Proves that it still serves: a new client stores and fetches.
+    pub fn still_serves(&self) {
+        let mut client = self.login();
+        let content: Vec<u8> = (0..100_000_u32).map(|n| (n % 251) as u8).collect();
+        client.store("still-serves.bin", &content);
+        assert_eq!(client.fetch("still-serves.bin"), content);
+        client.command("DELE still-serves.bin", 250);
+        client.command("QUIT", 221);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the server\n{}---", self.log());
+        }
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// It is not so within ten seconds.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < until, "not within ten seconds: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Reads what is left.
+pub fn rest(mut stream: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream
+        .read_to_end(&mut bytes)
+        .expect("the rest of the data");
+    bytes
+}
