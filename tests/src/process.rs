@@ -150,6 +150,7 @@ fn cpu_time(pid: u32) -> u64 {
 fn survives_peers_that_vanish(program: &Program) {
     let server = program.serve();
     server.put("f.bin", &vec![1; 10_000_000]);
+    let _first = server.login();
     let before = server.descriptors();
     for _ in 0..20 {
         // Before it is accepted, in the greeting, in a command, in a transfer.

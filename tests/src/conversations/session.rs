@@ -178,6 +178,7 @@ fn runs_nothing_behind_quit(program: &Program) {
 
 fn ends_when_the_client_does(program: &Program) {
     let server = program.serve();
+    let _first = server.login();
     let before = server.descriptors();
     let mut client = server.login();
     client.send("PWD");

@@ -1,10 +1,13 @@
 //! Files that are being written, and what is written to them.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, copy_file_range, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, SeekFrom, copy_file_range, fstat, ftruncate, openat, seek, unlinkat,
+};
 use rustix::io::{Errno, pread, pwrite, retry_on_intr, write};
 use wharf_core::Failure;
 
@@ -59,10 +62,43 @@ pub(super) fn write_all(file: &Locked, mut bytes: &[u8]) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Copies the bytes from `start` to `end` to the same place in another file. The kernel lets both
-/// share them where the file system can.
+/// Copies the bytes from `start` to `end` to the same place in another file, which has none there
+/// yet. Holes stay holes, and the kernel lets both share the rest where the file system can.
 pub(super) fn copy(from: &OwnedFd, to: &Locked, start: u64, end: u64) -> Result<(), Errno> {
-    let (mut read, mut written) = (start, start);
+    let mut at = start;
+    while at < end {
+        let Some(data) = next_data(from, at, end)? else {
+            break;
+        };
+        at = data.end;
+        copy_data(from, to, data)?;
+    }
+    if fstat(from)?.st_size.cast_unsigned() < end {
+        // Somebody has cut the file.
+        return Err(Errno::IO);
+    }
+    // A hole at the end has no data that would make the copy so long.
+    if fstat(to)?.st_size.cast_unsigned() < end {
+        ftruncate(to, end)?;
+    }
+    Ok(())
+}
+
+/// The next bytes that are not a hole.
+fn next_data(file: &OwnedFd, at: u64, end: u64) -> Result<Option<Range<u64>>, Errno> {
+    let data = match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data,
+        Err(Errno::NXIO) => return Ok(None),
+        // A file system that does not know holes has none.
+        Err(Errno::INVAL) => return Ok(Some(at..end)),
+        Err(error) => return Err(error),
+    };
+    let hole = seek(file, SeekFrom::Hole(data))?;
+    Ok((data < end).then(|| data..hole.min(end)))
+}
+
+fn copy_data(from: &OwnedFd, to: &Locked, data: Range<u64>) -> Result<(), Errno> {
+    let (mut read, mut written, end) = (data.start, data.start, data.end);
     while read < end {
         let length = usize::try_from(end - read)
             .unwrap_or(usize::MAX)
