@@ -174,6 +174,7 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // A connection of the transfer before may still be in TIME_WAIT on this port.
     sockopt::set_socket_reuseaddr(&socket, address.port() != 0)?;
+    sockets::prepare_data(&socket)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     let listener = TcpListener::from(socket);
@@ -194,6 +195,7 @@ pub fn dial(local: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockets::prepare_data(&socket)?;
     rustix::net::bind(
         &socket,
         &SocketAddr::new(sockets::plain(local, to.is_ipv6()), 0),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -47,7 +48,6 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-    sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_oobinline(&socket, true)?;
     watch(&socket)?;
     Ok((
@@ -56,19 +56,18 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     ))
 }
 
-/// Sets up a data connection.
+/// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
 ///
 /// # Errors
 /// What the system says.
-pub fn prepare_data(stream: &TcpStream) -> io::Result<()> {
-    sockopt::set_tcp_nodelay(stream, true)?;
+pub(crate) fn prepare_data(socket: impl AsFd + Copy) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(socket, true)?;
     let millis = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
-    Ok(sockopt::set_tcp_user_timeout(stream, millis)?)
+    Ok(sockopt::set_tcp_user_timeout(socket, millis)?)
 }
 
-fn watch(socket: impl std::os::fd::AsFd + Copy) -> io::Result<()> {
-    let millis = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
-    sockopt::set_tcp_user_timeout(socket, millis)?;
+fn watch(socket: impl AsFd + Copy) -> io::Result<()> {
+    prepare_data(socket)?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, KEEP_IDLE)?;
     sockopt::set_tcp_keepintvl(socket, KEEP_INTERVAL)?;

@@ -8,8 +8,8 @@ use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
 
 use super::{Helper, Opened, Task, Work};
+use crate::passive;
 use crate::pump::{Pump, Step};
-use crate::{passive, sockets};
 
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
@@ -70,9 +70,6 @@ impl<H: Helper> Work<H> {
     }
 
     fn connected(&mut self, ticket: Ticket<OpenData>, stream: TcpStream) -> Event {
-        if sockets::prepare_data(&stream).is_err() {
-            return ticket.done(Err(DataFailure::Refused));
-        }
         self.data = Some(stream);
         ticket.done(Ok(()))
     }
