@@ -1,4 +1,161 @@
-//! Wharf core.
+//! The FTP server protocol without the I/O: bytes and outcomes in, bytes and actions out.
+//!
+//! A [`Session`] is the protocol of one control connection. It parses what the client sends,
+//! decides what is allowed, keeps the order of replies, and asks its *embedder* for everything
+//! that touches the world: to check a password, to look at a file, to listen for a data
+//! connection, to move bytes. It does no I/O, reads no clock, spawns nothing and knows no runtime,
+//! so the same protocol serves threads, async tasks, a simulator and a microcontroller.
+//!
+//! # When to use it
+//!
+//! Use it to serve FTP from something that is not a directory of files, from a runtime of your
+//! own, inside a test, or without an operating system. To serve a directory, take one of the
+//! adapters `wharf-std` and `wharf-smol`, which are thin loops around this crate. It is no
+//! client. TLS is not offered yet: AUTH is answered 502.
+//!
+//! The crate is `no_std` with `alloc`, has no `unsafe` code and no features.
+//!
+//! # The loop
+//!
+//! An embedder does these five things for each session, in any order and as often as it likes:
+//!
+//! 1. **Bytes in.** While [`wants_input`](Session::wants_input), give what the client sent to
+//!    [`receive`](Session::receive). What it does not take stays yours, to be given again.
+//! 2. **Bytes out.** Write [`transmit`](Session::transmit), as much as the socket takes, and tell
+//!    how much that was with [`transmitted`](Session::transmitted).
+//! 3. **Work.** [`poll`](Session::poll) until it gives `None`. Each [`Action`] is owned and has a
+//!    [`Ticket`]; do what it asks, here or on another thread, now or later, turn the ticket into
+//!    an [`Event`] with [`done`](Ticket::done), and give that to [`handle`](Session::handle).
+//! 4. **Time.** Tell how far a transfer is by [`progress`](Session::progress), then call
+//!    [`tick`](Session::tick). `now` is any monotonic clock of microseconds.
+//! 5. **Sleep** until the control connection is readable (if input is wanted) or writable (if
+//!    something is to be transmitted), work is done, or the [`deadline`](Session::deadline) has
+//!    come. Tell of the end of the input by [`receive_eof`](Session::receive_eof), of a broken
+//!    connection by [`lost`](Session::lost), of the end of the server by
+//!    [`shutdown`](Session::shutdown).
+//!
+//! This is a whole server, for one client and one file, in memory:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use wharf_core::{
+//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Instant, Mode,
+//!     Opened, Rights, Session, TlsFailure, Transferred, VPath,
+//! };
+//!
+//! const FILE: &[u8] = b"hello\n";
+//!
+//! /// Does what an action asks for. `data` is the data connection.
+//! fn work(session: &Session, action: Action, data: &mut Vec<u8>) -> Option<Event> {
+//!     Some(match action {
+//!         Action::Login(ticket) if session.username() == "anonymous" => ticket.done(Ok(Grant {
+//!             rights: Rights::LIST | Rights::READ,
+//!             capabilities: Capabilities::NONE,
+//!             start: VPath::root(),
+//!         })),
+//!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
+//!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
+//!         Action::Open(ticket, Mode::Read { offset: 0 }) if session.path().as_bytes() == "/f" => {
+//!             ticket.done(Ok(Opened { size: Some(FILE.len() as u64), name: None }))
+//!         }
+//!         Action::Open(ticket, _) => ticket.done(Err(Failure::NotFound)),
+//!         Action::OpenData(ticket, _) => ticket.done(Ok(())),
+//!         Action::Transfer(ticket, plan) => {
+//!             assert!(plan.wire.is_identity(), "otherwise `ascii` translates");
+//!             data.extend_from_slice(FILE);
+//!             ticket.done(Transferred { bytes: FILE.len() as u64, end: End::Clean })
+//!         }
+//!         Action::CloseData(ticket) => ticket.done(()),
+//!         Action::Finish(ticket, _) => ticket.done(Ok(())),
+//!         Action::Stat(ticket) => ticket.done(Err(Failure::NotFound)),
+//!         Action::Change(ticket, _) => ticket.done(Err(Failure::Denied)),
+//!         Action::Report(ticket, ..) => ticket.done(Err(Failure::Denied)),
+//!         Action::Optional(ticket, _) => ticket.decline(),
+//!         Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
+//!         Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
+//!         Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
+//!         // Nothing takes long here, so there is nothing to cancel.
+//!         Action::Cancel(_) | Action::Disconnect => return None,
+//!     })
+//! }
+//!
+//! let mut input = &b"USER anonymous\r\nPASS me\r\nTYPE I\r\nPASV\r\nRETR f\r\nQUIT\r\n"[..];
+//! let (mut replies, mut data) = (Vec::new(), Vec::new());
+//!
+//! let ends = Endpoints {
+//!     local: ([127, 0, 0, 1], 21).into(),
+//!     peer: ([127, 0, 0, 1], 40_000).into(),
+//! };
+//! let now = Instant::ZERO; // a real loop reads its clock once a turn
+//! let mut session = Session::new(&Arc::new(Config::default()), ends, now);
+//! 'session: loop {
+//!     if session.wants_input() {
+//!         let taken = session.receive(now, input); // 1
+//!         input = &input[taken..];
+//!     }
+//!     let count = session.transmit().len(); // 2
+//!     replies.extend_from_slice(session.transmit());
+//!     session.transmitted(now, count);
+//!     while let Some(action) = session.poll() {
+//!         if matches!(action, Action::Disconnect) {
+//!             break 'session;
+//!         }
+//!         if let Some(event) = work(&session, action, &mut data) {
+//!             session.handle(now, event)?; // 3
+//!         }
+//!     }
+//!     session.tick(now); // 4
+//! }
+//!
+//! assert_eq!(data, FILE);
+//! assert_eq!(
+//!     String::from_utf8_lossy(&replies),
+//!     "220 Wharf ready.\r\n\
+//!      331 Password, please.\r\n\
+//!      230 Logged in.\r\n\
+//!      200 Type is image.\r\n\
+//!      227 Entering Passive Mode (127,0,0,1,200,10).\r\n\
+//!      150 Opening data connection (6 bytes).\r\n\
+//!      226 Transfer complete.\r\n\
+//!      221 Goodbye.\r\n"
+//! );
+//! # Ok::<(), wharf_core::Foreign>(())
+//! ```
+//!
+//! # The contract
+//!
+//! The embedder turns each ticket into an event once, when the thing is really finished: a
+//! [`Transfer`](Action::Transfer) when the last byte has moved, a
+//! [`CloseData`](Action::CloseData) when the sockets are closed, a [`Finish`](Action::Finish)
+//! when the file stands under its name, or nothing of it does. [`Cancel`](Action::Cancel) is a
+//! request, not an answer: the ticket it names still comes back, soon, with whatever is then
+//! true. `progress` comes before `tick`. At [`Disconnect`](Action::Disconnect) everything that
+//! belongs to the session is dropped. There is no other rule: calls may come in any order and any
+//! number of times, and a clock that goes back is taken to stand.
+//!
+//! The session promises:
+//!
+//! - **C1** One final reply for each command, in the order of the commands, and at most one 1yz
+//!   before it. The one exception in order is STAT without a path, which is answered at once
+//!   while a transfer runs.
+//! - **C2** No final reply to a transfer before its `CloseData` and its `Finish` came back; 150
+//!   only after `Open` and `OpenData` succeeded; a failed `Open` never touches the data
+//!   connection; everything that was opened is finished once, unless the session ended because a
+//!   ticket did not come back (C6).
+//! - **C3** At most one ticket is out.
+//! - **C4** A line of AUTH or CCC is a barrier: nothing behind it is taken until it is answered.
+//!   `StartTls` and `StopTls` come only when the reply before them was written out.
+//! - **C5** After `tick(now)` the deadline is none or later than `now`.
+//! - **C6** Every wait ends. Each ticket has a time, after which `Cancel` names it; no command
+//!   runs while it is out, and if it does not come back after that either, the session ends. So
+//!   it does with a client that is silent or reads no replies. [`Limits`] has the times.
+//! - **C7** After `Disconnect`, `poll` and `deadline` give `None`, `receive` takes nothing, and
+//!   events are [`Foreign`].
+//! - **C8** How bytes are cut into calls of `receive` and `transmitted` changes nothing.
+//! - **C9** No input makes it panic, and its memory is bounded by [`Limits`].
+//! - **C10** The password is wiped once it is answered, and no reply tells whether a user exists.
+//! - **C11** No storage is asked without the right for it ([`Rights`]), no data connection goes
+//!   to anybody but the client, and no path leaves the root ([`VPath`]).
 #![no_std]
 
 extern crate alloc;

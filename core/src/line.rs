@@ -202,8 +202,9 @@ impl Input {
         }
     }
 
-    /// Forgets everything; a last partial sequence too.
+    /// Forgets everything: lines that may hold a password, and a partial sequence.
     pub(crate) fn clear(&mut self) {
+        wipe_bytes(&mut self.bytes);
         *self = Self::default();
     }
 

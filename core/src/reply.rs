@@ -1,6 +1,7 @@
 //! Replies: codes and text into the bytes that wait to be written.
 
 use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
 
 use bstr::BStr;
 
@@ -119,6 +120,13 @@ impl Text<'_> {
         self
     }
 
+    /// What has no byte that could end a line.
+    pub(crate) fn shown(self, value: impl fmt::Display) -> Self {
+        // Writing into a vector cannot fail.
+        let _ = write!(Sink(self.out), "{value}");
+        self
+    }
+
     /// A path in quotes, each quote in it doubled (RFC 959 appendix II).
     pub(crate) fn quoted(self, path: &BStr) -> Self {
         self.out.push(b'"');
@@ -140,6 +148,15 @@ impl Text<'_> {
 
     pub(crate) fn end(self) {
         self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

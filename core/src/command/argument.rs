@@ -27,11 +27,10 @@ pub(super) fn keyword<T>(text: &BStr, offered: &[u8], value: T) -> Result<T, Ref
 
 pub(super) fn representation(text: &BStr) -> Result<Type, Refusal> {
     let (word, form) = split(text.trim_ascii().as_bstr());
-    let form = form.trim_ascii();
-    match (word.to_ascii_uppercase().as_slice(), form) {
+    match (word.as_bytes(), form.trim_ascii()) {
         (b"", _) => Err(Refusal::Syntax),
-        (b"A", b"" | b"N" | b"n") => Ok(Type::Ascii),
-        (b"I", b"") | (b"L", b"8") => Ok(Type::Image),
+        (b"A" | b"a", b"" | b"N" | b"n") => Ok(Type::Ascii),
+        (b"I" | b"i", b"") | (b"L" | b"l", b"8") => Ok(Type::Image),
         _ => Err(Refusal::Parameter),
     }
 }
@@ -81,27 +80,28 @@ pub(super) fn opts(text: &BStr) -> Result<Opts, Refusal> {
 
 pub(super) fn site(text: &BStr) -> Result<Site<'_>, Refusal> {
     let (word, rest) = split(text);
-    match word.to_ascii_uppercase().as_slice() {
-        b"" => Err(Refusal::Syntax),
-        b"HELP" => Ok(Site::Help),
-        b"CHMOD" => {
+    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+    match () {
+        () if word.is_empty() => Err(Refusal::Syntax),
+        () if is(b"HELP") => Ok(Site::Help),
+        () if is(b"CHMOD") => {
             let (mode, path) = split(rest);
             let mode = decimal::parse_octal(mode).ok_or(Refusal::Syntax)?;
             nonempty(path).map(|path| Site::Chmod(mode, path))
         }
-        b"UMASK" if rest.trim_ascii().is_empty() => Ok(Site::Umask(None)),
-        b"UMASK" => match decimal::parse_octal(rest.trim_ascii()) {
+        () if is(b"UMASK") && rest.trim_ascii().is_empty() => Ok(Site::Umask(None)),
+        () if is(b"UMASK") => match decimal::parse_octal(rest.trim_ascii()) {
             Some(mask) if mask <= 0o777 => Ok(Site::Umask(Some(mask))),
             _ => Err(Refusal::Syntax),
         },
-        b"SYMLINK" => match split(rest) {
+        () if is(b"SYMLINK") => match split(rest) {
             (target, path) if !target.is_empty() && !path.is_empty() && !path.contains(&b' ') => {
                 Ok(Site::Symlink(target, path))
             }
             _ => Err(Refusal::Syntax),
         },
-        b"UTIME" => utime(rest).map(|(time, path)| Site::Utime(time, path)),
-        _ => Err(Refusal::Parameter),
+        () if is(b"UTIME") => utime(rest).map(|(time, path)| Site::Utime(time, path)),
+        () => Err(Refusal::Parameter),
     }
 }
 

@@ -181,7 +181,8 @@ impl<'a> Line<'a> {
         if facts.kind.is_directory() {
             self.bytes(b"       <DIR>    ");
         } else {
-            self.right(facts.size, 15);
+            self.byte(b' ');
+            self.right(facts.size, 14);
             self.byte(b' ');
         }
         self.name(entry.name, true);

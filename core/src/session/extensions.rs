@@ -166,8 +166,11 @@ impl Session {
     /// The answer to STAT without a path, also in the middle of a transfer.
     pub(super) fn write_status(&mut self) {
         self.output.first(211, "Status:");
-        let ip = alloc::format!("Connected from {}", self.ends.peer.ip().to_canonical());
-        self.output.inner().text(ip.as_bytes()).end();
+        self.output
+            .inner()
+            .text(b"Connected from ")
+            .shown(self.ends.peer.ip().to_canonical())
+            .end();
         if let Login::Account { .. } = self.login {
             // A name may be as long as a line; the reply has no room for all of it.
             let name = &self.username[..self.username.len().min(256)];

@@ -73,8 +73,9 @@ impl Session {
                     representation: Type::Ascii,
                     ..Settings::default()
                 };
-                let username = self.noted_name();
-                self.note_that(Notes::Audit, Note::LoggedIn { username });
+                self.note_that(Notes::Audit, |session| Note::LoggedIn {
+                    username: session.noted_name(),
+                });
                 self.done(230, "Logged in.");
             }
             Err(Denied::Credentials) => self.punish(),
@@ -86,8 +87,10 @@ impl Session {
     /// Answers a refused login after a time that doubles with each.
     fn punish(&mut self) {
         self.tries += 1;
-        let (username, tries) = (self.noted_name(), self.tries);
-        self.note_that(Notes::Audit, Note::LoginRefused { username, tries });
+        self.note_that(Notes::Audit, |session| Note::LoginRefused {
+            username: session.noted_name(),
+            tries: session.tries,
+        });
         let limits = &self.config.limits;
         let last = self.tries >= limits.login_tries;
         let penalty = if last { Penalty::Last } else { Penalty::Retry };

@@ -399,7 +399,7 @@ impl Session {
     /// The final reply of the command in hand is written.
     fn finished(&mut self, code: u16) {
         if let Some(line) = self.noted.take() {
-            self.note_that(Notes::Commands, Note::Command { line, code });
+            self.note_that(Notes::Commands, |_| Note::Command { line, code });
         }
         // AUTH and CCC are always the last line that was taken.
         self.input.barrier &= self.input.has_line();
@@ -449,8 +449,9 @@ impl Session {
     }
 
     /// Keeps a note, if notes of that kind are wanted.
-    fn note_that(&mut self, kind: Notes, note: Note) {
+    fn note_that(&mut self, kind: Notes, note: impl FnOnce(&Self) -> Note) {
         if self.config.notes >= kind {
+            let note = note(self);
             self.journal.push(note);
         }
     }
@@ -464,6 +465,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.input.clear();
         self.wipe_password();
     }
 }

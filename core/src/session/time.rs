@@ -46,17 +46,21 @@ impl Session {
 
     /// A ticket has not come back: first it is asked for, then the session ends.
     fn on_late_ticket(&mut self) {
-        if !matches!(self.work, Work::Waiting(_)) {
+        let Work::Waiting(job) = &mut self.work else {
             return;
-        }
+        };
         if self.desk.is_cancelled() {
+            // A reply of several lines that has begun ends with its own code.
+            if let Job::Report { code, begun: true } = *job {
+                self.output.line(code, "End, incomplete.");
+            }
             self.desk.abandon();
             self.wipe_password();
             self.farewell(421, "Timeout.");
             return;
         }
         self.desk.cancel();
-        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work {
+        if let Job::Transfer(transfer) = job {
             transfer.expire();
         }
         self.timers

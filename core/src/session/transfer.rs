@@ -35,6 +35,8 @@ use crate::timer::Timer;
 pub(super) struct Transfer {
     verb: Verb,
     stage: Stage,
+    /// The 150 was sent.
+    announced: bool,
     /// What the directory is formatted with, until it is handed over.
     listing: Option<Box<Listing>>,
     /// When the command began.
@@ -283,6 +285,7 @@ impl Session {
         Transfer {
             verb,
             stage: Stage::Opening,
+            announced: false,
             listing: None,
             since: self.now,
             offset: 0,
@@ -395,6 +398,7 @@ impl Session {
             },
         };
         transfer.stage = Stage::Moving;
+        transfer.announced = true;
         let limit = self.config.limits.stall;
         self.ask(Job::Transfer(transfer), limit, |ticket| {
             Action::Transfer(ticket, plan)
@@ -465,15 +469,14 @@ impl Session {
     }
 
     fn note_transfer(&mut self, transfer: &Transfer, code: u16, abandoned: Option<Reason>) {
-        let note = Note::Transferred {
+        self.note_that(Notes::Audit, |session| Note::Transferred {
             verb: transfer.verb,
-            path: self.path.clone(),
+            path: session.path.clone(),
             bytes: transfer.bytes,
-            took: self.now.since(transfer.since),
+            took: session.now.since(transfer.since),
             code,
             abandoned,
-        };
-        self.note_that(Notes::Audit, note);
+        });
     }
 
     /// Stops the transfer that runs, if there is one and it can still be stopped.
@@ -501,13 +504,7 @@ impl Session {
 
     /// Whether a 150 was sent and its final reply was not.
     pub(super) fn is_moving(&self) -> bool {
-        let Work::Waiting(Job::Transfer(transfer)) = &self.work else {
-            return false;
-        };
-        match transfer.stage {
-            Stage::Opening | Stage::Connecting => false,
-            Stage::Moving | Stage::Closing(_) | Stage::Finishing(_) => true,
-        }
+        matches!(&self.work, Work::Waiting(Job::Transfer(transfer)) if transfer.announced)
     }
 
     /// ABOR in its turn: what it was meant for is over by now.

@@ -1,0 +1,137 @@
+//! A busy session allocates nothing for a command, and an idle one is small.
+
+mod common;
+
+use allocation_counter::measure;
+use common::{Peer, Scene};
+use wharf_core::{Notes, Session};
+
+/// A session that notes nothing, behind a login, that has run the commands once.
+fn warm(commands: &[&str]) -> Peer {
+    let scene = Scene::new().config(|config| config.notes = Notes::None);
+    let mut peer = scene.logged_in("");
+    // The tests' own buffers must not grow either.
+    peer.reads = false;
+    peer.unsent = Vec::new();
+    for _ in 0..3 {
+        run(&mut peer, commands);
+    }
+    peer
+}
+
+/// Runs lines to their end with an embedder that allocates nothing.
+fn run(peer: &mut Peer, commands: &[&str]) {
+    for line in commands {
+        let taken = peer.session.receive(peer.now, line.as_bytes());
+        assert_eq!(taken, line.len());
+        while let Some(action) = peer.session.poll() {
+            let event = quick::answer(action);
+            assert!(peer.session.handle(peer.now, event).is_ok());
+        }
+        let count = peer.session.transmit().len();
+        assert!(count > 0, "{line} got no reply");
+        peer.session.transmitted(peer.now, count);
+    }
+}
+
+/// Success without words.
+mod quick {
+    use wharf_core::{Action, End, Event, Kind, Metadata, Opened, Transferred};
+
+    pub(super) fn answer(action: Action) -> Event {
+        let directory = Metadata {
+            kind: Kind::Directory,
+            ..Metadata::default()
+        };
+        match action {
+            Action::Stat(ticket) => ticket.done(Ok(directory)),
+            Action::Change(ticket, _) => ticket.done(Ok(())),
+            Action::Open(ticket, _) => ticket.done(Ok(Opened {
+                size: Some(5),
+                name: None,
+            })),
+            Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
+            Action::OpenData(ticket, _) => ticket.done(Ok(())),
+            Action::Transfer(ticket, _) => ticket.done(Transferred {
+                bytes: 5,
+                end: End::Clean,
+            }),
+            Action::CloseData(ticket) => ticket.done(()),
+            Action::Finish(ticket, _) => ticket.done(Ok(())),
+            other => panic!("{other:?} is not asked for here"),
+        }
+    }
+}
+
+#[test]
+fn a_busy_session_allocates_nothing_for_a_command() {
+    let cycles: [&[&str]; 8] = [
+        &["NOOP\r\n"],
+        &["PWD\r\n"],
+        &["TYPE A\r\n", "TYPE I\r\n"],
+        &["CWD /some/directory\r\n", "CDUP\r\n"],
+        &[
+            "FEAT\r\n",
+            "HELP\r\n",
+            "SYST\r\n",
+            "STAT\r\n",
+            "SITE HELP\r\n",
+        ],
+        &[
+            "DELE file\r\n",
+            "MKD directory\r\n",
+            "MFMT 20200101000000 file\r\n",
+        ],
+        &["EPSV\r\n", "REST 1\r\n", "RETR file\r\n"],
+        &["PASV\r\n", "STOR file\r\n", "XYZZY\r\n"],
+    ];
+    for cycle in cycles {
+        let mut peer = warm(cycle);
+        let info = measure(|| run(&mut peer, cycle));
+        assert_eq!(info.count_total, 0, "{cycle:?}");
+    }
+}
+
+#[test]
+fn pipelined_commands_allocate_nothing_either() {
+    let lines = "NOOP\r\nPWD\r\nTYPE I\r\n".repeat(20);
+    let mut peer = warm(&[&lines]);
+    let info = measure(|| run(&mut peer, &[&lines]));
+    assert_eq!(info.count_total, 0);
+}
+
+/// GOALS.md: an idle session, heap and all.
+#[test]
+fn an_idle_session_is_small() {
+    let mut peer = warm(&[
+        "CWD /some/directory\r\n",
+        "PASV\r\n",
+        "RETR file\r\n",
+        "FEAT\r\n",
+        "RNFR f\r\n",
+    ]);
+    peer.wait(std::time::Duration::from_secs(1));
+    let (fixed, heap) = (size_of::<Session>(), peer.session.heap_size());
+    println!("a session is {fixed} bytes, and {heap} on the heap");
+    assert!(fixed + heap <= 1_536, "{fixed} + {heap}");
+}
+
+/// What [`Session::heap_size`] says is what the allocator sees.
+#[test]
+fn the_heap_of_a_session_is_told_honestly() {
+    let mut told = 0;
+    let mut kept = None;
+    let info = measure(|| {
+        let mut peer = warm(&["CWD /some/directory\r\n", "RNFR f\r\n", "FEAT\r\n"]);
+        peer.wait(std::time::Duration::from_secs(1));
+        told = peer.session.heap_size();
+        // Only the session stays; its configuration is shared with others.
+        peer.replies = Vec::new();
+        peer.data = Vec::new();
+        kept = Some(peer);
+    });
+    drop(kept);
+    let config = size_of::<wharf_core::Config>() + 2 * size_of::<usize>();
+    let seen = usize::try_from(info.bytes_current).unwrap_or_default() - config;
+    assert_eq!(told, seen);
+}

@@ -1,0 +1,171 @@
+//! Conversations without sockets, written so that they read like a trace of the protocol.
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `C: text` | the client sends the line |
+//! | `C~: bytes` | the client sends exactly these bytes (`\r`, `\n`, `\xNN`, `\\`) |
+//! | `S: 226` | the next reply has this code, be it of one line or of several |
+//! | `S: text` | the next line that the server sends, whole |
+//! | `A: request` | the next action; [`describe`](peer::describe) has the words |
+//! | `E: outcome` | the answer to the request that is out, or `progress`, `eof`, `lost`, `shutdown` |
+//! | `D: entry` | an entry of the directory that is being listed, or `end` |
+//! | `L: text` | the next line of that listing, whole |
+//! | `T: +5s` | time passes (also `ms`), then a tick |
+//! | `W: yes` | whether the session wants input |
+//! | `# text` | a remark |
+//!
+//! Everything that the session emits must be accounted for before it hears of anything new: a
+//! reply or an action too many fails the trace as surely as one that is missing.
+#![allow(dead_code, reason = "each file of tests needs its own part of this")]
+
+pub(crate) mod codes;
+pub(crate) mod embedder;
+pub(crate) mod peer;
+pub(crate) mod script;
+
+use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Rights, VPath};
+
+pub(crate) use peer::Peer;
+
+/// What a conversation begins with.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) config: Config,
+    pub(crate) grant: Grant,
+    pub(crate) ends: Endpoints,
+}
+
+const LOGIN: &str = "
+    S: 220 Wharf ready.
+    C: USER u
+    S: 331
+    C: PASS p
+    A: login u
+    E: ok
+    S: 230 Logged in.
+    C: TYPE I
+    S: 200";
+
+impl Scene {
+    /// Everything is allowed, over IPv4.
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config::default(),
+            grant: Grant {
+                rights: Rights::ALL,
+                capabilities: Capabilities::ALL,
+                start: VPath::root(),
+            },
+            ends: Endpoints {
+                local: ([127, 0, 0, 1], 21).into(),
+                peer: ([127, 0, 0, 1], 40_000).into(),
+            },
+        }
+    }
+
+    pub(crate) fn rights(mut self, rights: Rights) -> Self {
+        self.grant.rights = rights;
+        self
+    }
+
+    pub(crate) fn without(self, right: Rights) -> Self {
+        let others = all_rights().filter(|other| *other != right);
+        self.rights(others.fold(Rights::NONE, |set, right| set | right))
+    }
+
+    pub(crate) fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.grant.capabilities = capabilities;
+        self
+    }
+
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.config.limits);
+        self
+    }
+
+    /// Both ends have that address.
+    pub(crate) fn address(mut self, ip: &str) -> Self {
+        let Ok(ip) = ip.parse() else {
+            panic!("{ip} is no address");
+        };
+        self.ends.local.set_ip(ip);
+        self.ends.peer.set_ip(ip);
+        self
+    }
+
+    /// Plays a trace from the connection on.
+    pub(crate) fn play(&self, trace: &str) -> Peer {
+        let mut peer = Peer::new(self);
+        script::play(&mut peer, trace);
+        peer
+    }
+
+    /// Plays a trace from a login in TYPE I on.
+    pub(crate) fn logged_in(&self, trace: &str) -> Peer {
+        self.play(&format!("{LOGIN}\n{trace}"))
+    }
+}
+
+/// [`Scene::play`] with everything allowed.
+pub(crate) fn play(trace: &str) -> Peer {
+    Scene::new().play(trace)
+}
+
+/// [`Scene::logged_in`] with everything allowed.
+pub(crate) fn logged_in(trace: &str) -> Peer {
+    Scene::new().logged_in(trace)
+}
+
+/// Each right by itself.
+pub(crate) fn all_rights() -> impl Iterator<Item = Rights> {
+    [
+        Rights::LIST,
+        Rights::READ,
+        Rights::WRITE,
+        Rights::OVERWRITE,
+        Rights::DELETE,
+        Rights::RENAME,
+        Rights::MKDIR,
+    ]
+    .into_iter()
+}
+
+/// Bytes from text with `\r`, `\n`, `\xNN` and `\\`.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'\\', [b'r', tail @ ..]) => {
+                bytes.push(b'\r');
+                tail
+            }
+            (b'\\', [b'n', tail @ ..]) => {
+                bytes.push(b'\n');
+                tail
+            }
+            (b'\\', [b'x', high, low, tail @ ..]) => {
+                let digit = |byte: u8| (byte as char).to_digit(16);
+                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+                    panic!("no hexadecimal digits in {text}");
+                };
+                bytes.push((high * 16 + low) as u8);
+                tail
+            }
+            (b'\\', [b'\\', tail @ ..]) => {
+                bytes.push(b'\\');
+                tail
+            }
+            (byte, tail) => {
+                bytes.push(*byte);
+                tail
+            }
+        };
+    }
+    bytes
+}

@@ -1,0 +1,84 @@
+//! What nobody should send: the streams of `tests/corpora/hostile`.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::codes::Codes;
+use common::embedder::converse;
+use common::{Peer, Scene};
+use wharf_core::command::Verb;
+use wharf_core::{Note, Notes};
+
+fn corpora() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpora")
+}
+
+fn streams() -> std::io::Result<Vec<(String, Vec<u8>)>> {
+    let mut streams = Vec::new();
+    for file in fs::read_dir(corpora().join("hostile"))? {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        streams.push((name.into_owned(), fs::read(&path)?));
+    }
+    assert_eq!(streams.len(), 47);
+    Ok(streams)
+}
+
+#[test]
+fn hostile_streams_are_survived_and_their_cuts_change_nothing() {
+    let codes = Codes::read();
+    let mut checked = 0;
+    for (name, bytes) in streams().unwrap() {
+        for prelude in ["", "USER u\r\nPASS p\r\nTYPE I\r\n"] {
+            let bytes = [prelude.as_bytes(), &bytes[..]].concat();
+            let scene = Scene::new().config(|config| config.notes = Notes::Commands);
+            let play = |step: usize, noted: &mut dyn FnMut(Note)| {
+                let mut peer = Peer::new(&scene);
+                let actions = converse(&mut peer, &bytes, || step, noted);
+                (peer, actions)
+            };
+            let (mut whole, actions) = play(usize::MAX, &mut |_| {});
+            let mut notes = Vec::new();
+            let (single, same) = play(1, &mut |note| notes.push(note));
+            assert!(
+                whole.replies == single.replies,
+                "{name}: the replies differ"
+            );
+            assert_eq!(actions, same, "{name}");
+            assert!(
+                whole.session.heap_size() < 64 * 1024,
+                "{name}: {}",
+                whole.session.heap_size()
+            );
+            for line in whole.replies.split_inclusive(|&byte| byte == b'\n') {
+                assert!(
+                    line.ends_with(b"\r\n") && !line.contains(&0),
+                    "{name}: {line:?}"
+                );
+            }
+            for note in notes {
+                let Note::Command { line, code } = note else {
+                    continue;
+                };
+                assert!(
+                    codes.allow(Verb::of_line(&line), code),
+                    "{name}: {line} got {code}"
+                );
+                checked += 1;
+            }
+            if whole.session.wants_input() {
+                whole.replies.clear();
+                converse(&mut whole, b"\r\nNOOP\r\n", || usize::MAX, |_| {});
+                assert!(whole.replies.ends_with(b"200 NOOP ok.\r\n"), "{name}");
+            } else {
+                assert!(
+                    actions.last().is_some_and(|action| action == "disconnect"),
+                    "{name}"
+                );
+            }
+        }
+    }
+    assert!(checked > 5_000, "{checked}");
+}

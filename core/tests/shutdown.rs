@@ -1,0 +1,239 @@
+//! The server stops: 421 when idle, a grace for transfers.
+
+mod common;
+
+use common::{Peer, logged_in, play};
+
+const MOVING: &str = "
+    C: PASV
+    A: listen
+    E: 127.0.0.1:51210
+    S: 227
+    C: STOR f
+    A: open /f write@0 replace
+    E: opened
+    A: accept 127.0.0.1
+    E: ok
+    S: 150
+    A: receive";
+
+fn moving(trace: &str) -> Peer {
+    logged_in(&format!("{MOVING}\n{trace}"))
+}
+
+#[test]
+fn an_idle_session_ends_at_once() {
+    for grace in ["0s", "10s"] {
+        let trace = format!(
+            "E: shutdown {grace}
+             S: 421 Server is shutting down.
+             A: disconnect"
+        );
+        play(&format!("S: 220\n{trace}"));
+        logged_in(&trace);
+    }
+}
+
+#[test]
+fn a_transfer_may_end_within_the_grace() {
+    moving(
+        "E: shutdown 10s
+         C: NOOP
+         T: +9s
+         E: moved 5 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226 Transfer complete.
+         S: 421 Server is shutting down.
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_transfer_is_aborted_after_the_grace() {
+    moving(
+        "E: shutdown 10s
+         T: +10s
+         A: cancel
+         E: moved 5 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Shutdown
+         E: ok
+         S: 426 Server is shutting down.
+         S: 421 Server is shutting down.
+         A: disconnect",
+    );
+}
+
+#[test]
+fn without_grace_a_transfer_is_aborted_at_once() {
+    moving(
+        "E: shutdown 0s
+         A: cancel
+         E: moved 5 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Shutdown
+         E: ok
+         S: 426
+         S: 421
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_transfer_that_does_not_come_back_does_not_stop_the_shutdown() {
+    moving(
+        "E: shutdown 10s
+         T: +10s
+         A: cancel
+         T: +30s
+         S: 421 Timeout.
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_request_that_runs_is_answered_first() {
+    logged_in(
+        "C: DELE f
+         A: delete /f
+         E: shutdown 0s
+         E: ok
+         S: 250
+         S: 421
+         A: disconnect",
+    );
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         C: PASS x
+         A: login u
+         E: denied
+         E: shutdown 0s
+         T: +1s
+         S: 530
+         S: 421
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_second_shutdown_and_one_after_the_end_change_nothing() {
+    moving(
+        "E: shutdown 10s
+         E: shutdown 10s
+         E: moved 5 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         S: 421
+         A: disconnect
+         E: shutdown 0s
+         E: eof
+         E: lost
+         T: +1000s",
+    );
+}
+
+#[test]
+fn a_lost_client_gets_no_421() {
+    moving(
+        "E: shutdown 10s
+         E: lost
+         A: cancel
+         E: moved 5 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon ControlLost
+         E: ok
+         A: disconnect",
+    );
+}
+
+#[test]
+fn the_end_of_input_ends_a_session() {
+    play(
+        "S: 220
+         E: eof
+         A: disconnect",
+    );
+    logged_in(
+        "C~: NOOP\\r\\nNOO
+         S: 200
+         E: eof
+         A: disconnect",
+    );
+    logged_in(
+        "C~: SIZE f\\r\\nNOOP\\r\\n
+         A: stat /f
+         E: eof
+         E: file 5
+         S: 213
+         S: 200
+         A: disconnect",
+    );
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         C: PASS x
+         A: login u
+         E: denied
+         E: eof
+         T: +1s
+         S: 530
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_lost_connection_ends_a_session_when_its_request_has_come_back() {
+    play(
+        "S: 220
+         E: lost
+         A: disconnect",
+    );
+    logged_in(
+        "C~: SIZE f\\r\\nNOOP\\r\\n
+         A: stat /f
+         E: lost
+         A: cancel
+         E: file 5
+         A: disconnect",
+    );
+    logged_in(
+        "C: SIZE f
+         A: stat /f
+         E: lost
+         A: cancel
+         T: +60s
+         A: disconnect",
+    );
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         C: PASS x
+         A: login u
+         E: denied
+         E: lost
+         A: disconnect",
+    );
+}
+
+#[test]
+fn nothing_behind_quit_is_run() {
+    logged_in(
+        "C~: QUIT\\r\\nDELE f\\r\\n
+         S: 221
+         A: disconnect
+         W: no",
+    );
+}

@@ -1,0 +1,793 @@
+//! RETR, STOR, APPE, STOU, LIST, NLST, MLSD: from the command to the final reply.
+
+mod common;
+
+use std::time::Duration;
+
+use common::peer::FAILURES;
+use common::{Peer, Scene, logged_in};
+use wharf_core::{Capabilities, Note, Reason, Rights};
+
+const PASV: &str = "
+    C: PASV
+    A: listen
+    E: 127.0.0.1:51210
+    S: 227";
+
+/// A trace behind a login, TYPE I and PASV.
+fn passive(trace: &str) -> Peer {
+    logged_in(&format!("{PASV}\n{trace}"))
+}
+
+fn passive_in(scene: &Scene, trace: &str) -> Peer {
+    scene.logged_in(&format!("{PASV}\n{trace}"))
+}
+
+#[test]
+fn retr_sends_a_file() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         E: opened 3000
+         A: accept 127.0.0.1
+         E: ok
+         S: 150 Opening data connection (3000 bytes).
+         A: send 3000
+         E: moved 3000 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226 Transfer complete.
+         C: RETR f
+         S: 425 Use PASV, EPSV, PORT or EPRT first.",
+    );
+}
+
+#[test]
+fn retr_of_unknown_length_sends_up_to_the_end() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150 Opening data connection.
+         A: send
+         E: moved 17 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226",
+    );
+}
+
+#[test]
+fn retr_behind_rest_sends_what_is_left() {
+    passive(
+        "C: REST 100
+         S: 350
+         C: RETR f
+         A: open /f read@100
+         E: opened 100
+         A: accept 127.0.0.1
+         E: ok
+         S: 150 Opening data connection (0 bytes).
+         A: send 0
+         E: moved 0 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226",
+    );
+}
+
+#[test]
+fn an_offset_behind_the_end_is_554_and_leaves_the_data_connection_alone() {
+    passive(
+        "C: REST 101
+         S: 350
+         C: RETR f
+         A: open /f read@101
+         E: opened 100
+         A: finish abandon Refused
+         E: ok
+         S: 554 The restart offset lies behind the end of the file.
+         C: REST 101
+         S: 350
+         C: RETR f
+         A: open /f read@101
+         E: PastEnd
+         S: 554
+         C: RETR f
+         A: open /f read@0",
+    );
+}
+
+#[test]
+fn text_is_translated_in_type_a_and_its_length_is_not_told() {
+    logged_in(
+        "C: TYPE A
+         S: 200
+         C: PORT 127,0,0,1,200,10
+         S: 200
+         C: RETR f
+         A: open /f read@0
+         E: opened 3000
+         A: dial 127.0.0.1:51210
+         E: ok
+         S: 150 Opening data connection.
+         A: send 3000 text
+         E: moved 3000 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         C: PORT 127,0,0,1,200,10
+         S: 200
+         C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: dial 127.0.0.1:51210
+         E: ok
+         S: 150
+         A: receive text
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         C: PORT 127,0,0,1,200,10
+         S: 200
+         C: NLST
+         A: open / entries
+         E: opened
+         A: dial 127.0.0.1:51210
+         E: ok
+         S: 150
+         A: list",
+    );
+}
+
+#[test]
+fn a_failed_open_never_touches_the_data_connection() {
+    let commands = [
+        ("RETR f", "open /f read@0"),
+        ("STOR f", "open /f write@0 replace"),
+        ("APPE f", "open /f append replace"),
+        ("STOU f", "open /f unique"),
+        ("LIST", "open / entries"),
+        ("MLSD d", "open /d entries"),
+    ];
+    for failure in FAILURES {
+        for (command, open) in commands {
+            passive(&format!(
+                "C: {command}
+                 A: {open}
+                 E: {failure:?}
+                 S: {} {failure}
+                 C: RETR g
+                 A: open /g read@0
+                 E: opened 5
+                 A: accept 127.0.0.1",
+                failure.code(),
+            ));
+        }
+    }
+}
+
+#[test]
+fn without_a_data_connection_there_is_425_and_no_150() {
+    for why in ["Refused", "Unreachable", "NoResources", "Cancelled"] {
+        passive(&format!(
+            "C: STOR f
+             A: open /f write@0 replace
+             E: opened
+             A: accept 127.0.0.1
+             E: {why}
+             A: close-data
+             E: ok
+             A: finish abandon NoData
+             E: ok
+             S: 425 No data connection."
+        ));
+    }
+}
+
+#[test]
+fn how_the_data_ended_decides_what_becomes_of_an_upload() {
+    for (end, reason, reply) in [
+        (
+            "truncated",
+            "Truncated",
+            "426 The data connection ended without a proper close.",
+        ),
+        ("reset", "Reset", "426 The data connection broke."),
+        ("cancelled", "Aborted", "426 Transfer aborted."),
+        ("NoSpace", "Storage(NoSpace)", "452 No space left."),
+        ("Quota", "Storage(Quota)", "552 Quota exceeded."),
+        ("Io", "Storage(Io)", "451 Local error in processing."),
+        (
+            "NotFound",
+            "Storage(NotFound)",
+            "451 No such file or directory.",
+        ),
+    ] {
+        for (command, open) in [
+            ("STOR f", "open /f write@0 replace"),
+            ("APPE f", "open /f append replace"),
+        ] {
+            passive(&format!(
+                "C: {command}
+                 A: {open}
+                 E: opened
+                 A: accept 127.0.0.1
+                 E: ok
+                 S: 150
+                 A: receive
+                 E: moved 10 {end}
+                 A: close-data
+                 E: ok
+                 A: finish abandon {reason}
+                 E: ok
+                 S: {reply}"
+            ));
+        }
+    }
+}
+
+#[test]
+fn only_a_confirmed_commit_is_226() {
+    for (outcome, reply) in [
+        ("ok", "226 Transfer complete."),
+        ("Io", "451 Local error in processing."),
+        ("Unknown", "451 The outcome is not known."),
+        ("NoSpace", "452 No space left."),
+        ("Quota", "552 Quota exceeded."),
+        ("Exists", "550 File exists."),
+        ("Cancelled", "451 Given up after waiting too long."),
+    ] {
+        passive(&format!(
+            "C: STOR f
+             A: open /f write@0 replace
+             E: opened
+             A: accept 127.0.0.1
+             E: ok
+             S: 150 Opening data connection.
+             A: receive
+             E: moved 10 clean
+             A: close-data
+             E: ok
+             A: finish commit
+             E: {outcome}
+             S: {reply}"
+        ));
+    }
+}
+
+#[test]
+fn an_abandoned_upload_keeps_its_reply_whatever_the_storage_says() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         E: moved 10 reset
+         A: close-data
+         E: ok
+         A: finish abandon Reset
+         E: Io
+         S: 426 The data connection broke.",
+    );
+}
+
+#[test]
+fn a_file_that_became_shorter_is_no_success() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         E: opened 100
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: send 100
+         E: moved 99 clean
+         A: close-data
+         E: ok
+         A: finish abandon Storage(Io)
+         E: ok
+         S: 451 Local error in processing.",
+    );
+}
+
+#[test]
+fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
+    passive(
+        "C: ALLO 11
+         S: 200
+         C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226 Transfer complete, with fewer bytes than ALLO said.",
+    );
+    passive(
+        "C: ALLO 10
+         S: 200
+         C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226 Transfer complete.",
+    );
+}
+
+#[test]
+fn without_the_right_an_upload_may_not_replace() {
+    passive_in(
+        &Scene::new().without(Rights::OVERWRITE),
+        "C: STOR f
+         A: open /f write@0
+         E: Exists
+         S: 550 File exists.
+         C: REST 5
+         S: 350
+         C: STOR f
+         A: open /f write@5
+         E: Exists
+         S: 550
+         C: APPE f
+         A: open /f append
+         E: Exists
+         S: 550
+         C: STOU f
+         A: open /f unique",
+    );
+}
+
+#[test]
+fn what_the_storage_cannot_is_refused_at_once() {
+    passive_in(
+        &Scene::new().capabilities(Capabilities::NONE),
+        "C: APPE f
+         S: 502 This storage cannot do that.
+         C: REST 5
+         S: 350
+         C: STOR f
+         S: 550 Uploads cannot be restarted here.
+         C: STOR f
+         A: open /f write@0 replace",
+    );
+}
+
+#[test]
+fn a_mask_goes_with_every_new_file() {
+    passive(
+        "C: SITE UMASK 077
+         S: 200
+         C: STOR f
+         A: open /f write@0 replace umask 077
+         E: Io
+         S: 451
+         C: APPE f
+         A: open /f append replace umask 077
+         E: Io
+         S: 451
+         C: STOU
+         A: open /upload unique umask 077
+         E: Io
+         S: 451
+         C: MKD d
+         A: mkdir /d umask 077
+         E: ok
+         S: 257",
+    );
+}
+
+/// RFC 1123 section 4.1.2.9.
+#[test]
+fn stou_tells_the_name_that_was_chosen() {
+    passive(
+        "C: STOU
+         A: open /upload unique
+         E: chosen /upload.1
+         A: accept 127.0.0.1
+         E: ok
+         S: 150 FILE: upload.1
+         A: receive
+         E: moved 5 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226",
+    );
+    passive(
+        "C: STOU dir/f
+         A: open /dir/f unique",
+    );
+}
+
+#[test]
+fn names_that_would_not_survive_a_listing_are_not_made() {
+    for command in ["STOR", "APPE", "STOU"] {
+        let long = "n".repeat(4_000);
+        passive(&format!(
+            "C~: {command} a\\x1bb\\r\\n
+             S: 553 A name cannot hold control characters.
+             C: CWD {long}
+             A: stat /{long}
+             E: dir
+             S: 250
+             C: {command} {long}
+             S: 553 The path is too long."
+        ));
+    }
+    passive(
+        "C~: RETR a\\x1bb\\r\\n
+         A: open /a\u{1b}b read@0",
+    );
+}
+
+#[test]
+fn transfers_need_their_arguments() {
+    for verb in ["RETR", "STOR", "APPE"] {
+        passive(&format!("C: {verb}\nS: 501"));
+    }
+}
+
+#[test]
+fn notes_tell_how_a_transfer_ended() {
+    let mut peer = passive(
+        "C: REST 10
+         S: 350
+         C: STOR f
+         A: open /f write@10 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         T: +2s
+         E: moved 5 reset
+         A: close-data
+         E: ok
+         A: finish abandon Reset
+         E: ok
+         S: 426
+         C: RETR g
+         S: 425
+         C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         C: RETR g
+         A: open /g read@0
+         E: NotFound
+         S: 550",
+    );
+    let notes: Vec<_> = std::iter::from_fn(|| peer.session.note()).collect();
+    let [
+        _,
+        Note::Transferred {
+            path,
+            bytes,
+            took,
+            code,
+            abandoned,
+            ..
+        },
+        Note::Transferred { code: missing, .. },
+    ] = &notes[..]
+    else {
+        panic!("{notes:?}");
+    };
+    assert_eq!(path.as_bytes(), "/f");
+    assert_eq!((*bytes, *took, *code), (5, Duration::from_secs(2), 426));
+    assert_eq!(*abandoned, Some(Reason::Reset));
+    assert_eq!(*missing, 550);
+}
+
+#[test]
+fn notes_that_nobody_takes_do_not_pile_up() {
+    let mut peer = passive(&"C: RETR g\nA: open /g read@0\nE: NotFound\nS: 550\n".repeat(100));
+    assert_eq!(std::iter::from_fn(|| peer.session.note()).count(), 16);
+}
+
+#[test]
+fn stat_tells_at_once_how_far_a_transfer_is() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         E: opened 3000
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: send 3000
+         C: PWD
+         E: progress 1000
+         C: STAT
+         S: 211-Status:
+         S:  Connected from 127.0.0.1
+         S:  Logged in as u
+         S:  TYPE: Image, STRUcture: File, MODE: Stream
+         S:  RETR: 1000 of 3000 bytes
+         S: 211 End.
+         E: progress 900
+         C: STAT
+         S: 211-Status:
+         S:  Connected from 127.0.0.1
+         S:  Logged in as u
+         S:  TYPE: Image, STRUcture: File, MODE: Stream
+         S:  RETR: 1000 of 3000 bytes
+         S: 211 End.
+         E: moved 3000 clean
+         A: close-data
+         C: STAT
+         S: 211
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         S: 257",
+    );
+}
+
+#[test]
+fn stat_before_the_150_or_with_a_path_waits_for_its_turn() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         C: STAT
+         E: opened 3000
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: send 3000
+         C: STAT f
+         E: moved 3000 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         S: 211
+         A: stat /f",
+    );
+}
+
+#[test]
+fn other_commands_wait_for_the_transfer() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         C: NOOP
+         C: USER other
+         C: PWD
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         S: 200
+         S: 331
+         S: 530",
+    );
+}
+
+#[test]
+fn quit_waits_for_the_transfer() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         C: QUIT
+         E: eof
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         S: 221
+         A: disconnect",
+    );
+}
+
+#[test]
+fn the_end_of_input_without_quit_aborts_the_transfer() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         C: NOOP
+         E: eof
+         A: cancel
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish abandon ControlLost
+         E: ok
+         S: 426 The control connection is gone.
+         S: 200
+         A: disconnect",
+    );
+}
+
+#[test]
+fn no_transfer_begins_behind_the_end_of_input_without_quit() {
+    logged_in(
+        "C~: PASV\\r\\nSTOR f\\r\\nNOOP\\r\\n
+         A: listen
+         E: eof
+         E: 127.0.0.1:51210
+         S: 227
+         S: 426 The control connection is gone.
+         S: 200
+         A: disconnect",
+    );
+    logged_in(
+        "C~: PASV\\r\\nSTOR f\\r\\nQUIT\\r\\n
+         A: listen
+         E: eof
+         E: 127.0.0.1:51210
+         S: 227
+         A: open /f write@0 replace",
+    );
+}
+
+#[test]
+fn a_download_that_was_done_when_the_client_left_is_done() {
+    passive(
+        "C: RETR f
+         A: open /f read@0
+         E: opened 10
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: send 10
+         E: eof
+         A: cancel
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_lost_control_connection_stops_an_upload_in_every_stage() {
+    let lost = "E: lost\nA: cancel";
+    passive(&format!(
+        "C: STOR f
+         A: open /f write@0 replace
+         {lost}
+         E: opened
+         A: close-data
+         E: ok
+         A: finish abandon ControlLost
+         E: ok
+         A: disconnect"
+    ));
+    passive(&format!(
+        "C: STOR f
+         A: open /f write@0 replace
+         {lost}
+         E: NotFound
+         A: disconnect"
+    ));
+    passive(&format!(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         {lost}
+         E: ok
+         A: close-data
+         E: ok
+         A: finish abandon ControlLost
+         E: ok
+         A: disconnect"
+    ));
+    for end in ["clean", "reset", "cancelled"] {
+        passive(&format!(
+            "C: STOR f
+             A: open /f write@0 replace
+             E: opened
+             A: accept 127.0.0.1
+             E: ok
+             S: 150
+             A: receive
+             {lost}
+             E: moved 10 {end}
+             A: close-data
+             E: ok
+             A: finish abandon ControlLost
+             E: ok
+             A: disconnect"
+        ));
+    }
+}
+
+#[test]
+fn an_upload_is_lost_with_the_connection_even_if_it_was_aborted_before() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         C: ABOR
+         A: cancel
+         E: lost
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish abandon ControlLost
+         E: ok
+         A: disconnect",
+    );
+}
+
+#[test]
+fn an_upload_that_was_whole_before_the_loss_is_kept() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         E: moved 10 clean
+         A: close-data
+         E: lost
+         A: cancel
+         E: ok
+         A: finish commit
+         E: ok
+         A: disconnect",
+    );
+}
