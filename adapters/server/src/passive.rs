@@ -172,8 +172,9 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // A connection of the transfer before may still be in TIME_WAIT on this port.
-    sockopt::set_socket_reuseaddr(&socket, address.port() != 0)?;
+    // Connections of transfers before are in TIME_WAIT on many ports: without this the port could
+    // not be had again, and the system would search long for one that has none.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
     sockets::prepare_data(&socket)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
