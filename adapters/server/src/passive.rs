@@ -51,12 +51,9 @@ impl Passive {
             return Ok(Some(address));
         }
         self.release();
-        // Every port that is free by the pool may be in use by another program.
-        let tries = self.service.ports().free().unwrap_or(8);
-        for _ in 0..tries {
-            let Some(port) = self.service.ports().take() else {
-                break;
-            };
+        let service = Arc::clone(&self.service);
+        // A port that is free by the pool may be in use by another program.
+        for port in service.ports().tries() {
             match listen(SocketAddr::new(local, port)) {
                 Ok((listener, address)) => {
                     self.listener = Some(listener);
@@ -65,8 +62,8 @@ impl Passive {
                     return Ok(Some(address));
                 }
                 Err(error) => {
-                    self.service.ports().give_back(port);
-                    if !matches!(error.kind(), io::ErrorKind::AddrInUse) {
+                    service.ports().give_back(port);
+                    if error.kind() != io::ErrorKind::AddrInUse {
                         return Err(error);
                     }
                 }
@@ -172,8 +169,7 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Connections of transfers before are in TIME_WAIT on many ports: without this the port could
-    // not be had again, and the system would search long for one that has none.
+    // Connections of transfers before may still be in TIME_WAIT on this port.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockets::prepare_data(&socket)?;
     rustix::net::bind(&socket, &address)?;
