@@ -96,8 +96,6 @@ pub enum Mode {
 pub enum Scope {
     /// The names in a directory; anything else is [`Failure::NotADirectory`].
     Entries,
-    /// The names in a directory, or the one entry of a file.
-    Any,
     /// The one entry of the file or directory itself.
     Itself,
 }

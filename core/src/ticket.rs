@@ -99,6 +99,8 @@ pub trait Request: sealed::Sealed {
     type Outcome;
     #[doc(hidden)]
     fn wrap(outcome: Self::Outcome) -> Outcome;
+    #[doc(hidden)]
+    fn fits(outcome: &Outcome) -> bool;
 }
 
 mod sealed {
@@ -130,6 +132,9 @@ macro_rules! request {
             type Outcome = $outcome;
             fn wrap(outcome: $outcome) -> Outcome {
                 Outcome::$variant(outcome)
+            }
+            fn fits(outcome: &Outcome) -> bool {
+                matches!(outcome, Outcome::$variant(_))
             }
         }
     };

@@ -288,6 +288,15 @@ fn a_pattern_chooses_among_the_names_of_its_directory() {
          L: d/beta",
     );
     list(
+        "NLST d/*//",
+        "A: stat /d/*
+         E: NotFound
+         A: open /d entries",
+        "D: file beta 1
+         D: end
+         L: d/beta",
+    );
+    list(
         "NLST .*",
         "A: stat /.*
          E: NotFound

@@ -85,6 +85,26 @@ fn without_grace_a_transfer_is_aborted_at_once() {
 }
 
 #[test]
+fn a_second_call_sets_another_grace() {
+    moving(
+        "E: shutdown 100s
+         T: +5s
+         E: shutdown 10s
+         T: +9s
+         T: +1s
+         A: cancel
+         E: moved 5 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Shutdown
+         E: ok
+         S: 426
+         S: 421
+         A: disconnect",
+    );
+}
+
+#[test]
 fn a_transfer_that_does_not_come_back_does_not_stop_the_shutdown() {
     moving(
         "E: shutdown 10s

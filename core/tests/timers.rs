@@ -428,3 +428,29 @@ fn buffers_are_given_back_after_a_second_of_idleness() {
         peer.session.heap_size()
     );
 }
+
+#[test]
+fn an_outcome_of_another_kind_is_foreign_though_its_number_fits() {
+    let mut one = logged_in(
+        "C: SIZE f
+         A: stat /f",
+    );
+    let mut other = logged_in(
+        "C: DELE f
+         A: delete /f",
+    );
+    let Some(wharf_core::Action::Change(ticket, _)) = other.request.take() else {
+        panic!("the ticket is still out");
+    };
+    let foreign = ticket.done(Ok(()));
+    assert_eq!(
+        one.session.handle(one.now, foreign),
+        Err(wharf_core::Foreign)
+    );
+    let Some(wharf_core::Action::Stat(ticket)) = one.request.take() else {
+        panic!("the ticket is still out");
+    };
+    let own = ticket.done(Err(wharf_core::Failure::NotFound));
+    assert_eq!(one.session.handle(one.now, own), Ok(()));
+    assert!(one.session.transmit().starts_with(b"550 "));
+}

@@ -772,9 +772,8 @@ fn an_upload_is_lost_with_the_connection_even_if_it_was_aborted_before() {
 }
 
 #[test]
-fn an_upload_that_was_whole_before_the_loss_is_kept() {
-    passive(
-        "C: STOR f
+fn an_upload_that_was_whole_before_the_loss_is_left_to_complete() {
+    let whole = "C: STOR f
          A: open /f write@0 replace
          E: opened
          A: accept 127.0.0.1
@@ -782,12 +781,43 @@ fn an_upload_that_was_whole_before_the_loss_is_kept() {
          S: 150
          A: receive
          E: moved 10 clean
-         A: close-data
+         A: close-data";
+    passive(&format!(
+        "{whole}
          E: lost
-         A: cancel
          E: ok
          A: finish commit
          E: ok
-         A: disconnect",
+         A: disconnect"
+    ));
+    passive(&format!(
+        "{whole}
+         E: ok
+         A: finish commit
+         E: lost
+         E: ok
+         A: disconnect"
+    ));
+}
+
+#[test]
+fn an_offset_is_refused_if_the_type_became_text() {
+    passive(
+        "C: TYPE I
+         S: 200
+         C: REST 5
+         S: 350
+         C: TYPE A
+         S: 200
+         C: RETR f
+         S: 501 REST works in TYPE I only.
+         C: TYPE I
+         S: 200
+         C: REST 5
+         S: 350
+         C: TYPE A
+         S: 200
+         C: STOR f
+         S: 501 REST works in TYPE I only.",
     );
 }

@@ -175,7 +175,13 @@ impl Listing {
 
     /// Keeps the argument that names what is listed, from which the names get their prefix.
     pub(crate) fn named(mut self, argument: &[u8]) -> Self {
-        self.prefix.extend_from_slice(argument);
+        // Slashes at the end mean nothing, but for the root.
+        let end = argument
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(1, |last| last + 1);
+        self.prefix
+            .extend_from_slice(&argument[..end.min(argument.len())]);
         self
     }
 

@@ -1,16 +1,25 @@
 //! The one ticket that may be out.
 
 use crate::action::Action;
-use crate::ticket::{Foreign, Request, Ticket, TicketId};
+use crate::ticket::{Event, Foreign, Outcome, Request, Ticket, TicketId};
 
 /// Hands out tickets, one at a time, and knows which one is out.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     serial: u32,
-    out: Option<TicketId>,
+    out: Option<Out>,
     /// The action with the ticket, until it is polled.
     action: Option<Action>,
     cancel: Cancel,
+}
+
+/// The ticket that is out.
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    id: TicketId,
+    /// Whether an outcome is of the kind that was asked for. An event of another session may have
+    /// the same id.
+    fits: fn(&Outcome) -> bool,
 }
 
 /// Whether the ticket that is out shall come back early.
@@ -29,7 +38,7 @@ impl Desk {
         debug_assert!(self.out.is_none(), "a ticket is out already");
         self.serial = self.serial.wrapping_add(1);
         let id = TicketId(self.serial);
-        self.out = Some(id);
+        self.out = Some(Out { id, fits: K::fits });
         self.action = Some(action(Ticket::new(id)));
         self.cancel = Cancel::No;
     }
@@ -53,12 +62,13 @@ impl Desk {
             return None;
         }
         self.cancel = Cancel::Sent;
-        self.out.map(Action::Cancel)
+        self.out.map(|out| Action::Cancel(out.id))
     }
 
     /// A ticket came back.
-    pub(super) fn settle(&mut self, id: TicketId) -> Result<(), Foreign> {
-        if self.out != Some(id) {
+    pub(super) fn settle(&mut self, event: &Event) -> Result<(), Foreign> {
+        let fits = |out: Out| out.id == event.id && (out.fits)(&event.outcome);
+        if !self.out.is_some_and(fits) {
             return Err(Foreign);
         }
         self.out = None;

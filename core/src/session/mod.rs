@@ -207,15 +207,18 @@ impl Session {
             self.work = Work::Idle;
         }
         self.abort_transfer(crate::Reason::ControlLost);
-        self.desk.cancel();
+        // What a transfer has decided is left to complete.
+        if !matches!(self.work, Work::Waiting(Job::Transfer(_))) {
+            self.desk.cancel();
+        }
         self.advance();
     }
 
     /// The server wants to stop: the client gets 421 as soon as no command runs. A transfer that
-    /// still runs after `grace` is aborted.
+    /// still runs after `grace` is aborted. A later call sets another grace.
     pub fn shutdown(&mut self, now: Instant, grace: Duration) {
         self.advance_clock(now);
-        if self.stopping || self.work.is_over() {
+        if self.work.is_over() {
             return;
         }
         self.stopping = true;
@@ -281,7 +284,7 @@ impl Session {
     /// [`Foreign`] if this session does not wait for it; nothing is changed.
     pub fn handle(&mut self, now: Instant, event: Event) -> Result<(), Foreign> {
         self.advance_clock(now);
-        self.desk.settle(event.id)?;
+        self.desk.settle(&event)?;
         self.timers.clear(Timer::Ticket);
         match core::mem::replace(&mut self.work, Work::Running) {
             Work::Waiting(job) => self.on_outcome(job, event.outcome),

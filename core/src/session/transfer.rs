@@ -124,7 +124,11 @@ impl Transfer {
 impl Session {
     pub(super) fn retr(&mut self, path: &BStr) {
         let offset = core::mem::take(&mut self.settings.restart);
-        if self.permit(Rights::READ) && self.may_begin() && self.target(path) {
+        if self.permit(Rights::READ)
+            && self.may_restart(offset)
+            && self.may_begin()
+            && self.target(path)
+        {
             let transfer = Transfer {
                 offset,
                 ..self.transfer(Verb::Retr)
@@ -137,7 +141,7 @@ impl Session {
         let at = core::mem::take(&mut self.settings.restart);
         if at > 0 && !self.capabilities().restart_write {
             self.done(550, "Uploads cannot be restarted here.");
-        } else {
+        } else if self.may_restart(at) {
             let mode = Mode::Write {
                 at,
                 replace: self.may_replace(),
@@ -176,6 +180,15 @@ impl Session {
             };
             self.open(transfer, mode);
         }
+    }
+
+    /// Whether a transfer may begin at that offset: TYPE A may have been set since REST.
+    fn may_restart(&mut self, offset: u64) -> bool {
+        let may = offset == 0 || self.settings.representation == Type::Image;
+        if !may {
+            self.done(501, "REST works in TYPE I only.");
+        }
+        may
     }
 
     fn may_replace(&self) -> bool {

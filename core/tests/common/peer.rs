@@ -262,7 +262,6 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
 fn scoped(scope: Scope) -> &'static str {
     match scope {
         Scope::Entries => "entries",
-        Scope::Any => "any",
         Scope::Itself => "itself",
     }
 }

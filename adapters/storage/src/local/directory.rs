@@ -76,10 +76,6 @@ impl Entries {
         match scope {
             Scope::Entries => entries.list(lookup)?,
             Scope::Itself => entries.show(lookup)?,
-            Scope::Any => match entries.list(lookup) {
-                Err(Failure::NotADirectory | Failure::NotFound) => entries.show(lookup)?,
-                result => result?,
-            },
         }
         Ok(Opening {
             opened: Opened::default(),
