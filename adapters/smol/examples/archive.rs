@@ -1,0 +1,28 @@
+//! A read-only archive for everybody, in thirty lines, on smol: `cargo run -p wharf-smol --example archive -- DIR`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wharf_core::{Denied, Grant, Rights, VPath};
+use wharf_server::{Service, Settings, sockets};
+use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
+
+/// Lets everybody in, whatever the password.
+struct Everybody(Arc<Local>);
+
+impl Accounts for Everybody {
+    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
+        let (rights, capabilities) = (Rights::LIST | Rights::READ, self.0.capabilities());
+        let grant = Grant { rights, capabilities, start: VPath::root() };
+        Ok(Account { grant, storage: Arc::<Local>::clone(&self.0) })
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let folder = std::env::args().nth(1).unwrap_or_else(|| ".".into());
+    let storage = Local::open(Path::new(&folder), b"everybody", LocalOptions::default())?;
+    let service = Service::new(Settings::new(Arc::new(Everybody(Arc::new(storage)))));
+    let listener = sockets::listen(([127, 0, 0, 1], 2121).into())?;
+    println!("serving {folder} on {}", listener.local_addr()?);
+    wharf_smol::serve(vec![listener], &service)
+}
