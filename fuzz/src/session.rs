@@ -192,7 +192,7 @@ fn outcome(action: Action, how: u8) -> Event {
             })
         }
         Action::Stat(ticket) => {
-            let kind = if how % 2 == 0 {
+            let kind = if how.is_multiple_of(2) {
                 Kind::Directory
             } else {
                 Kind::File

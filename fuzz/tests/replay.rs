@@ -1,5 +1,10 @@
 //! Every body runs on the seeds, on what the fuzzer found before, and on pieces of both.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test that cannot read its corpus has failed"
+)]
+
 use std::fs;
 use std::path::Path;
 

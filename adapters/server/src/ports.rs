@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::service::lock;
+use crate::lock::lock;
 
 /// The ports that passive data connections are expected on.
 ///

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::lock::lock;
 use crate::ports::PortPool;
 use crate::settings::{PublicAddress, Settings};
 
@@ -191,9 +192,4 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.service.leave(self.address);
     }
-}
-
-/// A thread that panicked while it held the lock has not left the numbers half-changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

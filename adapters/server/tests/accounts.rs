@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use common::{Place, SECRET};
 use wharf_core::{Denied, Grant, Rights, VPath};
-use wharf_server::accounts::{FileAccounts, User};
-use wharf_server::password::HashedPassword;
+use wharf_server::cli::accounts::{FileAccounts, User};
+use wharf_server::cli::password::HashedPassword;
 use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
 
 /// The hash of `secret` at another price than [`SECRET`].

@@ -14,8 +14,8 @@ use tracing::level_filters::LevelFilter;
 use wharf_core::{Denied, Limits, Notes, Rights, Style};
 use wharf_server::PublicAddress;
 use wharf_server::cli::Launch;
-use wharf_server::log::Format;
-use wharf_server::password::HashedPassword;
+use wharf_server::cli::log::Format;
+use wharf_server::cli::password::HashedPassword;
 use wharf_storage::Credentials;
 
 const EVERYTHING: &str = r#"

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
 use wharf_server::Escape;
-use wharf_server::log::{self, Format, Options};
+use wharf_server::cli::log::{self, Format, Options};
 
 /// Tells the process that it is one started by [`logger`], and how many lines to log.
 const LINES: &str = "WHARF_TEST_LOG_LINES";

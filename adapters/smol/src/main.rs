@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    wharf_server::run::run("wharf-smol", wharf_smol::serve)
+    wharf_server::cli::run("wharf-smol", wharf_smol::serve)
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    wharf_server::run::run("wharf-std", wharf_std::serve)
+    wharf_server::cli::run("wharf-std", wharf_std::serve)
 }

@@ -12,9 +12,9 @@ use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Links, LocalOptions};
 
-use crate::password::HashedPassword;
+use super::password::HashedPassword;
+use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
-use crate::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 
 /// The whole file.
 #[derive(Default, Deserialize)]

@@ -9,15 +9,15 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{self, Launch};
-use crate::{Service, log, sockets};
+use super::{Launch, launch, log, sweep};
+use crate::{Service, sockets};
 
 /// Runs a server from its command line to its end. `serve` is that of an adapter.
 pub fn run(
     program: &'static str,
     serve: impl FnOnce(Vec<TcpListener>, &Arc<Service>) -> io::Result<()>,
 ) -> ExitCode {
-    let launch = match cli::launch(program) {
+    let launch = match launch(program) {
         Ok(launch) => launch,
         Err(code) => return code,
     };
@@ -43,7 +43,7 @@ fn start(
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let service = Service::new(launch.settings);
     stop_on_signals(&service)?;
-    cli::sweep(launch.storages)?;
+    sweep(launch.storages)?;
     launch.report.print(&addresses);
     serve(listeners, &service)
 }

@@ -14,14 +14,14 @@ use tracing::level_filters::LevelFilter;
 use wharf_core::{Config, Grant, Notes, Rights, VPath};
 use wharf_storage::{Account, Local, LocalOptions, Storage};
 
-use crate::accounts::{FileAccounts, User, is_anonymous};
-use crate::cli::Options;
-use crate::config::{self, Anonymous, Source, rights, set};
+use super::accounts::{FileAccounts, User, is_anonymous};
+use super::config::{self, Anonymous, Source, rights, set};
+use super::log;
+use super::options::Options;
+use super::report::{Report, Served};
+use super::value::{List, Table, Value};
 use crate::escape::Escape;
-use crate::log;
-use crate::report::{Report, Served};
 use crate::settings::Settings;
-use crate::value::{List, Table, Value};
 
 /// Where a server listens if nothing is said.
 const PORT: u16 = 2121;

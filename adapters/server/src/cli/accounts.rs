@@ -9,7 +9,7 @@ use std::time::Duration;
 use wharf_core::Denied;
 use wharf_storage::{Account, Accounts, Credentials};
 
-use crate::password::HashedPassword;
+use super::password::HashedPassword;
 
 /// Password hashes at once: each takes about 19 MiB and a processor.
 const HASHES: usize = 2;

@@ -1,0 +1,105 @@
+//! From a command line to what is to be served, or to what is to be said instead.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use super::assemble::{Launch, assemble};
+use super::options::Options;
+use super::password::{self, HashedPassword};
+
+/// Why there is nothing to serve: a mistake, or a question that has been answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What to print.
+    pub text: String,
+    /// How the process ends. 0: the text is an answer and goes to the standard output; else it
+    /// goes to the standard error. 2: a mistake of who started it.
+    pub code: u8,
+}
+
+impl Stop {
+    fn answer(text: String) -> Self {
+        Self { text, code: 0 }
+    }
+
+    fn mistake(what: impl std::fmt::Display) -> Self {
+        Self {
+            text: format!("error: {what}\n"),
+            code: 2,
+        }
+    }
+
+    /// Prints the text. That nobody reads it is not an error of its own.
+    #[must_use]
+    pub fn print(&self) -> ExitCode {
+        let text = self.text.as_bytes();
+        let _ = if self.code == 0 {
+            io::stdout()
+                .write_all(text)
+                .and_then(|()| io::stdout().flush())
+        } else {
+            io::stderr().write_all(text)
+        };
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<clap::Error> for Stop {
+    fn from(error: clap::Error) -> Self {
+        Self {
+            text: error.render().to_string(),
+            code: u8::try_from(error.exit_code()).unwrap_or(2),
+        }
+    }
+}
+
+/// Understands the command line of this process. `program` is the name that the help shows.
+///
+/// From then on the process has no umask of its own: the configured one is the only one.
+///
+/// # Errors
+/// Everything is said and done: end with this code.
+pub fn launch(program: &'static str) -> Result<Launch, ExitCode> {
+    rustix::process::umask(rustix::fs::Mode::empty());
+    let stdin = || {
+        if io::stdin().is_terminal() {
+            let _ = writeln!(io::stderr(), "password (it is shown while you type):");
+        }
+        io::stdin().lock()
+    };
+    start(program, std::env::args_os(), stdin).map_err(|stop| stop.print())
+}
+
+/// [`launch`] with everything given: the arguments, of which the first is the program itself, and
+/// what opens the standard input if a password is read from there.
+///
+/// # Errors
+/// [`Stop`].
+pub fn start<R: Read>(
+    program: &'static str,
+    arguments: impl IntoIterator<Item = OsString>,
+    stdin: impl FnOnce() -> R,
+) -> Result<Launch, Stop> {
+    let matches = Options::command()
+        .name(program)
+        .bin_name(program)
+        .try_get_matches_from(arguments)?;
+    let options = Options::from_arg_matches(&matches)?;
+    if options.hash_password {
+        let hash = password::read(stdin()).and_then(|password| HashedPassword::new(&password));
+        return Err(match hash {
+            Ok(hash) => Stop::answer(format!("{hash}\n")),
+            Err(error) => Stop::mistake(error),
+        });
+    }
+    let check = options.check;
+    let launch = assemble(options).map_err(Stop::mistake)?;
+    if check {
+        let report = launch.report.text(&launch.listen);
+        return Err(Stop::answer(format!("{report}the configuration is good\n")));
+    }
+    Ok(launch)
+}

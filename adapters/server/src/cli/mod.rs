@@ -1,0 +1,32 @@
+//! What a binary needs besides a server: the command line and the configuration file, accounts with
+//! hashed passwords, the log, the words printed at the start, signals.
+//!
+//! The binaries call [`run()`] and no more. [`launch`] alone reads the command line and the file:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use wharf_server::cli::{self, Launch};
+//!
+//! fn main() -> ExitCode {
+//!     match cli::launch("wharf") {
+//!         Ok(launch) => serve(launch),
+//!         Err(code) => code,
+//!     }
+//! }
+//! # fn serve(_: Launch) -> ExitCode { ExitCode::SUCCESS }
+//! ```
+
+pub mod accounts;
+mod assemble;
+mod config;
+mod launch;
+pub mod log;
+mod options;
+pub mod password;
+pub mod report;
+mod run;
+mod value;
+
+pub use assemble::{Launch, sweep};
+pub use launch::{Stop, launch, start};
+pub use run::run;
