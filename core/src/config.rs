@@ -71,8 +71,7 @@ pub enum Notes {
     Commands,
 }
 
-/// What bounds a session. A duration of zero means that there is no such limit, where the field
-/// says so.
+/// What bounds a session. A duration of zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a command line without its end. Longer ones get one 500 and are thrown away.

@@ -13,8 +13,15 @@ struct Everybody(Arc<Local>);
 impl Accounts for Everybody {
     fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
         let (rights, capabilities) = (Rights::LIST | Rights::READ, self.0.capabilities());
-        let grant = Grant { rights, capabilities, start: VPath::root() };
-        Ok(Account { grant, storage: Arc::<Local>::clone(&self.0) })
+        let grant = Grant {
+            rights,
+            capabilities,
+            start: VPath::root(),
+        };
+        Ok(Account {
+            grant,
+            storage: Arc::<Local>::clone(&self.0),
+        })
     }
 }
 
