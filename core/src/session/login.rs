@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::command::Type;
 use crate::config::Notes;
 use crate::note::Note;
+use crate::path::VPath;
 use crate::timer::Timer;
 
 impl Session {
@@ -27,7 +28,7 @@ impl Session {
     /// Forgets the account and everything that was set, and what stood ready for data.
     fn log_out(&mut self, after: After) {
         self.login = Login::Nobody;
-        self.cwd = crate::VPath::root();
+        self.cwd = VPath::root();
         let data = core::mem::take(&mut self.settings).data;
         if !self.timers.is_set(Timer::Login) {
             self.timers

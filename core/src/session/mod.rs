@@ -19,7 +19,7 @@ use core::time::Duration;
 use bstr::{BStr, BString, ByteSlice};
 
 use crate::account::{Capabilities, Rights};
-use crate::action::Action;
+use crate::action::{Action, Reason};
 use crate::command::{Type, Verb};
 use crate::config::{Config, Notes};
 use crate::line::{Input, wipe_bytes};
@@ -189,7 +189,7 @@ impl Session {
         self.ended = true;
         self.timers.clear(Timer::Line);
         if self.input.quits == 0 {
-            self.abort_transfer(crate::Reason::ControlLost);
+            self.abort_transfer(Reason::ControlLost);
         }
         self.advance();
     }
@@ -206,7 +206,7 @@ impl Session {
         if let Work::Penalty(_) = self.work {
             self.work = Work::Idle;
         }
-        self.abort_transfer(crate::Reason::ControlLost);
+        self.abort_transfer(Reason::ControlLost);
         // What a transfer has decided is left to complete.
         if !matches!(self.work, Work::Waiting(Job::Transfer(_))) {
             self.desk.cancel();
@@ -223,7 +223,7 @@ impl Session {
         }
         self.stopping = true;
         if grace.is_zero() {
-            self.abort_transfer(crate::Reason::Shutdown);
+            self.abort_transfer(Reason::Shutdown);
         } else {
             self.timers.set(Timer::Grace, self.now, grace);
         }

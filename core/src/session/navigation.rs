@@ -7,6 +7,7 @@ use super::run::{Job, Look};
 use crate::account::Rights;
 use crate::action::{Action, Answer, Optional, Scope};
 use crate::command::Type;
+use crate::config::Style;
 use crate::entry::{Entry, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, Line, ListOptions, Listing};
@@ -225,8 +226,8 @@ impl Session {
     /// LIST and STAT in the form of this server.
     pub(super) fn long_listing(&self, options: ListOptions) -> Listing {
         let form = match self.config.style {
-            crate::Style::Unix => Form::Unix,
-            crate::Style::MsDos => Form::MsDos,
+            Style::Unix => Form::Unix,
+            Style::MsDos => Form::MsDos,
         };
         Listing::new(form, options).with_dot_files(self.config.dot_files)
     }

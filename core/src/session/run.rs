@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::transfer::Transfer;
 use super::{Login, Session};
 use crate::account::{Capabilities, Rights};
-use crate::action::Action;
+use crate::action::{Action, Reason};
 use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
 use crate::failure::Failure;
 use crate::listing::ListOptions;
@@ -133,7 +133,7 @@ impl Session {
     pub(super) fn on_line(&mut self) {
         let line = self.input.last();
         match Verb::of_line(line) {
-            Some(Verb::Abor) => self.abort_transfer(crate::Reason::Aborted),
+            Some(Verb::Abor) => self.abort_transfer(Reason::Aborted),
             Some(Verb::Stat)
                 if self.is_moving() && line.trim_ascii().len() == 4
                 // While a transfer runs, STAT is answered at once, if there is room.

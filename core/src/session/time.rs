@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Session;
 use super::run::{Job, Penalty, Work};
 use crate::action::Reason;
+use crate::path::VPath;
 use crate::timer::Timer;
 
 impl Session {
@@ -95,8 +96,8 @@ impl Session {
         self.input.shrink();
         self.output.shrink();
         self.journal.shrink();
-        self.path = crate::VPath::root();
-        self.other = crate::VPath::root();
+        self.path = VPath::root();
+        self.other = VPath::root();
         self.cwd.shrink();
         self.username.shrink_to_fit();
         self.password = Vec::new();
