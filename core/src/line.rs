@@ -74,7 +74,10 @@ impl Input {
     ///
     /// `room` bytes may be kept, `limit` is the longest line.
     pub(crate) fn take(&mut self, bytes: &[u8], room: usize, limit: usize) -> (usize, bool) {
-        if self.telnet == Telnet::Data && !self.skipping {
+        if self.telnet == Telnet::Data
+            && !self.skipping
+            && !bytes.first().copied().is_some_and(is_stray)
+        {
             // Most lines come whole and without Telnet: find the end and copy once.
             let plain = memchr2(b'\n', IAC, bytes);
             if let Some(end) = plain.filter(|&at| bytes[at] == b'\n' && at < room)
@@ -100,6 +103,9 @@ impl Input {
             if byte == b'\n' {
                 self.end_line();
                 return (at + 1, true);
+            }
+            if is_stray(byte) && !self.is_amid_line() {
+                continue;
             }
             self.bytes.push(byte);
             room -= 1;
@@ -217,6 +223,12 @@ impl Input {
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
+}
+
+/// Whether that byte, at the beginning of a line, is what is left of an urgent sequence whose IAC
+/// was lost. No verb begins so.
+fn is_stray(byte: u8) -> bool {
+    matches!(byte, IP | DM)
 }
 
 /// Overwrites a secret in a way that the compiler keeps: what is written is looked at behind a
