@@ -18,13 +18,15 @@ mod server;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 pub use client::Client;
+pub use clients::yardstick::{grow_file, grow_yardstick};
 pub use server::{Config, Server};
 
 /// One thing that is promised, and how it is proved.
 #[derive(Clone, Copy)]
 pub struct Case {
     name: &'static str,
-    /// Programs that must be installed.
+    /// Programs that must be installed, or paths that must be among the
+    /// [packages](clients::packages).
     needs: &'static [&'static str],
     prove: fn(&Program),
 }
@@ -86,6 +88,9 @@ fn trial(case: Case, binary: &'static str, required: bool) -> Trial {
 }
 
 fn is_installed(program: &str) -> bool {
+    if program.contains('/') {
+        return clients::packages().join(program).exists();
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

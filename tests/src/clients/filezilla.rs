@@ -1,0 +1,172 @@
+//! FileZilla, on a screen that nobody sees, with a mouse that nobody holds.
+//!
+//! With `WHARF_SCREENSHOTS` in the environment a picture of its window goes to that directory.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::{Desk, noise};
+use crate::client::reset;
+use crate::server::eventually;
+use crate::{Program, Server, cases};
+
+cases! { "clients";
+    filezilla_lists_and_downloads("filezilla", "Xvfb", "xdotool"),
+    filezilla_resumes_an_upload("filezilla", "Xvfb", "xdotool"),
+}
+
+/// Where the first file of the local list and of the remote list is shown.
+const LOCAL: (&str, &str) = ("80", "494");
+const REMOTE: (&str, &str) = ("697", "494");
+
+/// No greeting, no search for updates, and uploads to a name that exists are resumed.
+const SETTINGS: &str = r#"<?xml version="1.0"?>
+<FileZilla3 version="3.63.0" platform="*nix"><Settings>
+<Setting name="Greeting version">99.0.0</Setting>
+<Setting name="Update Check">0</Setting>
+<Setting name="Disable update check">1</Setting>
+<Setting name="File exists action upload">5</Setting>
+</Settings></FileZilla3>
+"#;
+
+struct Screen {
+    display: String,
+    children: Vec<Child>,
+}
+
+impl Screen {
+    /// Shows FileZilla, connected, with the listing of both sides.
+    fn show(desk: &Desk, server: &Server) -> Self {
+        let mut xvfb = desk
+            .command("Xvfb")
+            .args("-displayfd 1 -screen 0 1280x900x24 -nolisten tcp".split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the screen");
+        let mut display = String::from(":");
+        let output = xvfb.stdout.take().expect("a pipe");
+        let mut screen = Self {
+            display: String::new(),
+            children: vec![xvfb],
+        };
+        BufReader::new(output)
+            .read_line(&mut display)
+            .expect("the number of the screen");
+        screen.display = display.trim().into();
+        let folder = desk.home().join(".config/filezilla");
+        fs::create_dir_all(&folder).expect("a directory");
+        fs::write(folder.join("filezilla.xml"), SETTINGS).expect("a file");
+        let address = server.address();
+        let trusted = format!(
+            "<FileZilla3><InsecureHosts><Host Port=\"{}\">{}</Host></InsecureHosts></FileZilla3>",
+            address.port(),
+            address.ip()
+        );
+        fs::write(folder.join("trustedcerts.xml"), trusted).expect("a file");
+        let filezilla = screen
+            .with(desk.command("filezilla"))
+            .arg(super::url(address, ""))
+            .arg("-a")
+            .arg(desk.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("FileZilla starts");
+        screen.children.push(filezilla);
+        patiently("FileZilla lists", || server.log().contains("MLSD complete"));
+        thread::sleep(Duration::from_secs(1));
+        screen
+    }
+
+    fn with(&self, mut command: Command) -> Command {
+        command.env("DISPLAY", &self.display);
+        command
+    }
+
+    fn double_click(&self, desk: &Desk, (x, y): (&str, &str)) {
+        let mut command = self.with(desk.command("xdotool"));
+        command.args(["mousemove", x, y]);
+        command.args("click --repeat 2 --delay 60 1".split(' '));
+        desk.succeed(command);
+    }
+
+    fn picture(&self, desk: &Desk, name: &str) {
+        if let Some(folder) = std::env::var_os("WHARF_SCREENSHOTS") {
+            thread::sleep(Duration::from_millis(500));
+            let mut command = self.with(desk.command("import"));
+            let path = std::path::Path::new(&folder).join(name);
+            command.args(["-window", "root"]).arg(path);
+            desk.succeed(command);
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// FileZilla takes seconds to start.
+fn patiently(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..300 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    eventually(what, is_so);
+}
+
+fn filezilla_lists_and_downloads(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 300_000);
+    server.put("hello.bin", &content);
+    server.put("한글 이름.txt", b"hello");
+    let screen = Screen::show(&desk, &server);
+    screen.double_click(&desk, REMOTE);
+    patiently("FileZilla downloads", || {
+        server.log().contains("RETR complete")
+    });
+    let file = desk.path().join("hello.bin");
+    eventually("the file is there", || {
+        fs::read(&file).is_ok_and(|found| found == content)
+    });
+    screen.picture(&desk, "filezilla-download.png");
+}
+
+fn filezilla_resumes_an_upload(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 3_000_000);
+    desk.put("hello.bin", &content);
+    server.put("hello.bin", b"the old file");
+    // An upload of the same account that breaks.
+    let mut client = server.login();
+    let data = client.data();
+    client.command("STOR hello.bin", 150);
+    std::io::Write::write_all(&mut &data, &content[..2_000_000]).expect("to send");
+    eventually("the server has taken the data", || {
+        client.command("STAT", 211).contains(": 2000000 ")
+    });
+    reset(data);
+    client.expect(426);
+    drop(client);
+    let screen = Screen::show(&desk, &server);
+    screen.double_click(&desk, LOCAL);
+    patiently("FileZilla uploads", || {
+        let log = server.log();
+        log.contains("STOR complete") || log.contains("APPE complete")
+    });
+    screen.picture(&desk, "filezilla-upload.png");
+    assert!(server.log().contains(" 2000000 "), "nothing was resumed");
+    assert!(server.content("hello.bin") == content);
+}

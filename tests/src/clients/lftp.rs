@@ -1,0 +1,301 @@
+//! lftp.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use super::{Desk, assert_same, both, break_off, grow, hollow, names, noise, sparse, tail, tree};
+use super::{SPARSE, TAIL};
+use crate::{Program, cases};
+
+cases! { "clients";
+    lftp_mirrors_there_and_back_in_every_mode("lftp"),
+    lftp_mirrors_in_parallel("lftp"),
+    lftp_mirrors_only_what_changed("lftp"),
+    lftp_handles_odd_names("lftp"),
+    lftp_lists("lftp"),
+    lftp_resumes_a_download("lftp"),
+    lftp_fetches_in_pieces("lftp"),
+    lftp_fetches_beyond_4_gib("lftp"),
+    lftp_resumes_an_upload("lftp"),
+    lftp_resumes_an_upload_over_an_old_file("lftp"),
+    lftp_puts_again("lftp"),
+    lftp_renames_removes_and_changes_modes("lftp"),
+    lftp_copies_between_two_servers("lftp"),
+    lftp_converts_lines("lftp"),
+}
+
+/// The words that begin each script.
+fn opening(address: SocketAddr) -> String {
+    format!(
+        "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
+         set net:reconnect-interval-base 1; open -u user,12345 ftp://{address}; "
+    )
+}
+
+fn lftp(desk: &Desk, address: SocketAddr, script: &str) -> String {
+    desk.run("lftp", &["-c", &(opening(address) + script)])
+}
+
+fn lftp_mirrors_there_and_back_in_every_mode(program: &Program) {
+    let server = both(program);
+    let desk = Desk::new();
+    fs::create_dir(desk.path().join("tree")).expect("a directory");
+    grow(&desk.path().join("tree"));
+    let mut number = 0;
+    for &address in server.addresses() {
+        for mode in [
+            "set ftp:passive-mode yes; ",
+            "set ftp:passive-mode no; ",
+            "set ftp:use-mlsd yes; ",
+            "set ftp:prefer-epsv yes; set ftp:sync-mode no; ",
+        ] {
+            number += 1;
+            let script = format!("{mode} mirror -R tree t{number}; mirror t{number} back{number}");
+            lftp(&desk, address, &script);
+            assert_same(
+                &desk.path().join("tree"),
+                &server.home().join(format!("t{number}")),
+            );
+            assert_same(
+                &desk.path().join("tree"),
+                &desk.path().join(format!("back{number}")),
+            );
+        }
+    }
+}
+
+fn lftp_mirrors_in_parallel(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    for folder in 0..5 {
+        let path = server.home().join(format!("many/{folder}"));
+        fs::create_dir_all(&path).expect("a directory");
+        for file in 0..50 {
+            let content = noise(folder * 50 + file, 1_000 * file as usize);
+            fs::write(path.join(format!("f{file}.bin")), content).expect("a file");
+        }
+    }
+    lftp(
+        &desk,
+        server.address(),
+        "mirror -P2 many one; mirror -P4 --use-pget-n=2 many two",
+    );
+    lftp(&desk, server.address(), "mirror -R -P3 one three");
+    assert_same(&server.home().join("many"), &desk.path().join("one"));
+    assert_same(&server.home().join("many"), &desk.path().join("two"));
+    assert_same(&server.home().join("many"), &server.home().join("three"));
+}
+
+fn lftp_mirrors_only_what_changed(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    fs::create_dir(desk.path().join("tree")).expect("a directory");
+    grow(&desk.path().join("tree"));
+    lftp(
+        &desk,
+        server.address(),
+        "mirror -R tree tree; mirror tree back",
+    );
+    let transfers =
+        || server.log().matches("STOR ").count() + server.log().matches("RETR ").count();
+    let before = transfers();
+    lftp(
+        &desk,
+        server.address(),
+        "mirror -R tree tree; mirror tree back",
+    );
+    assert_eq!(transfers(), before, "what had not changed was sent again");
+    desk.put("tree/plain.txt", b"changed");
+    desk.remove("tree/empty.bin");
+    lftp(
+        &desk,
+        server.address(),
+        "mirror -R -e tree tree; mirror -e tree back",
+    );
+    assert_same(&desk.path().join("tree"), &server.home().join("tree"));
+    assert_same(&desk.path().join("tree"), &desk.path().join("back"));
+}
+
+fn lftp_handles_odd_names(program: &Program) {
+    let server = both(program);
+    let desk = Desk::new();
+    for &address in server.addresses() {
+        for (seed, name) in (1..).zip(names()) {
+            desk.put(&name, &noise(seed, 20_000));
+            let script = format!("put -- \"{name}\"; get -- \"{name}\" -o back; rm -- \"{name}\"");
+            lftp(&desk, address, &script);
+            assert!(desk.content("back") == noise(seed, 20_000), "{name}");
+            assert!(!server.has(&name), "{name}");
+            desk.remove("back");
+        }
+    }
+}
+
+fn lftp_lists(program: &Program) {
+    let server = both(program);
+    let desk = Desk::new();
+    fs::create_dir(server.home().join("빈 폴더")).expect("a directory");
+    for name in names() {
+        server.put(&name, b"hello");
+    }
+    for &address in server.addresses() {
+        for command in [
+            "ls",
+            "nlist",
+            "cls -1",
+            "find .",
+            "set ftp:passive-mode no; ls",
+        ] {
+            let list = lftp(&desk, address, command);
+            for name in names().iter().map(String::as_str).chain(["빈 폴더"]) {
+                assert!(list.contains(name), "{command}: {name} is not in {list}");
+            }
+        }
+        assert_eq!(lftp(&desk, address, "ls \"빈 폴더\""), "");
+    }
+}
+
+fn lftp_resumes_a_download(program: &Program) {
+    let server = both(program);
+    let content = noise(1, 700_000);
+    server.put("f.bin", &content);
+    for &address in server.addresses() {
+        for mode in ["yes", "no"] {
+            let desk = Desk::new();
+            for command in ["get -c f.bin", "reget f.bin"] {
+                desk.put("f.bin", &content[..123_456]);
+                lftp(
+                    &desk,
+                    address,
+                    &format!("set ftp:passive-mode {mode}; {command}"),
+                );
+                assert!(desk.content("f.bin") == content);
+            }
+        }
+    }
+}
+
+fn lftp_fetches_in_pieces(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 20_000_000);
+    server.put("f.bin", &content);
+    lftp(&desk, server.address(), "pget -n 5 f.bin");
+    assert!(desk.content("f.bin") == content);
+    server.still_serves();
+}
+
+fn lftp_fetches_beyond_4_gib(program: &Program) {
+    let server = program.serve();
+    let end = sparse(&server.home().join("big.bin"));
+    let desk = Desk::new();
+    let from = SPARSE - TAIL as u64 + 7;
+    hollow(&desk.path().join("big.bin"), from);
+    lftp(&desk, server.address(), "get -c big.bin");
+    assert!(tail(&desk.path().join("big.bin"), from) == end[7..]);
+    assert_eq!(
+        tail(&desk.path().join("big.bin"), SPARSE - 10),
+        end[TAIL - 10..]
+    );
+}
+
+/// An lftp that is slow, so that it can be killed on the way.
+fn slow_upload(desk: &Desk, address: SocketAddr) -> Command {
+    let mut command = desk.command("lftp");
+    let script = opening(address) + "set net:limit-rate 0:2000000; put f.bin";
+    command.args(["-c", &script]);
+    command
+}
+
+fn lftp_resumes_an_upload(program: &Program) {
+    for command in ["put -c f.bin", "reput f.bin", "mirror -R -c . ."] {
+        let server = program.serve();
+        let desk = Desk::new();
+        let content = noise(1, 20_000_000);
+        desk.put_old("f.bin", &content);
+        break_off(&server, |address| slow_upload(&desk, address), 1_000_000);
+        assert!(!server.has("f.bin"), "an upload that broke is visible");
+        lftp(&desk, server.address(), command);
+        assert!(server.log().contains("REST"), "nothing was resumed");
+        assert!(server.content("f.bin") == content, "{command}");
+    }
+}
+
+fn lftp_resumes_an_upload_over_an_old_file(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 20_000_000);
+    let old = noise(2, 7_000_000);
+    desk.put("f.bin", &content);
+    server.put("f.bin", &old);
+    break_off(&server, |address| slow_upload(&desk, address), 8_000_000);
+    assert!(server.content("f.bin") == old, "the old file is gone");
+    assert!(server.login().fetch("f.bin") == old);
+    lftp(&desk, server.address(), "put -c f.bin");
+    assert!(server.log().contains("REST"), "nothing was resumed");
+    assert!(server.content("f.bin") == content);
+}
+
+fn lftp_puts_again(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 300_000);
+    desk.put("f.bin", &content);
+    server.put("f.bin", &content[..100_000]);
+    lftp(&desk, server.address(), "reput f.bin");
+    assert!(server.content("f.bin") == content);
+    lftp(&desk, server.address(), "put -c f.bin");
+    assert!(server.content("f.bin") == content);
+}
+
+fn lftp_renames_removes_and_changes_modes(program: &Program) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = program.serve();
+    let desk = Desk::new();
+    for name in ["a1.txt", "a2.txt", "b.txt"] {
+        server.put(name, name.as_bytes());
+    }
+    let script = "mkdir -p 'd/한글 폴더/e'; mv b.txt 'd/한글 폴더/c.txt'; mmv a*.txt d; \
+                  chmod 640 d/a1.txt; cd d; mrm a2.*; cat a1.txt; du; cd ..; mkdir gone; rmdir gone";
+    let said = lftp(&desk, server.address(), script);
+    assert!(said.contains("a1.txt"), "{said}");
+    let mode = fs::metadata(server.home().join("d/a1.txt"))
+        .expect("a file")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(server.content("d/한글 폴더/c.txt"), b"b.txt");
+    assert!(!server.has("d/a2.txt") && !server.has("gone"));
+    lftp(&desk, server.address(), "rm -r d");
+    assert!(tree(server.home()).is_empty());
+}
+
+fn lftp_copies_between_two_servers(program: &Program) {
+    let (one, two) = (program.serve(), program.serve());
+    let desk = Desk::new();
+    fs::create_dir(one.home().join("tree")).expect("a directory");
+    grow(&one.home().join("tree"));
+    // lftp waits for ever when it is to copy an empty file in this way.
+    fs::remove_file(one.home().join("tree/empty.bin")).expect("to remove a file");
+    hollow(&one.home().join("tree/long.bin"), 400_000_000);
+    let target = format!("ftp://user:12345@{}/tree", two.address());
+    // In this mode lftp asks how far the transfer is.
+    let script = format!("set ftp:use-stat yes; set ftp:stat-interval 1; mirror tree {target}");
+    lftp(&desk, one.address(), &script);
+    assert_same(&one.home().join("tree"), &two.home().join("tree"));
+    assert!(one.log().contains(" PORT "), "the data went through lftp");
+}
+
+fn lftp_converts_lines(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    desk.put("f.txt", b"one\ntwo\n\nfour");
+    lftp(
+        &desk,
+        server.address(),
+        "put -a f.txt; get -a f.txt -o back.txt",
+    );
+    assert_eq!(server.content("f.txt"), b"one\ntwo\n\nfour");
+    assert_eq!(desk.content("back.txt"), b"one\ntwo\n\nfour");
+}

@@ -1,0 +1,130 @@
+//! rclone.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::{Desk, assert_same, both, grow, noise, tree};
+use crate::{Program, cases};
+
+cases! { "clients";
+    rclone_copies_checks_and_purges("rclone"),
+    rclone_syncs_changes("rclone"),
+    rclone_lists("rclone"),
+    rclone_reads_from_the_middle("rclone"),
+    rclone_moves_many_at_once("rclone"),
+}
+
+fn remote(desk: &Desk, address: SocketAddr, path: &str) -> String {
+    let password = desk.run("rclone", &["obscure", "12345"]);
+    let text = address.to_string();
+    let (host, port) = text.rsplit_once(':').expect("a port");
+    format!(
+        ":ftp,host=\"{host}\",port={port},user=user,pass={}:{path}",
+        password.trim()
+    )
+}
+
+fn rclone(desk: &Desk, arguments: &[&str]) -> String {
+    let ours = [
+        "--retries",
+        "1",
+        "--low-level-retries",
+        "1",
+        "--config",
+        "/dev/null",
+    ];
+    desk.run("rclone", &[&ours, arguments].concat())
+}
+
+fn rclone_copies_checks_and_purges(program: &Program) {
+    let server = both(program);
+    for &address in server.addresses() {
+        let desk = Desk::new();
+        for name in ["tree", "back"] {
+            fs::create_dir(desk.path().join(name)).expect("a directory");
+        }
+        grow(&desk.path().join("tree"));
+        let remote = remote(&desk, address, "tree");
+        rclone(&desk, &["copy", "--create-empty-src-dirs", "tree", &remote]);
+        assert_same(&desk.path().join("tree"), &server.home().join("tree"));
+        rclone(&desk, &["check", "--download", "tree", &remote]);
+        rclone(&desk, &["copy", "--create-empty-src-dirs", &remote, "back"]);
+        assert_same(&desk.path().join("tree"), &desk.path().join("back"));
+        rclone(&desk, &["purge", &remote]);
+        assert!(tree(server.home()).is_empty());
+    }
+}
+
+fn rclone_syncs_changes(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    fs::create_dir(desk.path().join("tree")).expect("a directory");
+    grow(&desk.path().join("tree"));
+    let remote = remote(&desk, server.address(), "tree");
+    rclone(&desk, &["sync", "--create-empty-src-dirs", "tree", &remote]);
+    let before = server.log().matches("STOR").count();
+    rclone(&desk, &["sync", "tree", &remote]);
+    assert_eq!(server.log().matches("STOR").count(), before, "sent again");
+    desk.remove("tree/empty.bin");
+    desk.put("tree/plain.txt", b"changed");
+    rclone(&desk, &["sync", "--create-empty-src-dirs", "tree", &remote]);
+    assert_same(&desk.path().join("tree"), &server.home().join("tree"));
+    rclone(
+        &desk,
+        &[
+            "moveto",
+            &format!("{remote}/plain.txt"),
+            &format!("{remote}/새 이름.txt"),
+        ],
+    );
+    assert_eq!(server.content("tree/새 이름.txt"), b"changed");
+}
+
+fn rclone_lists(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    grow(server.home());
+    let list = rclone(&desk, &["lsf", "-R", &remote(&desk, server.address(), "")]);
+    let mut found: Vec<&str> = list
+        .lines()
+        .map(|line| line.trim_end_matches('/'))
+        .collect();
+    found.sort_unstable();
+    let expected = tree(server.home());
+    let mut expected: Vec<&str> = expected.keys().filter_map(|path| path.to_str()).collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+fn rclone_reads_from_the_middle(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content: String = ('a'..='z').cycle().take(3_000_000).collect();
+    server.put("f.txt", content.as_bytes());
+    let remote = remote(&desk, server.address(), "f.txt");
+    let said = rclone(
+        &desk,
+        &["cat", "--offset", "1000001", "--count", "30", &remote],
+    );
+    assert_eq!(said, content[1_000_001..1_000_031]);
+    server.still_serves();
+}
+
+fn rclone_moves_many_at_once(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    for name in ["many", "back"] {
+        fs::create_dir(desk.path().join(name)).expect("a directory");
+    }
+    for number in 0..300 {
+        desk.put(
+            &format!("many/f{number}.bin"),
+            &noise(number, 100 * number as usize),
+        );
+    }
+    let remote = remote(&desk, server.address(), "many");
+    rclone(&desk, &["copy", "--transfers", "8", "many", &remote]);
+    rclone(&desk, &["copy", "--transfers", "8", &remote, "back"]);
+    assert_same(&desk.path().join("many"), &server.home().join("many"));
+    assert_same(&desk.path().join("many"), &desk.path().join("back"));
+}

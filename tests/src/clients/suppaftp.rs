@@ -1,0 +1,101 @@
+//! suppaftp, a client in Rust.
+
+use std::io::{Cursor, Read as _};
+use std::time::Duration;
+
+use ::suppaftp::list::File;
+use ::suppaftp::types::FileType;
+use ::suppaftp::{FtpStream, Mode};
+
+use super::{both, names, noise};
+use crate::{Program, cases};
+
+cases! { "clients";
+    suppaftp_does_all_it_can,
+}
+
+fn suppaftp_does_all_it_can(program: &Program) {
+    let server = both(program);
+    for &address in server.addresses() {
+        let active = [Mode::Active];
+        let modes: &[Mode] = if address.is_ipv4() {
+            &[Mode::Passive, Mode::ExtendedPassive, Mode::Active]
+        } else {
+            &[Mode::ExtendedPassive]
+        };
+        for mode in modes {
+            let mut ftp = FtpStream::connect(address)
+                .expect("a connection")
+                .active_mode(Duration::from_secs(10));
+            ftp.set_mode(*mode);
+            ftp.login("user", "12345").expect("to log in");
+            ftp.transfer_type(FileType::Binary).expect("TYPE I");
+            talk(&mut ftp);
+            ftp.quit().expect("to quit");
+        }
+        let _ = active;
+    }
+    server.still_serves();
+}
+
+fn talk(ftp: &mut FtpStream) {
+    assert!(ftp.feat().expect("FEAT").contains_key("MLST"));
+    ftp.mkdir("폴더").expect("MKD");
+    ftp.cwd("폴더").expect("CWD");
+    assert_eq!(ftp.pwd().expect("PWD"), "/폴더");
+    for (seed, name) in (1..).zip(names()) {
+        let content = noise(seed, 30_000);
+        let stored = ftp.put_file(&name, &mut Cursor::new(&content));
+        assert_eq!(stored.expect("STOR"), 30_000);
+        let back = ftp.retr_as_buffer(&name).expect("RETR").into_inner();
+        assert!(back == content, "{name}");
+        assert_eq!(ftp.size(&name).expect("SIZE"), 30_000);
+        ftp.mdtm(&name).expect("MDTM");
+        ftp.resume_transfer(12_345).expect("REST");
+        let back = ftp.retr_as_buffer(&name).expect("RETR").into_inner();
+        assert!(back == content[12_345..], "{name}");
+        ftp.resume_transfer(20_000).expect("REST");
+        ftp.put_file(&name, &mut Cursor::new(&content[20_000..]))
+            .expect("STOR");
+        ftp.append_file(&name, &mut Cursor::new(b"more"))
+            .expect("APPE");
+        let back = ftp.retr_as_buffer(&name).expect("RETR").into_inner();
+        assert!(back == [&content, &b"more"[..]].concat(), "{name}");
+    }
+    let mut expected = names();
+    expected.sort();
+    let mut listed = ftp.nlst(None).expect("NLST");
+    listed.sort();
+    assert_eq!(listed, expected);
+    for lines in [ftp.list(None), ftp.mlsd(None)] {
+        let lines = lines.expect("a listing");
+        for name in names() {
+            assert!(
+                lines.iter().any(|line| line.ends_with(&format!(" {name}"))),
+                "{lines:?}"
+            );
+        }
+    }
+    for line in ftp.list(None).expect("LIST") {
+        let file: File = line.parse().expect("a line that suppaftp can read");
+        assert_eq!(file.size(), 30_004, "{line}");
+    }
+    abort(ftp);
+    for name in names() {
+        ftp.rename(name.as_str(), "renamed").expect("RNTO");
+        ftp.rm("renamed").expect("DELE");
+    }
+    ftp.cdup().expect("CDUP");
+    ftp.rmdir("폴더").expect("RMD");
+}
+
+fn abort(ftp: &mut FtpStream) {
+    ftp.put_file("big.bin", &mut Cursor::new(noise(1, 20_000_000)))
+        .expect("STOR");
+    let mut data = ftp.retr_as_stream("big.bin").expect("RETR");
+    let mut some = [0; 1_000];
+    data.read_exact(&mut some).expect("some data");
+    ftp.abort(data).expect("ABOR");
+    ftp.noop().expect("NOOP");
+    ftp.rm("big.bin").expect("DELE");
+}
