@@ -102,6 +102,10 @@ pub struct Limits {
     pub handshake: Duration,
     /// A transfer in which no byte moves.
     pub stall: Duration,
+    /// After the data of an upload has ended, for word that its client has vanished: one that is
+    /// killed closes the data connection as if it were done, and the control connection a moment
+    /// later. Never more than a fiftieth of the time that the upload took.
+    pub settle: Duration,
     /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
     pub finish: Duration,
     /// For a ticket to come back after its [`Action::Cancel`](crate::Action::Cancel); then the
@@ -131,6 +135,7 @@ impl Default for Limits {
             connect: Duration::from_secs(30),
             handshake: Duration::from_secs(30),
             stall: Duration::from_secs(300),
+            settle: Duration::from_millis(100),
             finish: Duration::from_secs(600),
             cancel: Duration::from_secs(30),
             unread: Duration::from_secs(60),

@@ -19,25 +19,28 @@ pub(crate) enum Timer {
     Penalty,
     /// The client must have taken replies.
     Unread,
+    /// An upload that has ended is believed.
+    Settle,
     /// The transfer must have ended before the shutdown.
     Grace,
     /// Buffers are given back.
     Buffers,
 }
 
-const ALL: [Timer; 8] = [
+const ALL: [Timer; 9] = [
     Timer::Login,
     Timer::Idle,
     Timer::Line,
     Timer::Ticket,
     Timer::Penalty,
     Timer::Unread,
+    Timer::Settle,
     Timer::Grace,
     Timer::Buffers,
 ];
 
 #[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Instant>; 8]);
+pub(crate) struct Timers([Option<Instant>; ALL.len()]);
 
 impl Timers {
     /// Sets a timer; a duration of zero is no limit, and the end of the clock is never reached.
@@ -54,7 +57,7 @@ impl Timers {
     }
 
     pub(crate) fn clear_all(&mut self) {
-        self.0 = [None; 8];
+        self.0 = [None; ALL.len()];
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {

@@ -72,6 +72,7 @@ fn idle_time_does_not_run_while_a_command_does() {
          E: progress 2
          T: +200s
          E: moved 2 clean
+         T: +100ms
          A: close-data
          E: ok
          A: finish commit

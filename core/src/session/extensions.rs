@@ -182,7 +182,7 @@ impl Session {
         };
         self.output.inner().text(representation.as_bytes()).end();
         match &self.work {
-            Work::Waiting(Job::Transfer(transfer)) => {
+            Work::Waiting(Job::Transfer(transfer)) | Work::Settling(transfer) => {
                 let line = self.output.inner().text(transfer.verb().name().as_bytes());
                 let line = line.text(b": ").number(transfer.bytes());
                 match transfer.length() {

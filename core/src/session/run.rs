@@ -7,7 +7,7 @@ use bstr::ByteSlice;
 use super::transfer::Transfer;
 use super::{Login, Session};
 use crate::account::{Capabilities, Rights};
-use crate::action::{Action, Reason};
+use crate::action::{Action, Reason, Verdict};
 use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
 use crate::failure::Failure;
 use crate::listing::ListOptions;
@@ -25,6 +25,8 @@ pub(super) enum Work {
     Running,
     /// A command waits for its ticket.
     Waiting(Job),
+    /// The data of an upload has ended: is its client still there?
+    Settling(Transfer),
     /// A refused login waits for its time.
     Penalty(Penalty),
     /// The last replies are being sent.
@@ -145,6 +147,8 @@ impl Session {
             }
             _ => {}
         }
+        // A client that goes on is there.
+        self.settle(Verdict::Commit);
         self.advance();
     }
 

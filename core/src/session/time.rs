@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Session;
 use super::run::{Job, Penalty, Work};
-use crate::action::Reason;
+use crate::action::{Reason, Verdict};
 use crate::path::VPath;
 use crate::timer::Timer;
 
@@ -16,6 +16,7 @@ impl Session {
             Timer::Ticket => self.on_late_ticket(),
             Timer::Penalty => self.on_penalty(),
             Timer::Unread => self.on_unread(),
+            Timer::Settle => self.settle(Verdict::Commit),
             Timer::Grace => self.abort_transfer(Reason::Shutdown),
             Timer::Buffers => self.give_back(),
         }

@@ -8,8 +8,11 @@
 //!    |           +-----------+--- whatever goes wrong: Closing with Abandon
 //!    +--- refused: the data connection is not touched
 //! ```
+//!
+//! Between Moving and Closing a long upload settles for a moment (see [`Work::Settling`]).
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use bstr::{BStr, ByteSlice};
 
@@ -29,6 +32,9 @@ use crate::note::Note;
 use crate::ticket::Outcome;
 use crate::time::Instant;
 use crate::timer::Timer;
+
+/// To doubt an upload for less than this would cost more than it could tell.
+const WORTH_WAITING: Duration = Duration::from_micros(500);
 
 /// A transfer command on its way.
 #[derive(Debug)]
@@ -421,7 +427,34 @@ impl Session {
     fn on_moved(&mut self, mut transfer: Transfer, moved: Transferred) {
         transfer.bytes = moved.bytes;
         let verdict = transfer.verdict(moved.end);
-        self.end(transfer, verdict);
+        let wait = self.settling_time(&transfer);
+        if verdict == Verdict::Commit && wait >= WORTH_WAITING {
+            self.timers.set(Timer::Settle, self.now, wait);
+            self.work = Work::Settling(transfer);
+        } else {
+            self.end(transfer, verdict);
+        }
+    }
+
+    /// How long a clean end of an upload is doubted. A client that has sent more commands is there.
+    fn settling_time(&self, transfer: &Transfer) -> Duration {
+        if transfer.is_upload() && !self.input.has_line() {
+            let took = self.now.since(transfer.since);
+            (took / 50).min(self.config.limits.settle)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// The doubt about the end of an upload is over, if there is one.
+    pub(super) fn settle(&mut self, verdict: Verdict) {
+        match core::mem::replace(&mut self.work, Work::Running) {
+            Work::Settling(transfer) => {
+                self.timers.clear(Timer::Settle);
+                self.end(transfer, verdict);
+            }
+            other => self.work = other,
+        }
     }
 
     /// The data connection has served, or there is none to come.
@@ -495,6 +528,13 @@ impl Session {
     /// Stops the transfer that runs, if there is one and it can still be stopped.
     pub(super) fn abort_transfer(&mut self, reason: Reason) {
         let transfer = match &mut self.work {
+            Work::Settling(_) => {
+                self.aborted |= reason == Reason::Aborted;
+                return self.settle(match reason {
+                    Reason::ControlLost => Verdict::Abandon(reason),
+                    _ => Verdict::Commit,
+                });
+            }
             Work::Waiting(Job::Transfer(transfer) | Job::Look(Look::List(transfer, _))) => transfer,
             _ => return,
         };
@@ -517,7 +557,11 @@ impl Session {
 
     /// Whether a 150 was sent and its final reply was not.
     pub(super) fn is_moving(&self) -> bool {
-        matches!(&self.work, Work::Waiting(Job::Transfer(transfer)) if transfer.announced)
+        match &self.work {
+            Work::Waiting(Job::Transfer(transfer)) => transfer.announced,
+            Work::Settling(_) => true,
+            _ => false,
+        }
     }
 
     /// ABOR in its turn: what it was meant for is over by now.
