@@ -104,7 +104,8 @@ pub struct Limits {
     pub stall: Duration,
     /// After the data of an upload has ended, for word that its client has vanished: one that is
     /// killed closes the data connection as if it were done, and the control connection a moment
-    /// later. Never more than a fiftieth of the time that the upload took.
+    /// later. Never more than a fiftieth of the time that the upload took, or two milliseconds; not
+    /// at all if it took less than twenty.
     pub settle: Duration,
     /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
     pub finish: Duration,

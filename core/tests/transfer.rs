@@ -864,6 +864,28 @@ fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
 }
 
 #[test]
+fn an_upload_of_a_blink_waits_two_milliseconds() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         T: +20ms
+         E: moved 10 clean
+         T: +1ms
+         T: +1ms
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226",
+    );
+}
+
+#[test]
 fn an_upload_whose_client_goes_on_does_not_wait() {
     let finish = "A: close-data
          E: ok
@@ -891,7 +913,7 @@ fn a_short_upload_and_a_download_do_not_wait() {
          E: ok
          S: 150
          A: receive
-         T: +20ms
+         T: +19ms
          E: moved 10 clean
          A: close-data
          E: ok

@@ -52,25 +52,32 @@ impl Passive {
         }
         self.release();
         let service = Arc::clone(&self.service);
+        let mut refused = Vec::new();
+        let mut outcome = Ok(None);
         // A port that is free by the pool may be in use by another program.
         for port in service.ports().tries() {
             match listen(SocketAddr::new(local, port)) {
                 Ok((listener, address)) => {
                     self.listener = Some(listener);
                     (self.leased, self.armed) = (port, true);
-                    self.await_port(false);
-                    return Ok(Some(address));
+                    outcome = Ok(Some(address));
+                    break;
                 }
                 Err(error) => {
-                    service.ports().give_back(port);
+                    refused.push(port);
                     if error.kind() != io::ErrorKind::AddrInUse {
-                        return Err(error);
+                        outcome = Err(error);
+                        break;
                     }
                 }
             }
         }
-        self.await_port(true);
-        Ok(None)
+        // Not before, or the same one might be drawn again and the free one never.
+        for port in refused {
+            service.ports().give_back(port);
+        }
+        self.await_port(matches!(outcome, Ok(None)));
+        outcome
     }
 
     /// Listens again on the socket that was kept.

@@ -8,7 +8,7 @@
 
 mod account;
 mod lines;
-// It stands on openat2, which only Linux has.
+// It stands on calls that only Linux has: statx, O_PATH, renameat2, and openat2 where it is there.
 #[cfg(target_os = "linux")]
 mod local;
 mod storage;

@@ -176,7 +176,7 @@ fn a_link_is_relative_and_leads_there() {
     assert!(place.local.capabilities().symlink);
     let none = Place::with(LocalOptions {
         links: Links::None,
-        ..LocalOptions::default()
+        ..options()
     });
     assert!(!none.local.capabilities().symlink);
 }

@@ -584,7 +584,7 @@ fn a_sweep_follows_no_link() {
 fn with_no_retention_nothing_is_kept() {
     let place = Place::with(LocalOptions {
         retention: Duration::ZERO,
-        ..LocalOptions::default()
+        ..options()
     });
     place.fail(write_at(0), "/f", "part").unwrap();
     assert_eq!(place.everything(), [""; 0]);

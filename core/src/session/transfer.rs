@@ -33,8 +33,10 @@ use crate::ticket::Outcome;
 use crate::time::Instant;
 use crate::timer::Timer;
 
-/// To doubt an upload for less than this would cost more than it could tell.
-const WORTH_WAITING: Duration = Duration::from_micros(500);
+/// An upload that took less than this is not doubted: for many small files it would cost too much.
+const WORTH_DOUBTING: Duration = Duration::from_millis(20);
+/// To doubt for less than this would tell too little.
+const LEAST_DOUBT: Duration = Duration::from_millis(2);
 
 /// A transfer command on its way.
 #[derive(Debug)]
@@ -428,7 +430,7 @@ impl Session {
         transfer.bytes = moved.bytes;
         let verdict = transfer.verdict(moved.end);
         let wait = self.settling_time(&transfer);
-        if verdict == Verdict::Commit && wait >= WORTH_WAITING {
+        if verdict == Verdict::Commit && !wait.is_zero() {
             self.timers.set(Timer::Settle, self.now, wait);
             self.work = Work::Settling(transfer);
         } else {
@@ -438,9 +440,10 @@ impl Session {
 
     /// How long a clean end of an upload is doubted. A client that has sent more commands is there.
     fn settling_time(&self, transfer: &Transfer) -> Duration {
-        if transfer.is_upload() && !self.input.has_line() {
-            let took = self.now.since(transfer.since);
-            (took / 50).min(self.config.limits.settle)
+        let took = self.now.since(transfer.since);
+        let doubtful = transfer.is_upload() && took >= WORTH_DOUBTING && !self.input.has_line();
+        if doubtful {
+            LEAST_DOUBT.max(took / 50).min(self.config.limits.settle)
         } else {
             Duration::ZERO
         }

@@ -11,7 +11,7 @@ use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{Jail, LIST, LOOK_AT_LINK, Lookup, open_below};
+use super::jail::{Jail, LIST, LOOK_AT_LINK, Lookup, open_at};
 use super::metadata::{is_file, look_at};
 use super::names::Names;
 use super::partial::{Drawer, Partial};
@@ -89,7 +89,8 @@ impl Entries {
         let directory = tree.jail.find(self.here.relative(), LIST, lookup);
         let directory = directory.map_err(failure)?;
         let retention = tree.options.retention;
-        let drawer = Drawer::open(&directory, &tree.account, retention, lookup);
+        let resolver = tree.jail.resolver();
+        let drawer = Drawer::open(resolver, &directory, &tree.account, retention, lookup);
         self.stage = Stage::Files(Names::new(directory), drawer.map_err(failure)?);
         Ok(())
     }
@@ -233,7 +234,7 @@ fn next_partial(names: &mut Names, drawer: &Drawer, files: &Names) -> Result<Opt
 /// Where a link points, if that lies within the jail. The text is read from the link and then
 /// followed as text, so that no other one is shown in a race.
 fn read_link(jail: &Jail, here: &VPath, directory: impl AsFd, name: &[u8]) -> Option<Vec<u8>> {
-    let link = open_below(directory, name, LOOK_AT_LINK, Lookup::Full).ok()?;
+    let link = open_at(directory, name, LOOK_AT_LINK).ok()?;
     let text = readlinkat(link, c"", Vec::new()).ok()?.into_bytes();
     jail.find_target(here, &text).is_ok().then_some(text)
 }

@@ -11,7 +11,7 @@ use wharf_core::{Edit, Facts, Failure, Kind, VPath};
 
 use super::Tree;
 use super::failure::{failure, rename_failure};
-use super::jail::{LIST, LOOK, Lookup, READ, WRITE, open_below};
+use super::jail::{LIST, LOOK, Lookup, READ, WRITE, open_at};
 use super::metadata::{kind, look};
 use super::names::Names;
 use super::partial::{Which, clear};
@@ -117,7 +117,7 @@ fn remove_directory(spot: &Spot) -> Result<(), Failure> {
 
 /// Empties a directory in which a client sees nothing.
 fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
-    let open = || open_below(&spot.directory, spot.name(), LIST, Lookup::Full).map(Names::new);
+    let open = || open_at(&spot.directory, spot.name(), LIST).map(Names::new);
     let mut names = open()?;
     while names.advance()? {
         if !is_reserved(names.name().to_bytes()) {

@@ -5,11 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use bstr::BStr;
+use cap_std::fs::Dir;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use wharf_core::VPath;
 
-use super::Links;
+use super::beneath::{follow, walk};
+use super::{Links, LocalOptions};
 
 /// To look at something without opening it.
 pub(super) const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
@@ -38,31 +40,40 @@ pub(super) enum Lookup {
     Cached,
 }
 
+/// Who resolves paths.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resolver {
+    /// The kernel, with one call of openat2.
+    Kernel,
+    /// This process, where that call is missing. It cannot tell whether it would have to wait.
+    Process,
+}
+
 /// A directory that no lookup leaves, whatever links are in it and whoever renames what.
 pub(super) struct Jail {
-    root: OwnedFd,
-    links: ResolveFlags,
+    root: Dir,
+    links: Links,
+    resolver: Resolver,
 }
 
 impl Jail {
     /// The jail whose root is that directory.
-    pub(super) fn open(root: &Path, links: Links) -> io::Result<Self> {
-        let jail = Self {
-            root: openat(CWD, root, ENTER, Mode::empty())?,
-            links: match links {
-                Links::Root => ResolveFlags::IN_ROOT,
-                Links::Beneath => ResolveFlags::BENEATH,
-                Links::None => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-            },
+    pub(super) fn open(root: &Path, options: &LocalOptions) -> io::Result<Self> {
+        let root = Dir::from(openat(CWD, root, ENTER, Mode::empty())?);
+        let resolver = if options.kernel_jail && has_openat2(&root)? {
+            Resolver::Kernel
+        } else {
+            Resolver::Process
         };
-        match jail.find(BStr::new(b""), ENTER, Lookup::Full) {
-            Err(Errno::NOSYS) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this system has no openat2(2), which Linux has since 5.6",
-            )),
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(jail),
-        }
+        Ok(Self {
+            root,
+            links: options.links,
+            resolver,
+        })
+    }
+
+    pub(super) fn resolver(&self) -> Resolver {
+        self.resolver
     }
 
     /// Opens what stands at a path relative to the root.
@@ -72,18 +83,24 @@ impl Jail {
         flags: OFlags,
         lookup: Lookup,
     ) -> Result<OwnedFd, Errno> {
-        let path = if path.is_empty() {
-            BStr::new(b".")
-        } else {
-            path
+        let path = if path.is_empty() { b"." } else { &**path };
+        let links = match self.links {
+            Links::None => return self.resolver.open_below(&self.root, path, flags, lookup),
+            Links::Root => ResolveFlags::IN_ROOT,
+            Links::Beneath => ResolveFlags::BENEATH,
         };
-        resolve(&self.root, path, flags, self.links, lookup)
+        match (self.resolver, lookup) {
+            (Resolver::Kernel, _) => resolve(&self.root, path, flags, links, lookup),
+            (Resolver::Process, Lookup::Full) => follow(&self.root, path, flags),
+            (Resolver::Process, Lookup::Cached) => Err(Errno::AGAIN),
+        }
     }
 
     /// Opens a directory, by a path without links, to read it.
     pub(super) fn list(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        open_below(&self.root, path, LIST, Lookup::Full)
+        self.resolver
+            .open_below(&self.root, path, LIST, Lookup::Full)
     }
 
     /// Opens what a link in the directory `here` points to, by the text of the link.
@@ -93,19 +110,45 @@ impl Jail {
             _ if here.is_root() => text.to_vec(),
             _ => [here.relative(), b"/".as_slice(), text].concat(),
         };
-        self.find(BStr::new(&path), LOOK, Lookup::Full)
+        match self.resolver {
+            Resolver::Kernel => self.find(BStr::new(&path), LOOK, Lookup::Full),
+            // Whatever the policy: the text may well lead up and down again.
+            Resolver::Process => follow(&self.root, &path, LOOK),
+        }
     }
 }
 
-/// Opens what stands below a directory, through no link at all.
-pub(super) fn open_below(
-    directory: impl AsFd,
-    path: &[u8],
-    flags: OFlags,
-    lookup: Lookup,
-) -> Result<OwnedFd, Errno> {
-    let links = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    resolve(directory, path, flags, links, lookup)
+impl Resolver {
+    /// Opens what stands below a directory, through no link at all.
+    pub(super) fn open_below(
+        self,
+        directory: impl AsFd,
+        path: &[u8],
+        flags: OFlags,
+        lookup: Lookup,
+    ) -> Result<OwnedFd, Errno> {
+        let links = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match (self, lookup) {
+            (Self::Kernel, _) => resolve(directory, path, flags, links, lookup),
+            (Self::Process, Lookup::Full) => walk(directory, path, flags),
+            (Self::Process, Lookup::Cached) => Err(Errno::AGAIN),
+        }
+    }
+}
+
+/// Opens what has that name in a directory, but not what a link of that name leads to.
+pub(super) fn open_at(directory: impl AsFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::NOFOLLOW;
+    retry_on_intr(|| openat(&directory, name, flags, Mode::empty()))
+}
+
+/// Whether the kernel resolves paths: Linux does since 5.6, but some sandboxes forbid it.
+fn has_openat2(root: &Dir) -> io::Result<bool> {
+    match resolve(root, b".", ENTER, ResolveFlags::BENEATH, Lookup::Full) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOSYS | Errno::PERM) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn resolve(
@@ -125,6 +168,8 @@ fn resolve(
         tries -= 1;
         match openat2(&directory, path, flags, Mode::empty(), how) {
             Err(Errno::AGAIN | Errno::INTR) if tries > 0 => {}
+            // Before 5.12 the kernel cannot tell whether it would have to wait.
+            Err(Errno::INVAL) if lookup == Lookup::Cached => return Err(Errno::AGAIN),
             result => return result,
         }
     }

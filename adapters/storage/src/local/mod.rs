@@ -1,6 +1,7 @@
 //! [`Local`]: a local directory as a [`Storage`].
 
 mod append;
+mod beneath;
 mod directory;
 mod edit;
 mod failure;
@@ -33,11 +34,12 @@ use self::upload::Request;
 use crate::storage::{Handle, Opening, Storage};
 
 /// Which symbolic links are followed. None ever leads out of the directory, not even in a race
-/// with somebody who moves things about: the kernel sees to it at each lookup.
+/// with somebody who moves things about: each lookup sees to it (see [`LocalOptions::kernel_jail`]
+/// for who does that).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
     /// The directory is their root, as after `chroot`: an absolute link begins there, and `..`
-    /// at the top stays there.
+    /// at the top stays there. Without the kernel's help this is [`Links::Beneath`].
     #[default]
     Root,
     /// Those that stay within the directory; an absolute link does not.
@@ -56,15 +58,22 @@ pub struct LocalOptions {
     pub umask: u16,
     /// For how long an abandoned upload is kept; zero keeps none.
     pub retention: Duration,
+    /// Whether the kernel keeps each lookup below the directory, which it does in one call of
+    /// `openat2` (Linux has it since 5.6). Where it is missing or forbidden, and everywhere if this
+    /// is false, the library `cap-std` does that: name by name, so more slowly and with a
+    /// descriptor for each name meanwhile, but as safely. [`Links::Root`] then is
+    /// [`Links::Beneath`], and the methods whose name ends in `_now` have no answer.
+    pub kernel_jail: bool,
 }
 
 impl Default for LocalOptions {
-    /// Links as after `chroot`, a umask of 022, a day.
+    /// Links as after `chroot`, a umask of 022, a day, and lookups by the kernel.
     fn default() -> Self {
         Self {
             links: Links::default(),
             umask: 0o022,
             retention: Duration::from_secs(24 * 60 * 60),
+            kernel_jail: true,
         }
     }
 }
@@ -95,11 +104,10 @@ impl Local {
     /// account that sees some of the same files.
     ///
     /// # Errors
-    /// If `root` is not a directory that can be entered, and [`io::ErrorKind::Unsupported`] where
-    /// the kernel has no `openat2` (before Linux 5.6).
+    /// If `root` is not a directory that can be entered.
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
         let tree = Tree {
-            jail: Jail::open(root, options.links)?,
+            jail: Jail::open(root, &options)?,
             account: partial::account_name(account),
             options,
         };
@@ -210,7 +218,14 @@ impl Tree {
     /// The account's partials in the directory of a spot.
     fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
         let retention = self.options.retention;
-        Drawer::open(&spot.directory, &self.account, retention, lookup).map_err(failure)
+        let drawer = Drawer::open(
+            self.jail.resolver(),
+            &spot.directory,
+            &self.account,
+            retention,
+            lookup,
+        );
+        drawer.map_err(failure)
     }
 
     /// The account's partial of the file at a spot.

@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::jail::{ENTER, LIST, LOOK_AT_LINK, Lookup, READ, open_below};
+use super::jail::{ENTER, LIST, LOOK_AT_LINK, Lookup, READ, Resolver, open_at};
 use super::lock::Locked;
 use super::metadata::{fnv, identity, is_file, look, look_at, version};
 use super::names::Names;
@@ -53,6 +53,7 @@ pub(super) fn patch_of(version: &str) -> String {
 
 /// The partials of one account in one directory.
 pub(super) struct Drawer {
+    resolver: Resolver,
     directory: OwnedFd,
     retention: Duration,
 }
@@ -73,18 +74,19 @@ impl Partial {
 impl Drawer {
     /// Those of the account in the directory; `None` if there is none, as is mostly so.
     pub(super) fn open(
+        resolver: Resolver,
         directory: impl AsFd,
         account: &str,
         retention: Duration,
         lookup: Lookup,
     ) -> Result<Option<Self>, Errno> {
         let path = [PARTIALS, b"/", account.as_bytes()].concat();
-        Ok(
-            found(open_below(directory, &path, ENTER, lookup))?.map(|directory| Self {
-                directory,
-                retention,
-            }),
-        )
+        let directory = found(resolver.open_below(directory, &path, ENTER, lookup))?;
+        Ok(directory.map(|directory| Self {
+            resolver,
+            directory,
+            retention,
+        }))
     }
 
     /// The partial of a name under which that file stands.
@@ -98,7 +100,7 @@ impl Drawer {
         let patch = finished.map(|_| patch_of(&whole));
         for base in [Some(whole), patch].into_iter().flatten() {
             let path = [base.as_bytes(), b"/", name].concat();
-            if let Some(file) = found(open_below(&self.directory, &path, LOOK_AT_LINK, lookup))? {
+            if let Some(file) = found(self.open_below(&path, LOOK_AT_LINK, lookup))? {
                 let stat = look(file)?;
                 if is_file(&stat) && !is_older(&stat, self.retention) {
                     return Ok(Some(Partial { stat, base }));
@@ -119,19 +121,24 @@ impl Drawer {
         };
         let path = [partial.base.as_bytes(), b"/", name].concat();
         let flags = READ | OFlags::NOFOLLOW;
-        let file = found(open_below(&self.directory, &path, flags, Lookup::Full))?;
+        let file = found(self.open_below(&path, flags, Lookup::Full))?;
         Ok(file.map(|file| (file, partial.stat.stx_size)))
     }
 
     /// The names that have a partial but may have no file.
     pub(super) fn new_names(&self) -> Result<Option<Names>, Errno> {
-        let names = open_below(&self.directory, NEW.as_bytes(), LIST, Lookup::Full);
+        let names = open_at(&self.directory, NEW.as_bytes(), LIST);
         Ok(found(names)?.map(Names::new))
     }
 
     /// Opens the directory of a base.
     pub(super) fn enter(&self, base: &str) -> Result<OwnedFd, Errno> {
-        open_below(&self.directory, base.as_bytes(), ENTER, Lookup::Full)
+        open_at(&self.directory, base.as_bytes(), ENTER)
+    }
+
+    fn open_below(&self, path: &[u8], flags: OFlags, lookup: Lookup) -> Result<OwnedFd, Errno> {
+        self.resolver
+            .open_below(&self.directory, path, flags, lookup)
     }
 }
 
@@ -156,13 +163,13 @@ pub(super) fn keep(
 }
 
 fn make_directories(directory: impl AsFd, account: &str, base: &str) -> Result<OwnedFd, Errno> {
-    let mut parent = open_below(directory, b".", ENTER, Lookup::Full)?;
+    let mut parent = open_at(directory, b".", ENTER)?;
     for name in [PARTIALS, account.as_bytes(), base.as_bytes()] {
         match mkdirat(&parent, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
-        parent = open_below(&parent, name, ENTER, Lookup::Full)?;
+        parent = open_at(&parent, name, ENTER)?;
     }
     Ok(parent)
 }
@@ -189,16 +196,16 @@ pub(super) struct Cleared {
 /// empty then. What cannot be removed stays.
 pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_>) -> Cleared {
     let mut cleared = Cleared::default();
-    let Ok(partials) = open_below(&directory, PARTIALS, LIST, Lookup::Full) else {
+    let Ok(partials) = open_at(&directory, PARTIALS, LIST) else {
         return cleared;
     };
     for_each_directory(partials, |partials, owner| {
         if account.is_some_and(|account| account.as_bytes() != owner.to_bytes()) {
             return;
         }
-        if let Ok(drawer) = open_below(partials, owner.to_bytes(), LIST, Lookup::Full) {
+        if let Ok(drawer) = open_at(partials, owner.to_bytes(), LIST) {
             for_each_directory(drawer, |drawer, base| {
-                if let Ok(files) = open_below(drawer, base.to_bytes(), LIST, Lookup::Full) {
+                if let Ok(files) = open_at(drawer, base.to_bytes(), LIST) {
                     clear_base(files, which, &mut cleared);
                 }
                 remove_directory(drawer, base);
@@ -253,8 +260,7 @@ pub(super) fn remove_unless_held(
     name: &CStr,
     age: Option<Duration>,
 ) -> Result<bool, Errno> {
-    let flags = READ | OFlags::NOFOLLOW;
-    let file = open_below(&directory, name.to_bytes(), flags, Lookup::Full)?;
+    let file = open_at(&directory, name.to_bytes(), READ)?;
     let file = Locked::new(file)?;
     let stat = look(&file)?;
     // Who held it until now may have moved it.

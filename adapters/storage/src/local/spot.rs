@@ -9,7 +9,7 @@ use rustix::path::Arg;
 use wharf_core::{Failure, Kind, VPath};
 
 use super::failure::failure;
-use super::jail::{ENTER, Jail, LOOK, LOOK_AT_LINK, Lookup, open_below};
+use super::jail::{ENTER, Jail, LOOK, LOOK_AT_LINK, Lookup, Resolver};
 use super::metadata::{kind, look, look_at};
 
 /// The directory in which the partials of its neighbours lie.
@@ -36,6 +36,7 @@ pub(super) struct Spot {
     /// The directory, opened to name things in it.
     pub(super) directory: OwnedFd,
     path: VPath,
+    resolver: Resolver,
 }
 
 impl Spot {
@@ -52,6 +53,7 @@ impl Spot {
         Ok(Self {
             directory,
             path: path.clone(),
+            resolver: jail.resolver(),
         })
     }
 
@@ -67,9 +69,10 @@ impl Spot {
     pub(super) fn look_at_name(&self, lookup: Lookup) -> Result<Option<Statx>, Errno> {
         let found = match lookup {
             Lookup::Full => look_at(&self.directory, self.name()),
-            Lookup::Cached => {
-                open_below(&self.directory, self.name(), LOOK_AT_LINK, lookup).and_then(look)
-            }
+            Lookup::Cached => self
+                .resolver
+                .open_below(&self.directory, self.name(), LOOK_AT_LINK, lookup)
+                .and_then(look),
         };
         match found {
             Ok(stat) => Ok(Some(stat)),

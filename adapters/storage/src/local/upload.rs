@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, fchmod, ftruncate, seek, unlinkat};
+use rustix::fs::{AtFlags, Mode, SeekFrom, fchmod, ftruncate, seek, unlinkat};
 use rustix::io::Errno;
 use wharf_core::{Failure, Opened, Reason, VPath};
 
 use super::Tree;
 use super::append::Append;
 use super::failure::failure;
-use super::jail::{Lookup, READ, WRITE, open_below};
+use super::jail::{Lookup, READ, WRITE, open_at};
 use super::lock::Locked;
 use super::metadata::{identity, look, look_at};
 use super::partial::{Drawer, Partial, Which, base_of, clear, keep, patch_of};
@@ -208,8 +208,7 @@ impl Upload {
         (drawer, partial): (&Drawer, Partial),
     ) -> Result<Self, Failure> {
         let directory = drawer.enter(&partial.base).map_err(failure)?;
-        let flags = WRITE | OFlags::NOFOLLOW;
-        let file = open_below(&directory, spot.name(), flags, Lookup::Full).map_err(failure)?;
+        let file = open_at(&directory, spot.name(), WRITE).map_err(failure)?;
         let file = Locked::new(file).map_err(failure)?;
         let size = look(&file).map_err(failure)?.stx_size;
         // Who held it until now may have moved it or written to it.

@@ -1,10 +1,13 @@
 //! What the tests of [`Local`] share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use tempfile::TempDir;
 use wharf_core::{Failure, Metadata, Mode, Reason, Scope, VPath};
 use wharf_storage::{Directory, Handle, Local, LocalOptions, Opening, Sink, Source, Storage};
@@ -45,9 +48,33 @@ pub const APPEND: Mode = Mode::Append {
 
 pub const READ: Mode = Mode::Read { offset: 0 };
 
+/// Whether these are the tests that run as on a kernel without openat2.
+pub fn without_openat2() -> bool {
+    env!("CARGO_CRATE_NAME") == "without_openat2"
+}
+
+/// The options that a test begins with.
+pub fn options() -> LocalOptions {
+    thread_local!(static DONE: Cell<bool> = const { Cell::new(false) });
+    if without_openat2() && !DONE.replace(true) {
+        forbid_openat2(Errno::NOSYS);
+    }
+    LocalOptions::default()
+}
+
+/// Makes openat2 fail in this thread and in those that it starts.
+pub fn forbid_openat2(error: Errno) {
+    // The same number on every machine: the call is younger than the unified table.
+    let rules = [(437, Vec::new())].into();
+    let error = SeccompAction::Errno(error.raw_os_error().cast_unsigned());
+    let machine = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, machine).unwrap();
+    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
+
 impl Place {
     pub fn new() -> Self {
-        Self::with(LocalOptions::default())
+        Self::with(options())
     }
 
     pub fn with(options: LocalOptions) -> Self {
@@ -58,8 +85,7 @@ impl Place {
 
     /// The storage of another account on the same directory.
     pub fn account(&self, name: &str) -> Local {
-        let options = LocalOptions::default();
-        Local::open(self.directory.path(), name.as_bytes(), options).unwrap()
+        Local::open(self.directory.path(), name.as_bytes(), options()).unwrap()
     }
 
     /// The path in the real file system.

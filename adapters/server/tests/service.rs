@@ -1,0 +1,164 @@
+//! What sessions share: how many there may be, and the word to stop.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use wharf_core::Denied;
+use wharf_server::{Permit, PublicAddress, Service, Settings};
+use wharf_storage::{Account, Accounts, Credentials};
+
+struct Nobody;
+
+impl Accounts for Nobody {
+    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
+        Err(Denied::Credentials)
+    }
+}
+
+fn service(sessions: usize, sessions_per_address: usize) -> Arc<Service> {
+    Service::new(Settings {
+        sessions,
+        sessions_per_address,
+        ..Settings::new(Arc::new(Nobody))
+    })
+}
+
+fn peer(address: &str) -> SocketAddr {
+    SocketAddr::new(address.parse().unwrap(), 4000)
+}
+
+#[test]
+fn no_more_are_admitted_than_may_be_in_total() {
+    let service = service(3, 2);
+    let permits: Vec<Permit> = ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
+        .into_iter()
+        .map(|address| service.admit(peer(address)).unwrap())
+        .collect();
+    assert_eq!(service.sessions(), 3);
+    assert!(service.admit(peer("192.0.2.3")).is_none());
+    assert_eq!(service.sessions(), 3);
+    drop(permits);
+    assert_eq!(service.sessions(), 0);
+    assert!(service.admit(peer("192.0.2.3")).is_some());
+}
+
+#[test]
+fn no_more_are_admitted_than_may_be_from_one_address() {
+    let service = service(100, 2);
+    let first = service.admit(peer("192.0.2.1")).unwrap();
+    assert!(Arc::ptr_eq(first.service(), &service));
+    // The same address as a socket of both families shows it.
+    let _second = service.admit(peer("::ffff:192.0.2.1")).unwrap();
+    assert!(service.admit(peer("192.0.2.1")).is_none());
+    assert!(service.admit(peer("::ffff:192.0.2.1")).is_none());
+    let _other = service.admit(peer("192.0.2.2")).unwrap();
+    drop(first);
+    let _again = service.admit(peer("::ffff:192.0.2.1")).unwrap();
+    assert!(service.admit(peer("192.0.2.1")).is_none());
+    assert_eq!(service.sessions(), 3);
+}
+
+#[test]
+fn a_permit_returns_even_if_its_thread_panics() {
+    let service = service(1, 1);
+    let permit = service.admit(peer("192.0.2.1")).unwrap();
+    let panicked = thread::spawn(move || {
+        let _permit = permit;
+        // Without the noise of a panic.
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(panicked.join().is_err());
+    assert!(service.admit(peer("192.0.2.1")).is_some());
+}
+
+#[test]
+fn many_threads_never_exceed_the_number() {
+    let service = service(3, 3);
+    let present = AtomicUsize::new(0);
+    let admitted = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    if let Some(permit) = service.admit(peer("192.0.2.1")) {
+                        assert!(present.fetch_add(1, Ordering::SeqCst) < 3);
+                        admitted.fetch_add(1, Ordering::SeqCst);
+                        thread::yield_now();
+                        present.fetch_sub(1, Ordering::SeqCst);
+                        drop(permit);
+                    }
+                }
+            });
+        }
+    });
+    assert!(admitted.into_inner() > 0);
+    assert_eq!(service.sessions(), 0);
+}
+
+#[test]
+fn everybody_is_told_once_that_the_server_stops() {
+    let service = service(1, 1);
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = || {
+        let told = Arc::clone(&told);
+        move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    service.on_stop(tell());
+    service.on_stop(tell());
+    assert!(!service.is_stopping());
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    service.stop();
+    assert!(service.is_stopping());
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    service.stop();
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    // Who asks too late is told at once.
+    service.on_stop(tell());
+    assert_eq!(told.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn nobody_is_forgotten_who_asks_while_the_server_stops() {
+    for _ in 0..100 {
+        let service = service(1, 1);
+        let told = Arc::new(AtomicUsize::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| service.stop());
+            let told = Arc::clone(&told);
+            service.on_stop(move || {
+                told.fetch_add(1, Ordering::SeqCst);
+            });
+        });
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn the_public_address_is_looked_up_once() {
+    let with = |public_address| {
+        Service::new(Settings {
+            public_address,
+            ..Settings::new(Arc::new(Nobody))
+        })
+    };
+    let known = |service: &Arc<Service>| service.public_address().ok().unwrap();
+    assert_eq!(known(&with(None)), None);
+    let address: IpAddr = [203, 0, 113, 7].into();
+    let literal = with(Some(PublicAddress::Literal(address)));
+    assert_eq!(known(&literal), Some(address));
+    let host = with(Some(PublicAddress::Host("localhost".into())));
+    let look_up = host.public_address().err().unwrap();
+    let local = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
+    assert_eq!(look_up.wait(), local);
+    assert_eq!(known(&host), local);
+    // A name that ends so never exists (RFC 6761), and then nothing is known.
+    let unknown = with(Some(PublicAddress::Host("wharf.invalid".into())));
+    assert_eq!(unknown.public_address().err().unwrap().wait(), None);
+    assert!(unknown.public_address().is_err());
+}
