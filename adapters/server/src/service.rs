@@ -1,11 +1,15 @@
 //! [`Service`]: what all sessions of a running server share.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use wharf_core::TOO_MANY_CONNECTIONS;
+
+use crate::journal::Journal;
 use crate::lock::lock;
 use crate::ports::PortPool;
 use crate::settings::{PublicAddress, Settings};
@@ -29,6 +33,9 @@ struct Sessions {
 
 /// How long the address of a host name is trusted.
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long after the grace time sessions may take to end.
+const LATE: Duration = Duration::from_secs(5);
 
 impl Service {
     /// A service with these settings, which no server runs yet.
@@ -80,6 +87,29 @@ impl Service {
             service: Arc::clone(self),
             address,
         })
+    }
+
+    /// Counts a new session, or tells the client that there are too many. What does not fit into
+    /// the socket's buffer is not worth waiting for.
+    #[must_use]
+    pub fn admit_or_refuse(
+        self: &Arc<Self>,
+        mut control: &TcpStream,
+        peer: SocketAddr,
+    ) -> Option<Permit> {
+        let permit = self.admit(peer);
+        if permit.is_none() {
+            Journal::refused(peer);
+            let _ = control.write(TOO_MANY_CONNECTIONS);
+        }
+        permit
+    }
+
+    /// How long a server that stops waits for its sessions: the grace time, and a little more for
+    /// what is aborted then.
+    #[must_use]
+    pub fn drain_time(&self) -> Duration {
+        self.settings.grace + LATE
     }
 
     /// How many sessions there are.

@@ -8,6 +8,9 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 
+/// How long to wait before the next try when accepting failed for want of descriptors.
+pub const EXHAUSTED: Duration = Duration::from_millis(100);
+
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// A peer that does not acknowledge for so long is gone.

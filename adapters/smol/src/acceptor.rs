@@ -1,6 +1,6 @@
 //! [`serve`] and [`serve_on`]: accept clients and give each a task.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::sync::Arc;
@@ -11,16 +11,9 @@ use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
-use wharf_core::TOO_MANY_CONNECTIONS;
-use wharf_server::journal::Journal;
 use wharf_server::{Service, sockets};
 
 use crate::session;
-
-/// How long to wait when no descriptor is free for a client.
-const EXHAUSTED: Duration = Duration::from_millis(100);
-/// How long after the grace time sessions may take to end.
-const LATE: Duration = Duration::from_secs(5);
 
 /// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the
 /// sessions have ended, or their grace time has. Runs a thread for each processor.
@@ -76,8 +69,7 @@ pub async fn serve_on(
     for acceptor in accepting {
         acceptor.await?;
     }
-    let patience = service.settings().grace + LATE;
-    or_after(patience, async {
+    or_after(service.drain_time(), async {
         let _ = ended.recv().await;
     })
     .await;
@@ -116,7 +108,7 @@ impl Acceptor {
                 Err(error) if sockets::is_exhausted(&error) => {
                     tracing::warn!(%error, "no client can be accepted for now");
                     // The client still waits: to ask again at once would spin.
-                    or_after(EXHAUSTED, async {
+                    or_after(sockets::EXHAUSTED, async {
                         let _ = self.stop.recv().await;
                     })
                     .await;
@@ -129,10 +121,7 @@ impl Acceptor {
     }
 
     fn start(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(permit) = self.service.admit(peer) else {
-            Journal::refused(peer);
-            // What does not fit into the socket's buffer is not worth waiting for.
-            let _ = (&stream).write(TOO_MANY_CONNECTIONS);
+        let Some(permit) = self.service.admit_or_refuse(&stream, peer) else {
             return;
         };
         let stream = match Async::new_nonblocking(stream) {

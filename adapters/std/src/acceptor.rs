@@ -1,29 +1,19 @@
 //! [`serve`]: accepts clients and gives each a thread.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::Timespec;
-use wharf_core::TOO_MANY_CONNECTIONS;
-use wharf_server::journal::Journal;
 use wharf_server::{Permit, Service, sockets};
 
 use crate::session;
 
 /// A session needs little stack; what is not touched costs nothing.
 const STACK: usize = 256 << 10;
-/// How long to wait when no descriptor is free for a client.
-const EXHAUSTED: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-/// How long after the grace time sessions may take to end.
-const LATE: Duration = Duration::from_secs(5);
 
 /// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the
 /// sessions have ended, or their grace time has.
@@ -62,8 +52,7 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
     }
     drop(listeners);
     drop(running);
-    let until = Instant::now() + service.settings().grace + LATE;
-    let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+    let _ = ended.recv_timeout(service.drain_time());
     Ok(())
 }
 
@@ -76,15 +65,20 @@ fn accept(
 ) {
     while !service.is_stopping() {
         match sockets::accept(listener) {
-            Ok((stream, peer)) => match service.admit(peer) {
-                Some(permit) => start(stream, peer, permit, stop, running),
-                None => refuse(&stream, peer),
-            },
+            Ok((stream, peer)) => {
+                if let Some(permit) = service.admit_or_refuse(&stream, peer) {
+                    start(stream, peer, permit, stop, running);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) if sockets::is_exhausted(&error) => {
                 tracing::warn!(%error, "no client can be accepted for now");
                 // The client still waits: to ask again at once would spin.
-                let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&EXHAUSTED));
+                let pause = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: sockets::EXHAUSTED.subsec_nanos().into(),
+                };
+                let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&pause));
                 return;
             }
             // That client is gone; others wait.
@@ -112,10 +106,4 @@ fn start(
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
     }
-}
-
-/// What does not fit into the socket's buffer is not worth waiting for.
-fn refuse(mut stream: &TcpStream, peer: SocketAddr) {
-    Journal::refused(peer);
-    let _ = stream.write(TOO_MANY_CONNECTIONS);
 }

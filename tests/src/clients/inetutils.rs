@@ -1,6 +1,6 @@
 //! inetutils-ftp, the client of GNU, fed with a script.
 
-use super::{Desk, both, names, noise};
+use super::{Desk, both, names, noise, opening};
 use crate::{Program, cases};
 
 cases! { "clients";
@@ -12,11 +12,6 @@ cases! { "clients";
 
 /// Active, and passive.
 const MODES: [&str; 2] = ["-inv", "-inpv"];
-
-fn opening(address: std::net::SocketAddr) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    format!("open {ip} {port}\nuser user 12345\nbinary\n")
-}
 
 fn inetutils_uploads_and_downloads_in_every_mode(program: &Program) {
     let server = both(program);

@@ -420,3 +420,9 @@ fn tail(path: &Path, offset: u64) -> Vec<u8> {
     file.seek(SeekFrom::Start(offset)).expect("to seek");
     crate::server::rest(file)
 }
+
+/// What a client that is fed with a script says first.
+fn opening(address: std::net::SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    format!("open {ip} {port}\nuser user 12345\nbinary\n")
+}

@@ -1,6 +1,6 @@
 //! tnftp, the client of the BSDs and of macOS, fed with a script.
 
-use super::{Desk, both, names, noise};
+use super::{Desk, both, names, noise, opening};
 use crate::{Program, cases};
 
 cases! { "clients";
@@ -13,11 +13,6 @@ cases! { "clients";
 
 /// Passive, and active.
 const MODES: [&str; 2] = ["-p", "-A"];
-
-fn opening(address: std::net::SocketAddr) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    format!("open {ip} {port}\nuser user 12345\nbinary\n")
-}
 
 fn tnftp_uploads_and_downloads_in_every_mode(program: &Program) {
     let server = both(program);
