@@ -1,7 +1,9 @@
 //! An embedder that does everything at once and well, or badly.
 
 use crate::account::{Denied, Grant};
-use crate::action::{Action, Answer, DataFailure, End, Flow, Mode, Opened, TlsFailure, Transferred};
+use crate::action::{
+    Action, Answer, DataFailure, End, Flow, Mode, Opened, TlsFailure, Transferred,
+};
 use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
 use crate::path::VPath;

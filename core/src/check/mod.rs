@@ -105,6 +105,8 @@ mod machine;
 mod replies;
 mod request;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use codes::codes;

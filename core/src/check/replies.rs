@@ -46,9 +46,14 @@ impl Replies {
     pub(super) fn pop(&mut self) -> Option<Reply> {
         while let Some(end) = self.begun[self.searched..].find_byte(b'\n') {
             let line = &self.begun[self.searched..=self.searched + end];
-            check_line(line, self.searched == 0);
-            let code = &self.begun[..3];
-            let is_last = line.starts_with(code) && line[3] == b' ';
+            let is_first = self.searched == 0;
+            check_line(line);
+            let is_last = line.starts_with(&self.begun[..3]) && line[3] == b' ';
+            assert!(
+                is_first || is_last || line.starts_with(b" "),
+                "I08: looks like a reply: {:?}",
+                line.as_bstr()
+            );
             self.searched += line.len();
             if is_last {
                 let length = core::mem::take(&mut self.searched);
@@ -62,18 +67,20 @@ impl Replies {
     }
 }
 
-/// One line of a reply. Those within a reply of several lines begin with a space, so that no name
-/// in them looks like a reply.
-fn check_line(line: &[u8], first: bool) {
+/// One line of a reply: text, and the first one has a code.
+fn check_line(line: &[u8]) {
     let shown = line.as_bstr();
     let text = line.strip_suffix(b"\r\n");
     assert!(text.is_some(), "I08: no CRLF ends {shown:?}");
     let text = text.unwrap_or_default();
     let is_clean = !text.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
     assert!(is_clean, "I08: a line end within {shown:?}");
-    let has_code = matches!(text, [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..]);
+    let has_code = matches!(
+        text,
+        [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..]
+    );
     assert!(
-        has_code || !first && text.starts_with(b" "),
+        has_code || text.starts_with(b" "),
         "I08: no reply: {shown:?}"
     );
 }

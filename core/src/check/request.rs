@@ -149,7 +149,7 @@ impl Work {
         check_path(session.path());
         match action {
             Action::Login(_) => {
-                    let has_one = !session.password().is_empty() || line.bytes.len() <= 5;
+                let has_one = !session.password().is_empty() || line.bytes.len() <= 5;
                 assert!(has_one, "I22: a login without its password");
             }
             Action::Stat(_) => self.path = Some(session.path().clone()),
@@ -174,7 +174,10 @@ impl Work {
             Action::OpenData(_, route) => self.on_route(*route, standing),
             Action::Transfer(_, plan) => {
                 assert!(self.announced, "I14: bytes move before the 150");
-                assert!(self.opened.is_some() && self.connected, "I32: moves nothing");
+                assert!(
+                    self.opened.is_some() && self.connected,
+                    "I32: moves nothing"
+                );
                 let lists = matches!(plan.flow, Flow::List(_));
                 assert_eq!(plan.wire.text, standing.text && !lists, "I42: not the TYPE");
                 if let Flow::Send { length } = plan.flow {
@@ -183,11 +186,20 @@ impl Work {
                 }
             }
             Action::CloseData(_) => {
-                assert!(!self.open_failed, "I32: a failed Open touches the data connection");
+                assert!(
+                    !self.open_failed,
+                    "I32: a failed Open touches the data connection"
+                );
             }
             Action::Finish(_, verdict) => {
-                assert!(self.opened.is_some(), "I39: finished twice, or never opened");
-                assert!(self.closed || !self.asked_for_data, "I33: finished before closed");
+                assert!(
+                    self.opened.is_some(),
+                    "I39: finished twice, or never opened"
+                );
+                assert!(
+                    self.closed || !self.asked_for_data,
+                    "I33: finished before closed"
+                );
                 self.check_verdict(*verdict, verb, standing);
             }
             _ => {}
@@ -310,19 +322,17 @@ impl Work {
 
     /// A commit has only data that ended well behind it (I40), and whatever is given up has its
     /// reason (I46).
-    fn check_verdict(
-        &self,
-        verdict: Verdict,
-        verb: Option<Verb>,
-        standing: &Standing,
-    ) {
+    fn check_verdict(&self, verdict: Verdict, verb: Option<Verb>, standing: &Standing) {
         let causes = self.causes;
         let end = self.moved.map(|moved| moved.end);
         match verdict {
             Verdict::Commit => {
                 assert_eq!(end, Some(End::Clean), "I40: committed");
                 let uploads = matches!(verb, Some(Verb::Stor | Verb::Appe | Verb::Stou));
-                assert!(!uploads || !self.left, "I40: committed for a client that left");
+                assert!(
+                    !uploads || !self.left,
+                    "I40: committed for a client that left"
+                );
             }
             Verdict::Abandon(reason) => {
                 let founded = match reason {
@@ -355,7 +365,10 @@ impl Work {
     /// The final reply is there. A success must stand on something that was done.
     pub(super) fn check_final(&self, line: &Line, code: u16, standing: &Standing) {
         assert!(self.opened.is_none(), "I39: {code} with something open");
-        assert!(!self.connected, "I33: {code} before the data connection is closed");
+        assert!(
+            !self.connected,
+            "I33: {code} before the data connection is closed"
+        );
         assert!(
             self.closed || !self.asked_for_data,
             "I32: {code} and nothing was closed"
@@ -371,7 +384,11 @@ impl Work {
         } else if needs_work(line, code) {
             let reports = line.verb == Some(Verb::Stat);
             let well = self.done && (!self.failed || reports);
-            assert!(well, "I15: {code} for {:?}, and nothing was done", line.verb);
+            assert!(
+                well,
+                "I15: {code} for {:?}, and nothing was done",
+                line.verb
+            );
         }
     }
 }
@@ -399,10 +416,9 @@ fn needs_work(line: &Line, code: u16) -> bool {
         | Command::Mfmt(..)
         | Command::Mff(..)
         | Command::Avbl(_) => true,
-        Command::Site(site) => matches!(
-            site,
-            Site::Chmod(..) | Site::Utime(..) | Site::Symlink(..)
-        ),
+        Command::Site(site) => {
+            matches!(site, Site::Chmod(..) | Site::Utime(..) | Site::Symlink(..))
+        }
         _ => false,
     }
 }
@@ -442,7 +458,11 @@ fn check_edit<M: Machine>(edit: Edit, standing: &Standing, session: &M) {
     match edit {
         Edit::Rename { .. } => {
             let from = session.rename_from();
-            assert_eq!(Some(from), standing.rename_from.as_ref(), "I37: another name");
+            assert_eq!(
+                Some(from),
+                standing.rename_from.as_ref(),
+                "I37: another name"
+            );
             check_path(from);
         }
         Edit::Symlink => check_path(session.link_target()),
@@ -453,10 +473,13 @@ fn check_edit<M: Machine>(edit: Edit, standing: &Standing, session: &M) {
 /// I27.
 fn check_path(path: &VPath) {
     let bytes = path.as_bytes();
-    assert!(bytes.starts_with(b"/") && bytes.len() <= VPath::MAX, "I27: {path}");
+    assert!(
+        bytes.starts_with(b"/") && bytes.len() <= VPath::MAX,
+        "I27: {path}"
+    );
     let normal = path.is_root()
-        || bytes[1..].split(|byte| *byte == b'/').all(|part| {
-            !matches!(part, b"" | b"." | b"..") && !part.iter().any(|byte| *byte == 0)
-        });
+        || bytes[1..]
+            .split(|byte| *byte == b'/')
+            .all(|part| !matches!(part, b"" | b"." | b"..") && !part.contains(&0));
     assert!(normal, "I27: {path}");
 }

@@ -138,16 +138,29 @@ impl<M: Machine> Checked<M> {
         );
         let in_login = self.queue.iter().any(|line| line.verb == Some(Verb::Pass));
         let has_password = !self.session.password().is_empty();
-        assert!(!has_password || in_login, "I22: the password is still there");
+        assert!(
+            !has_password || in_login,
+            "I22: the password is still there"
+        );
         if self.over {
-            assert_eq!(self.session.deadline(), None, "I17: a deadline after the end");
-            assert!(waiting == 0 && !self.session.wants_input(), "I17: not at an end");
+            assert_eq!(
+                self.session.deadline(),
+                None,
+                "I17: a deadline after the end"
+            );
+            assert!(
+                waiting == 0 && !self.session.wants_input(),
+                "I17: not at an end"
+            );
         }
         let barred = self
             .queue
             .iter()
             .any(|line| matches!(line.verb, Some(Verb::Auth | Verb::Ccc)) && !line.too_long);
-        assert!(!barred || self.gone || !self.session.wants_input(), "I25: no barrier");
+        assert!(
+            !barred || self.gone || !self.session.wants_input(),
+            "I25: no barrier"
+        );
     }
 
     fn look_at_replies(&mut self) {
@@ -164,7 +177,10 @@ impl<M: Machine> Checked<M> {
         while let Some(reply) = self.replies.pop() {
             self.on_reply(&reply);
         }
-        let reports = self.queue.front().is_some_and(|line| line.verb == Some(Verb::Stat));
+        let reports = self
+            .queue
+            .front()
+            .is_some_and(|line| line.verb == Some(Verb::Stat));
         let whole = !self.replies.is_amid_reply() || reports || self.gone;
         assert!(whole, "I08: half a reply");
     }
@@ -188,7 +204,11 @@ impl<M: Machine> Checked<M> {
         if announced && code == 211 {
             // Answered as it came, or in its turn.
             let fresh = self.queue.len().saturating_sub(self.fresh);
-            let status = self.queue.iter().skip(fresh).position(Line::asks_for_status);
+            let status = self
+                .queue
+                .iter()
+                .skip(fresh)
+                .position(Line::asks_for_status);
             let status = status.and_then(|at| self.queue.remove(fresh + at));
             assert!(status.is_some(), "I12: 211 for nothing");
             self.fresh -= 1;
@@ -207,7 +227,10 @@ impl<M: Machine> Checked<M> {
         }
         // A session that gives up on a ticket says so at once.
         let given_up = self.replies.begins_with(b"421 ");
-        assert!(self.out.is_none() || given_up, "I38: {code} while a request is out");
+        assert!(
+            self.out.is_none() || given_up,
+            "I38: {code} while a request is out"
+        );
         let work = core::mem::take(&mut self.work);
         work.check_final(line, code, &self.standing);
         let knew = self.standing.rights.is_some();
@@ -240,9 +263,8 @@ impl<M: Machine> Checked<M> {
         if !reply.bytes.contains_str("Timeout") || !self.queue.is_empty() {
             return;
         }
-        let passed = |since: Instant, limit: Duration| {
-            !limit.is_zero() && self.now.since(since) >= limit
-        };
+        let passed =
+            |since: Instant, limit: Duration| !limit.is_zero() && self.now.since(since) >= limit;
         let founded = passed(self.since, limits.idle)
             || self.standing.rights.is_none() && passed(self.stranger_since, limits.login)
             || self.lines.is_amid_line() && passed(self.line_since, limits.line_time);
@@ -282,13 +304,17 @@ impl<M: Machine> Checked<M> {
     }
 
     fn on_request(&mut self, action: &Action) {
-        assert!(self.out.is_none(), "I38: {action:?} while another request is out");
+        assert!(
+            self.out.is_none(),
+            "I38: {action:?} while another request is out"
+        );
         assert!(!self.farewell, "I18: {action:?} after the last reply");
         let causes = self.causes();
         self.work.remember(causes);
         let nobody = Line::connection();
         let line = self.queue.front().unwrap_or(&nobody);
-        self.work.on_request(action, line, &self.standing, &self.session);
+        self.work
+            .on_request(action, line, &self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.now, 0);
     }
@@ -436,7 +462,12 @@ impl<M: Machine> Machine for Checked<M> {
         let Some(out) = out else {
             let state = |session: &M| {
                 let waiting = session.transmit().len();
-                (waiting, session.deadline(), session.wants_input(), session.path().clone())
+                (
+                    waiting,
+                    session.deadline(),
+                    session.wants_input(),
+                    session.path().clone(),
+                )
             };
             let before = state(&self.session);
             let answer = self.session.handle(now, event);
@@ -449,7 +480,8 @@ impl<M: Machine> Machine for Checked<M> {
         let ready = self.standing.ready;
         let causes = self.causes();
         self.work.remember(causes);
-        self.work.on_outcome(out, &event.outcome, &mut self.standing);
+        self.work
+            .on_outcome(out, &event.outcome, &mut self.standing);
         let answer = self.session.handle(now, event);
         if answer.is_err() {
             // It was given up, or was an answer of another kind.
@@ -475,7 +507,10 @@ impl<M: Machine> Machine for Checked<M> {
     fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
         self.advance(now);
         let taken = self.session.report(now, lines);
-        let reports = self.queue.front().is_some_and(|line| line.verb == Some(Verb::Stat));
+        let reports = self
+            .queue
+            .front()
+            .is_some_and(|line| line.verb == Some(Verb::Stat));
         assert!(taken == 0 || reports, "I19: a report that nobody asked for");
         if taken > 0 {
             self.since = self.now;
