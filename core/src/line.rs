@@ -35,7 +35,7 @@ enum Telnet {
 /// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the next one
 /// follows. A line longer than the limit is cut one byte beyond it, which tells it from the
 /// others, and its tail is never kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,
     /// Where the first line begins.

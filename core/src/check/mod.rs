@@ -111,5 +111,6 @@ mod watch;
 
 pub use codes::codes;
 pub use fulfil::{fulfil, refuse, wind_down};
+pub use crate::session::State;
 pub use machine::Machine;
 pub use watch::Checked;

@@ -39,7 +39,7 @@ const WORTH_DOUBTING: Duration = Duration::from_millis(20);
 const LEAST_DOUBT: Duration = Duration::from_millis(2);
 
 /// A transfer command on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Transfer {
     verb: Verb,
     stage: Stage,
@@ -69,6 +69,17 @@ enum Stage {
 }
 
 impl Transfer {
+    #[cfg(feature = "testing")]
+    pub(super) fn stage(&self) -> &'static str {
+        match self.stage {
+            Stage::Opening => "opening",
+            Stage::Connecting => "connecting",
+            Stage::Moving => "moving",
+            Stage::Closing(_) => "closing",
+            Stage::Finishing(_) => "finishing",
+        }
+    }
+
     pub(super) fn verb(&self) -> Verb {
         self.verb
     }
