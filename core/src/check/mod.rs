@@ -109,8 +109,8 @@ mod standing;
 mod tests;
 mod watch;
 
+pub use crate::session::State;
 pub use codes::codes;
 pub use fulfil::{fulfil, refuse, wind_down};
-pub use crate::session::State;
 pub use machine::Machine;
 pub use watch::Checked;

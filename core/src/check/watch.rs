@@ -316,7 +316,7 @@ impl<M: Machine> Checked<M> {
         self.work
             .on_request(action, line, &self.standing, &self.session);
         self.out = Out::of(action);
-        self.moved = (self.now, 0);
+        self.moved = (self.since, 0);
     }
 
     /// I14 and I32.

@@ -70,12 +70,12 @@ impl Embedder {
             Action::Change(ticket, edit) => {
                 ticket.done(store.change(now, path, session.rename_from(), edit))
             }
-            Action::Open(ticket, mode) => ticket.done(store.open(path, mode).map(
-                |(handle, opened)| {
+            Action::Open(ticket, mode) => {
+                ticket.done(store.open(path, mode).map(|(handle, opened)| {
                     self.handle = Some(handle);
                     opened
-                },
-            )),
+                }))
+            }
             Action::Listen(ticket) => {
                 self.listens = true;
                 ticket.done(Ok(SocketAddr::from(LISTENER)))
@@ -104,7 +104,9 @@ impl Embedder {
                 let count = count.map(|file| Answer::Bytes(to_wire(&file).len() as u64));
                 ticket.done(count.ok_or(Failure::NotFound))
             }
-            Action::Optional(ticket, Optional::Available) => ticket.done(Ok(Answer::Bytes(1 << 30))),
+            Action::Optional(ticket, Optional::Available) => {
+                ticket.done(Ok(Answer::Bytes(1 << 30)))
+            }
             Action::Optional(ticket, _) => ticket.decline(),
             Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
             Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
@@ -122,7 +124,11 @@ impl Embedder {
             }
             (Flow::Send { .. }, Some(Handle::Read(bytes, at))) => {
                 let file = &bytes[*at..];
-                self.download = if plan.wire.text { to_wire(file) } else { file.to_vec() };
+                self.download = if plan.wire.text {
+                    to_wire(file)
+                } else {
+                    file.to_vec()
+                };
                 file.len()
             }
             (Flow::Receive, Some(handle)) => {

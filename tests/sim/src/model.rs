@@ -113,7 +113,11 @@ impl Model {
             }
             "PWD" => told(257, format!("/{}", self.cwd)),
             "CWD" | "CDUP" => {
-                let path = if verb == "CDUP" { self.resolve("..") } else { path };
+                let path = if verb == "CDUP" {
+                    self.resolve("..")
+                } else {
+                    path
+                };
                 match self.is_directory(&path) {
                     true => {
                         self.cwd.clone_from(&path);
@@ -240,7 +244,8 @@ impl Model {
                 // What stands behind the end of a restarted upload stays.
                 let tail = if at > 0 { at + sent.len() } else { old.len() };
                 let tail = old.get(tail..).unwrap_or_default();
-                self.tree.insert(name, Some([&old[..at], &sent, tail].concat()));
+                self.tree
+                    .insert(name, Some([&old[..at], &sent, tail].concat()));
                 Vec::new()
             }
         };
@@ -261,8 +266,7 @@ impl Model {
         }
         let is_directory = self.is_directory(&from);
         let taken = self.is_directory(to) || is_directory && self.stands(to);
-        let allowed = self.stands(&from)
-            && (to == from || !taken && self.is_directory(parent(to)));
+        let allowed = self.stands(&from) && (to == from || !taken && self.is_directory(parent(to)));
         if !allowed || to.is_empty() {
             return codes(&[550]);
         }
@@ -275,14 +279,19 @@ impl Model {
                 .collect();
             for name in moved {
                 let node = self.tree.remove(&name).unwrap_or_default();
-                self.tree.insert(format!("{to}{}", &name[from.len()..]), node);
+                self.tree
+                    .insert(format!("{to}{}", &name[from.len()..]), node);
             }
         }
         codes(&[250])
     }
 
     fn resolve(&self, argument: &str) -> String {
-        let base = if argument.starts_with('/') { "" } else { &self.cwd };
+        let base = if argument.starts_with('/') {
+            ""
+        } else {
+            &self.cwd
+        };
         let mut parts: Vec<&str> = Vec::new();
         for part in base.split('/').chain(argument.split('/')) {
             match part {
@@ -308,7 +317,9 @@ impl Model {
 
     fn below(&self, path: &str) -> impl Iterator<Item = &String> {
         let prefix = format!("{path}/");
-        self.tree.keys().filter(move |name| name.starts_with(&prefix))
+        self.tree
+            .keys()
+            .filter(move |name| name.starts_with(&prefix))
     }
 
     /// The names in a directory, a line for each, so that the client can send them back.
@@ -320,7 +331,9 @@ impl Model {
         };
         let inside = self.tree.keys().filter(|name| parent(name) == path);
         let names = inside.map(|name| name.rsplit('/').next().unwrap_or_default());
-        names.flat_map(|name| format!("{prefix}{name}\r\n").into_bytes()).collect()
+        names
+            .flat_map(|name| format!("{prefix}{name}\r\n").into_bytes())
+            .collect()
     }
 }
 

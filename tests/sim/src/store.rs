@@ -89,8 +89,12 @@ impl Store {
         let first = past.iter().rposition(|(since, _)| *since < from);
         let skipped = first.unwrap_or(0);
         let nothing = first.is_none().then_some(&None);
-        let within = past[skipped..].iter().filter(move |(since, _)| *since <= to);
-        nothing.into_iter().chain(within.map(|(_, version)| version))
+        let within = past[skipped..]
+            .iter()
+            .filter(move |(since, _)| *since <= to);
+        nothing
+            .into_iter()
+            .chain(within.map(|(_, version)| version))
     }
 
     /// The bytes that stand there.
@@ -184,13 +188,7 @@ impl Store {
         }
     }
 
-    fn rename(
-        &mut self,
-        now: u64,
-        from: &VPath,
-        to: &VPath,
-        replace: bool,
-    ) -> Result<(), Failure> {
+    fn rename(&mut self, now: u64, from: &VPath, to: &VPath, replace: bool) -> Result<(), Failure> {
         let node = self.nodes.get(from).cloned().ok_or(Failure::NotFound)?;
         self.check_place(to)?;
         match (&node, self.nodes.get(to)) {
@@ -267,7 +265,9 @@ impl Store {
             }
             Mode::Write { at, replace, .. } => {
                 self.check_upload(path, replace)?;
-                let old = old.filter(|_| at > 0).map_or(Vec::new(), |old| old.to_vec());
+                let old = old
+                    .filter(|_| at > 0)
+                    .map_or(Vec::new(), |old| old.to_vec());
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
                 if at > old.len() {
                     return Err(Failure::PastEnd);
