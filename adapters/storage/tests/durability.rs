@@ -13,7 +13,7 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 use wharf_core::{Edit, Facts, Failure};
-use wharf_storage::{Durability, LocalOptions, Storage};
+use wharf_storage::{Durability, Local, LocalOptions, Storage};
 
 fn place(durability: Durability) -> Place {
     Place::with(LocalOptions {
@@ -136,6 +136,22 @@ fn bytes_that_do_not_reach_the_disk_replace_nothing() {
         .join()
         .unwrap();
     }
+}
+
+#[test]
+fn only_a_partial_of_this_boot_is_continued() {
+    let disk = place(Durability::Disk);
+    disk.fail(write_at(0), "/f", "part").unwrap();
+    let open = |durability| {
+        let options = LocalOptions {
+            durability,
+            ..options()
+        };
+        Local::open(disk.directory.path(), b"alice", options).unwrap()
+    };
+    assert_eq!(size(&open(Durability::Disk), "/f"), Ok(4));
+    // Its name is not the one that lasts.
+    assert_eq!(size(&open(Durability::Os), "/f"), Err(Failure::NotFound));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! [`Durability`]: what a power cut may take.
 
 use std::os::fd::AsFd;
+use std::{fs, io};
 
 use rustix::fs::{OFlags, fsync};
 use rustix::io::{Errno, retry_on_intr};
@@ -9,22 +10,37 @@ use wharf_core::Failure;
 use super::failure::failure;
 use super::jail::{ENTER, LIST};
 
+/// A name for the time since the system has started.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
 /// What a power cut may take of the changes that were answered. The end of the process alone, even
 /// by SIGKILL, takes none of them.
 ///
-/// Partials are not waited for: a power cut may take them, or bring back one that was removed.
+/// Of a change that was not answered nothing is seen afterwards, or all of it. Only an append to a
+/// finished file is made in place: some of its bytes may be there, after a power cut also some
+/// zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// What the system has not yet written, which may be the changes of half a minute.
+    /// What the system has not yet written, which may be the changes of half a minute. On ext4 such
+    /// a file may also come back empty, or with zeros in place of its last bytes or all of them.
     #[default]
     Os,
     /// None: each change waits for the disk, also that to the directory. An upload whose bytes do
     /// not get there is not committed; a change that was made but of which the disk says nothing
     /// fails with [`Failure::Unknown`]. Directories in which something changes must be readable.
+    /// Partials do not wait, so none is continued once the system has started anew.
     Disk,
 }
 
 impl Durability {
+    /// Who owns the partials of an account. What the last boot has left may end in zeros.
+    pub(super) fn owner(self, account: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Os => Ok(account.to_vec()),
+            Self::Disk => Ok([account, &fs::read(BOOT)?].concat()),
+        }
+    }
+
     /// How to open a directory in which something will change: only what can be read can be synced.
     pub(super) fn directory(self) -> OFlags {
         match self {

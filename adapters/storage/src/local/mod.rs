@@ -114,7 +114,7 @@ impl Local {
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
         let tree = Tree {
             jail: Jail::open(root, &options)?,
-            account: partial::account_name(account),
+            account: partial::account_name(&options.durability.owner(account)?),
             options,
         };
         Ok(Self {
