@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -52,6 +53,7 @@ impl Worker {
         };
         while worker.acknowledged() == 0 {
             assert!(worker.child.try_wait().unwrap().is_none(), "it has failed");
+            thread::sleep(Duration::from_millis(1));
         }
         worker
     }
