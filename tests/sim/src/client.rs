@@ -460,7 +460,7 @@ fn blurt(random: &mut Random) -> Vec<u8> {
         5 => b"PASV\r\nRETR /pub/a\r\nABOR\r\nABOR\r\n".to_vec(),
         6 => b"CWD ../../../../etc\r\nRETR ../../etc/passwd\r\nSIZE \0\r\n".to_vec(),
         _ => (0..random.between(1, 60))
-            .map(|_| random.next() as u8)
+            .map(|_| random.number() as u8)
             .collect(),
     }
 }
