@@ -83,6 +83,7 @@ impl Input {
             if let Some(end) = plain.filter(|&at| bytes[at] == b'\n' && at < room)
                 && self.bytes.len() - self.tail + end <= limit
             {
+                self.reserve(end + 1);
                 self.bytes.extend_from_slice(&bytes[..end]);
                 self.end_line();
                 return (end + 1, true);
@@ -107,6 +108,7 @@ impl Input {
             if is_stray(byte) && !self.is_amid_line() {
                 continue;
             }
+            self.reserve(1);
             self.bytes.push(byte);
             room -= 1;
             // A CR that ends the line does not count.
@@ -145,6 +147,17 @@ impl Input {
         data
     }
 
+    /// Makes room without leaving a copy of what may be a password in memory that is given back.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.bytes.len() + more;
+        if needed > self.bytes.capacity() {
+            let mut larger = Vec::with_capacity(needed.next_power_of_two().max(64));
+            larger.extend_from_slice(&self.bytes);
+            wipe_bytes(&mut self.bytes);
+            self.bytes = larger;
+        }
+    }
+
     fn end_line(&mut self) {
         if self.bytes[self.tail..].ends_with(b"\r") {
             self.bytes.pop();
@@ -155,6 +168,7 @@ impl Input {
             Some(Verb::Auth | Verb::Ccc) => self.barrier = true,
             _ => {}
         }
+        self.reserve(1);
         self.bytes.push(b'\n');
         self.tail = self.bytes.len();
     }
@@ -199,8 +213,10 @@ impl Input {
             self.bytes.clear();
             (self.head, self.tail) = (0, 0);
         } else if self.head > self.bytes.len() / 2 {
+            let length = self.bytes.len() - self.head;
             self.bytes.copy_within(self.head.., 0);
-            self.bytes.truncate(self.bytes.len() - self.head);
+            wipe_bytes(&mut self.bytes[length..]);
+            self.bytes.truncate(length);
             self.tail -= self.head;
             self.head = 0;
         }

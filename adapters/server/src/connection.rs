@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::{Action, Endpoints, Instant, Session};
+use zeroize::Zeroize;
 
 use crate::Service;
 use crate::journal::Journal;
@@ -164,7 +165,9 @@ impl<H: Helper> Connection<H> {
             Ok(0) => self.session.receive_eof(now),
             Ok(count) => {
                 let taken = self.session.receive(now, &buffer[..count]);
-                self.left.extend_from_slice(&buffer[taken..count]);
+                self.left = buffer[taken..count].to_vec();
+                // It may hold a password.
+                buffer[..count].zeroize();
             }
             Err(error) if is_passing(&error) => {}
             Err(_) => self.session.lost(now),
@@ -177,10 +180,9 @@ impl<H: Helper> Connection<H> {
             return false;
         }
         let taken = self.session.receive(now, &self.left);
-        self.left.drain(..taken);
-        if self.left.is_empty() {
-            self.left = Vec::new();
-        }
+        let rest = self.left[taken..].to_vec();
+        self.left.zeroize();
+        self.left = rest;
         taken > 0
     }
 
