@@ -12,6 +12,7 @@
 mod client;
 mod clients;
 mod conversations;
+mod faults;
 mod process;
 mod server;
 
@@ -25,8 +26,8 @@ pub use server::{Config, Server};
 #[derive(Clone, Copy)]
 pub struct Case {
     name: &'static str,
-    /// Programs that must be installed, or paths that must be among the
-    /// [packages](clients::packages).
+    /// Programs that must be installed, paths that must be among the
+    /// [packages](clients::packages), or `root`, who alone may break networks and disks.
     needs: &'static [&'static str],
     prove: fn(&Program),
 }
@@ -56,6 +57,7 @@ pub fn run(binary: &'static str) -> ! {
         conversations::cases(),
         clients::cases(),
         process::CASES.to_vec(),
+        faults::cases(),
     ];
     let trials = groups
         .into_iter()
@@ -88,6 +90,9 @@ fn trial(case: Case, binary: &'static str, required: bool) -> Trial {
 }
 
 fn is_installed(program: &str) -> bool {
+    if program == "root" {
+        return rustix::process::geteuid().is_root();
+    }
     if program.contains('/') {
         return clients::packages().join(program).exists();
     }

@@ -102,7 +102,7 @@ impl Acceptor {
     /// Accepts the clients that wait.
     async fn accept(&self, listener: &Async<TcpListener>) {
         while !self.service.is_stopping() {
-            match sockets::accept(listener.get_ref()) {
+            match sockets::accept(listener.get_ref(), self.service.settings().vanished) {
                 Ok((stream, peer)) => self.start(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if sockets::is_exhausted(&error) => {

@@ -64,7 +64,7 @@ fn accept(
     running: &mpsc::Sender<()>,
 ) {
     while !service.is_stopping() {
-        match sockets::accept(listener) {
+        match sockets::accept(listener, service.settings().vanished) {
             Ok((stream, peer)) => {
                 if let Some(permit) = service.admit_or_refuse(&stream, peer) {
                     start(stream, peer, permit, stop, running);
