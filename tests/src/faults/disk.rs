@@ -85,7 +85,16 @@ fn upload_with(server: &Server, serial: usize, length: usize, inject: &str, code
     server.put("f.bin", b"the old file");
     let mut client = server.login();
     let temporary = next_temporary(server, serial);
-    let tracer = Tracer::attach(server, &["-P", &temporary, "-e", inject]);
+    // Calls that name it beside its directory are told by their own name.
+    let of_file = ["-P", &temporary, "-e", inject];
+    let tracer = Tracer::attach(
+        server,
+        if inject.contains("rename") {
+            &of_file[2..]
+        } else {
+            &of_file
+        },
+    );
     fails(&mut client, "STOR f.bin", &pattern(length), codes);
     assert_eq!(tracer.injected(), 1, "{inject}");
     assert_eq!(server.content("f.bin"), b"the old file", "{inject}");
