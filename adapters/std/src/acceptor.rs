@@ -38,9 +38,14 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
             .map(|listener| PollFd::new(listener, PollFlags::IN))
             .collect();
         waits.push(PollFd::new(&stop, PollFlags::IN));
-        match poll(&mut waits, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        match poll(&mut waits, None).map_err(io::Error::from) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if sockets::is_exhausted(&error) => {
+                tracing::warn!(%error, "clients cannot be waited for now");
+                thread::sleep(sockets::EXHAUSTED);
+            }
+            Err(error) => return Err(error),
         }
         let ready: Vec<bool> = waits
             .iter()

@@ -19,7 +19,7 @@ fn transfers_every_byte_through_interrupted_calls(program: &Program) {
     let watch = Watch::begin(&server);
     let content = pattern(8_000_000);
     for calls in [
-        "accept4,poll,ppoll,epoll_wait",
+        "accept4,poll,ppoll,epoll_wait,epoll_pwait,epoll_pwait2",
         "read,recvfrom,pread64",
         "write,sendto,pwrite64",
         "sendfile,splice",
@@ -98,30 +98,36 @@ fn survives_the_failure_of_every_call(program: &Program) {
     let tracer = Tracer::attach(&server, &[]);
     Script::play(&server).expect("a session without failures");
     let calls = count(&tracer.detach());
-    for name in ["accept4", "statx", "sendfile", "renameat2"] {
+    for name in ["accept4", "statx", "sendfile", "renameat"] {
         assert!(
             calls.keys().any(|call| call.starts_with(name)),
             "{name} is not in {calls:?}"
         );
     }
     let every = std::env::var_os(EVERY).is_some();
+    let mut injected = 0;
     for (call, times) in calls {
-        let some = [1, times.div_ceil(2)];
-        for which in 1..=times {
+        // The first one is made by a thread that waits for signals or wakes a session up: there
+        // the kernel has no reason to fail.
+        let first = match call.as_str() {
+            "recvfrom" | "write" => 2,
+            _ => 1,
+        };
+        let some = [first, times.div_ceil(2)];
+        for which in first..=times {
             if every || some.contains(&which) {
-                eprintln!("{call} {which}");
                 let inject = format!("inject={call}:error={}:when={which}", errors(&call));
                 let trace = format!("trace={call}");
                 let tracer = Tracer::attach(&server, &["-e", &trace, "-e", &inject]);
                 // What the session is told is checked; that it breaks off is no surprise.
                 let _ = Script::play(&server);
-                let injected = tracer.injected();
-                eprintln!("{injected} {inject}");
+                injected += tracer.injected();
                 Script::clean(&server);
                 watch.is_at_rest();
             }
         }
     }
+    assert!(injected > 50, "{injected} failures");
     watch.ends_well();
 }
 

@@ -43,32 +43,16 @@ fn leaves_no_torn_file_on_a_full_disk(program: &Program) {
     let home = server.inner_home();
     fs::write(home.join("f.bin"), b"the old file").expect("a file");
     for (name, length) in [("f.bin", 3_000_000), ("new.bin", 8_000_000)] {
+        let old = fs::read(home.join(name)).ok();
         let mut client = server.login();
-        fails(
-            &mut client,
-            &format!("STOR {name}"),
-            &pattern(length),
-            &[452, 552],
-        );
-        // What was kept of it is thrown away.
-        client.send(&format!("DELE {name}"));
-        client.reply();
+        let bytes = pattern(length);
+        fails(&mut client, &format!("STOR {name}"), &bytes, &[452, 552]);
+        assert_eq!(fs::read(home.join(name)).ok(), old, "{name}");
+        // What was kept of it goes with it.
+        client.command(&format!("DELE {name}"), 250);
         client.command("QUIT", 221);
-        if name == "f.bin" {
-            assert_eq!(
-                client_view(&home, name),
-                None,
-                "the old file was deleted with its part"
-            );
-        } else {
-            assert_eq!(client_view(&home, name), None);
-        }
     }
     watch.ends_well();
-}
-
-fn client_view(home: &Path, name: &str) -> Option<Vec<u8>> {
-    fs::read(home.join(name)).ok()
 }
 
 /// The file that the next upload is written to.
@@ -96,7 +80,7 @@ fn upload_with(server: &Server, serial: usize, length: usize, inject: &str, code
         },
     );
     fails(&mut client, "STOR f.bin", &pattern(length), codes);
-    assert_eq!(tracer.injected(), 1, "{inject}");
+    assert!(tracer.injected() > 0, "{inject}");
     assert_eq!(server.content("f.bin"), b"the old file", "{inject}");
     client.command("DELE f.bin", 250);
     client.command("QUIT", 221);
@@ -120,16 +104,15 @@ fn leaves_no_torn_file_beyond_a_quota(program: &Program) {
 fn keeps_the_old_file_when_the_disk_fails(program: &Program) {
     let server = program.serve();
     let watch = Watch::begin(&server);
-    let mut serial = 1;
-    for (length, inject) in [
+    let faults = [
         (500_000, "inject=write:error=EIO:when=1"),
         (500_000, "inject=write:error=EIO:when=4"),
         (5_000_000, "inject=splice:error=EIO:when=2"),
         (500_000, "inject=fchmod:error=EIO:when=1"),
         (500_000, "inject=renameat,renameat2:error=EIO:when=1"),
-    ] {
+    ];
+    for (serial, (length, inject)) in (1..).zip(faults) {
         upload_with(&server, serial, length, inject, &[451]);
-        serial += 1;
     }
     watch.ends_well();
 }

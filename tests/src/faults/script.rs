@@ -30,6 +30,7 @@ impl<'a> Script<'a> {
     /// A reply says what is not so, or none comes in time.
     pub(super) fn play(server: &'a Server) -> io::Result<()> {
         server.put("old.bin", b"the old file");
+        server.put("log.txt", b"the first line");
         let mut script = Self {
             server,
             client: Client::silent(server.address()),
@@ -55,7 +56,7 @@ impl<'a> Script<'a> {
     }
 
     fn act(&mut self) -> io::Result<()> {
-        let long = pattern(2_500_000);
+        let long = pattern(1_500_000);
         let outcomes = [
             self.ask("TYPE I"),
             self.store("long.bin", &long, Way::Passive),
@@ -71,7 +72,7 @@ impl<'a> Script<'a> {
             self.ask("SIZE text.txt"),
             self.ask("MDTM long.bin"),
             self.ask("TYPE I"),
-            self.append("old.bin", b"more"),
+            self.append("log.txt", b"more"),
             self.edit("MKD new", |home| home.join("new").is_dir()),
             self.edit("RNFR long.bin", |_| true),
             self.edit("RNTO new/moved.bin", |home| {

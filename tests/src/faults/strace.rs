@@ -1,7 +1,6 @@
 //! [`Tracer`]: strace on a running server, which has calls of the system fail.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::Server;
+use crate::server::eventually;
 
 /// A server under strace; it is let go when this is dropped.
 pub(super) struct Tracer {
@@ -22,27 +22,25 @@ impl Tracer {
     pub(super) fn attach(server: &Server, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let log = folder.path().join("trace");
-        let mut child = Command::new("strace")
+        let errors = folder.path().join("errors");
+        let child = Command::new("strace")
             .args(["-f", "-p", &server.pid().to_string(), "-o"])
             .arg(&log)
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(fs::File::create(&errors).expect("a file"))
             .spawn()
             .expect("strace starts");
-        // It says so when it has all threads.
-        let mut said = String::new();
-        let errors = child.stderr.take().expect("a pipe");
-        BufReader::new(errors)
-            .read_line(&mut said)
-            .expect("a word of strace");
-        assert!(said.contains("attached"), "{said}");
-        Self {
+        let tracer = Self {
             child,
             log,
             _folder: folder,
-        }
+        };
+        // It says so when it has all threads.
+        let said = || fs::read_to_string(&errors).unwrap_or_default();
+        eventually("strace is attached", || said().contains("attached"));
+        tracer
     }
 
     /// Lets the server go, and returns the calls that were traced.
