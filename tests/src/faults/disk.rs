@@ -177,8 +177,17 @@ impl Mirror {
 
     /// Has it hang as long as what is returned lives.
     fn hang(&self) -> Hanging {
+        let hanging = Hanging(self.pid);
         kill_process(self.pid, Signal::STOP).expect("a signal");
-        Hanging(self.pid)
+        let threads = format!("/proc/{}/task", self.child.id());
+        eventually("all its threads stand still", || {
+            let mut threads = fs::read_dir(&threads).expect("threads").flatten();
+            threads.all(|thread| {
+                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                stat.contains(") T ")
+            })
+        });
+        hanging
     }
 }
 

@@ -25,10 +25,11 @@ use crate::{Case, Server};
 
 pub(crate) fn cases() -> Vec<Case> {
     [
+        // The longest comes first, so that others run beside it.
+        calls::CASES,
         peers::CASES,
         transfers::CASES,
         network::CASES,
-        calls::CASES,
         disk::CASES,
         flood::CASES,
         system::CASES,
