@@ -121,9 +121,9 @@ fn survives_the_failure_of_every_call(program: &Program) {
                 let tracer = Tracer::attach(&server, &["-e", &trace, "-e", &inject]);
                 // What the session is told is checked; that it breaks off is no surprise.
                 let _ = Script::play(&server);
-                injected += tracer.injected();
                 Script::clean(&server);
                 watch.is_at_rest();
+                injected += tracer.injected();
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -14,6 +15,7 @@ use crate::server::eventually;
 pub(super) struct Tracer {
     child: Child,
     log: PathBuf,
+    options: String,
     _folder: TempDir,
 }
 
@@ -35,6 +37,7 @@ impl Tracer {
         let tracer = Self {
             child,
             log,
+            options: options.join(" "),
             _folder: folder,
         };
         // It says so when it has all threads.
@@ -64,6 +67,9 @@ impl Tracer {
 
 impl Drop for Tracer {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- under strace {}", self.options);
+        }
         if let Ok(None) = self.child.try_wait() {
             self.end();
         }
