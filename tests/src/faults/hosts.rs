@@ -70,6 +70,15 @@ impl Network {
     }
 }
 
+impl Drop for Cable {
+    fn drop(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            let _ = line.kill();
+            let _ = line.wait();
+        }
+    }
+}
+
 impl Drop for Network {
     fn drop(&mut self) {
         let _ = self.holder.kill();
@@ -82,10 +91,15 @@ pub(super) const SERVER: &str = "10.99.0.1";
 /// Where clients are.
 pub(super) const CLIENT: &str = "10.99.0.2";
 
+/// What carries packets over a bad line.
+const LINE: &str = include_str!("line.py");
+
 /// The host of a server and that of its clients, with a cable between them.
 pub(super) struct Cable {
     pub(super) server: Network,
     pub(super) client: Network,
+    /// What is between them in place of a cable.
+    line: Option<Child>,
 }
 
 impl Cable {
@@ -95,11 +109,59 @@ impl Cable {
         server.run(&format!(
             "ip link add cable type veth peer name cable netns {there}"
         ));
-        for (host, address) in [(&server, SERVER), (&client, CLIENT)] {
-            host.run(&format!("ip address add {address}/24 dev cable"));
-            host.run("ip link set cable up");
+        let cable = Self {
+            server,
+            client,
+            line: None,
+        };
+        cable.connect(["cable", "cable"]);
+        cable
+    }
+
+    /// A long line on which packets come late, in another order, or never.
+    pub(super) fn bad() -> Self {
+        let (server, client) = (Network::new(), Network::new());
+        let mut line = server.inside(|| {
+            Command::new("python3")
+                .args(["-c", LINE, "42"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("python3 starts")
+        });
+        let mut said = String::new();
+        BufReader::new(line.stdout.as_mut().expect("a pipe"))
+            .read_line(&mut said)
+            .expect("an answer");
+        assert_eq!(said, "ready\n");
+        server.run(&format!("ip link set line1 netns {}", client.holder.id()));
+        let cable = Self {
+            server,
+            client,
+            line: Some(line),
+        };
+        cable.connect(["line0", "line1"]);
+        cable
+    }
+
+    fn connect(&self, [here, there]: [&str; 2]) {
+        let ends = [(&self.server, SERVER, here), (&self.client, CLIENT, there)];
+        for (host, address, device) in ends {
+            host.run(&format!("ip address add {address}/24 dev {device}"));
+            host.run(&format!("ip link set {device} up"));
         }
-        Self { server, client }
+    }
+
+    /// Breaks a bad line; how many packets of how many were lost.
+    pub(super) fn lost(&mut self) -> (u64, u64) {
+        let line = self.line.take().expect("a bad line");
+        let output = line.wait_with_output().expect("the end of the line");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let (lost, all) = said.trim().split_once(' ').expect("two numbers");
+        (
+            lost.parse().expect("a number"),
+            all.parse().expect("a number"),
+        )
     }
 
     /// Starts a server on its host.
