@@ -94,7 +94,7 @@ fn goes_on_when_nobody_reads_its_log(program: &Program) {
 /// More lines than a pipe and the server's own queue hold.
 fn write_much(server: &crate::Server) {
     let mut client = server.login();
-    for _ in 0..60 {
+    for _ in 0..100 {
         client.raw(&b"NOOP\r\n".repeat(100));
         for _ in 0..100 {
             client.expect(200);
