@@ -100,15 +100,18 @@ fn start(
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
+    let stream = Arc::new(stream);
+    let control = Arc::clone(&stream);
     let name = format!("ftp {peer}");
     let spawned = thread::Builder::new()
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&stream, peer, permit.service(), &stop);
-            drop((stream, permit, running));
+            session::run(&control, peer, permit.service(), &stop);
+            drop((control, permit, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
+        Service::refuse(&stream, peer);
     }
 }

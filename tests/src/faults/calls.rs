@@ -6,11 +6,12 @@ use super::Watch;
 use super::script::Script;
 use super::strace::Tracer;
 use crate::conversations::transfer::pattern;
-use crate::{Config, Program, cases};
+use crate::{Client, Config, Program, cases};
 
 cases! { "faults";
     transfers_every_byte_through_interrupted_calls("strace", "root"),
     survives_the_failure_of_every_call("strace", "root"),
+    tells_a_client_for_whom_there_is_no_thread("strace", "root"),
 }
 
 /// R10: each third call is interrupted by a signal that nobody sent.
@@ -130,6 +131,30 @@ fn survives_the_failure_of_every_call(program: &Program) {
         }
     }
     assert!(injected > 50, "{injected} failures");
+    watch.ends_well();
+}
+
+/// R02: of threads there may be a lack too. Without one for its session a client is told to come
+/// later; a login does without one.
+fn tells_a_client_for_whom_there_is_no_thread(program: &Program) {
+    let server = program.serve();
+    let watch = Watch::begin(&server);
+    let options = [
+        "-e",
+        "trace=clone3",
+        "-e",
+        "inject=clone3:error=EAGAIN:when=1",
+    ];
+    let tracer = Tracer::attach(&server, &options);
+    let (code, text) = Client::silent(server.address()).reply();
+    let injected = tracer.injected();
+    let expected = if injected > 0 { 421 } else { 220 };
+    assert_eq!(code, expected, "{text}");
+    let mut client = server.connect();
+    let tracer = Tracer::attach(&server, &options);
+    client.login("user", "12345");
+    assert!(injected + tracer.injected() > 0, "there are threads enough");
+    drop(client);
     watch.ends_well();
 }
 
