@@ -1,6 +1,7 @@
 //! Disks that are full, broken, or do not answer.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ cases! { "faults";
     says_so_when_a_file_cannot_be_read("strace", "root"),
     says_so_when_a_file_ends_too_early("strace", "root"),
     serves_others_while_a_disk_hangs("bindfs", "fusermount3", "root"),
+    answers_in_a_transfer_whose_disk_hangs("bindfs", "fusermount3", "root"),
 }
 
 /// Uploads what cannot be stored: it ends with one of these codes.
@@ -260,5 +262,39 @@ fn serves_others_while_a_disk_hangs(program: &Program) {
         assert!(rest(data) == content, "other bytes");
         client.expect(226);
     }
+    watch.ends_well();
+}
+
+/// R31: the transfer waits, but its session does not.
+fn answers_in_a_transfer_whose_disk_hangs(program: &Program) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = fs::File::create(folder.path().join("f.bin")).expect("a file");
+    let length = 300_000_000;
+    file.set_len(length).expect("a sparse file");
+    let mirror = Mirror::of(folder.path());
+    let home = mirror.place.path().display();
+    let server = program.start(Config::default().table(&format!("[anonymous]\nhome = \"{home}\"")));
+    let watch = Watch::begin(&server);
+    let mut client = server.connect();
+    client.login("anonymous", "x");
+    let mut data = client.data();
+    client.command("RETR f.bin", 150);
+    let hanging = mirror.hang();
+    // What was read before is still sent.
+    let pause = Duration::from_millis(500);
+    data.set_read_timeout(Some(pause)).expect("a timeout");
+    let mut before = Vec::new();
+    assert!(
+        data.read_to_end(&mut before).is_err(),
+        "the disk does not hang"
+    );
+    for _ in 0..3 {
+        client.command("STAT", 211);
+    }
+    drop(hanging);
+    data.set_read_timeout(Some(SOON)).expect("a timeout");
+    assert_eq!((rest(data).len() + before.len()) as u64, length);
+    client.expect(226);
+    drop(client);
     watch.ends_well();
 }

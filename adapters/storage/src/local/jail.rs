@@ -75,6 +75,11 @@ impl Jail {
         })
     }
 
+    /// Whether its disk answers for itself; others may hang for as long as they like.
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
     pub(super) fn resolver(&self) -> Resolver {
         self.resolver
     }

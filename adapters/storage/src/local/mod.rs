@@ -86,6 +86,9 @@ impl Default for LocalOptions {
 ///   to the link itself, so an upload to one takes its place. A link that leads nowhere within the
 ///   directory can be removed, but not written over.
 /// - An upload that replaces a file keeps its permission bits.
+/// - Unless the directory is on a file system that is known to be local, as NFS and FUSE are not,
+///   its calls are not [short](Storage::is_short), and the methods whose name ends in `_now` have
+///   no answer. What is mounted deeper in the tree does not count.
 #[derive(Clone)]
 pub struct Local {
     tree: Arc<Tree>,
@@ -134,7 +137,7 @@ impl Storage for Local {
     }
 
     fn is_short(&self) -> bool {
-        true
+        self.tree.jail.is_local()
     }
 
     fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
