@@ -1,7 +1,8 @@
 //! Disks that are full, broken, or do not answer.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,11 +23,11 @@ cases! { "faults";
     says_so_when_a_file_ends_too_early("strace", "root"),
     serves_others_while_a_disk_hangs("bindfs", "fusermount3", "root"),
     answers_in_a_transfer_whose_disk_hangs("bindfs", "fusermount3", "root"),
+    gives_up_a_transfer_whose_disk_hangs_on("bindfs", "fusermount3", "root"),
 }
 
 /// Uploads what cannot be stored: it ends with one of these codes.
 fn fails(client: &mut Client, line: &str, bytes: &[u8], codes: &[u16]) {
-    use std::io::Write as _;
     let mut data = client.data();
     client.command(line, 150);
     // The server may have given up before all is sent.
@@ -225,7 +226,7 @@ fn serves_others_while_a_disk_hangs(program: &Program) {
     let begun = Instant::now();
     stores_and_fetches(&server);
     let usual = begun.elapsed();
-    let mut clients: Vec<(Client, std::net::TcpStream)> = (0..10)
+    let mut clients: Vec<(Client, TcpStream)> = (0..10)
         .map(|_| {
             let mut client = server.connect();
             client.login("anonymous", "x");
@@ -265,15 +266,20 @@ fn serves_others_while_a_disk_hangs(program: &Program) {
     watch.ends_well();
 }
 
-/// R31: the transfer waits, but its session does not.
-fn answers_in_a_transfer_whose_disk_hangs(program: &Program) {
+/// A download whose disk hangs: what is left of it, when nothing more comes, is given to `act`.
+fn hang_in_a_download(
+    program: &Program,
+    limits: &str,
+    act: impl FnOnce(Client, TcpStream, u64, Hanging),
+) {
     let folder = tempfile::tempdir().expect("a directory");
     let file = fs::File::create(folder.path().join("f.bin")).expect("a file");
     let length = 300_000_000;
     file.set_len(length).expect("a sparse file");
     let mirror = Mirror::of(folder.path());
     let home = mirror.place.path().display();
-    let server = program.start(Config::default().table(&format!("[anonymous]\nhome = \"{home}\"")));
+    let tables = format!("[limits]\n{limits}\n[anonymous]\nhome = \"{home}\"");
+    let server = program.start(Config::default().table(&tables));
     let watch = Watch::begin(&server);
     let mut client = server.connect();
     client.login("anonymous", "x");
@@ -284,17 +290,36 @@ fn answers_in_a_transfer_whose_disk_hangs(program: &Program) {
     let pause = Duration::from_millis(500);
     data.set_read_timeout(Some(pause)).expect("a timeout");
     let mut before = Vec::new();
-    assert!(
-        data.read_to_end(&mut before).is_err(),
-        "the disk does not hang"
-    );
-    for _ in 0..3 {
-        client.command("STAT", 211);
-    }
-    drop(hanging);
-    data.set_read_timeout(Some(SOON)).expect("a timeout");
-    assert_eq!((rest(data).len() + before.len()) as u64, length);
-    client.expect(226);
-    drop(client);
+    let end = data.read_to_end(&mut before);
+    assert!(end.is_err(), "the disk does not hang");
+    act(client, data, length - before.len() as u64, hanging);
     watch.ends_well();
+}
+
+/// R31: the transfer waits, but its session does not.
+fn answers_in_a_transfer_whose_disk_hangs(program: &Program) {
+    hang_in_a_download(program, "", |mut client, data, left, hanging| {
+        for _ in 0..3 {
+            client.command("STAT", 211);
+        }
+        drop(hanging);
+        data.set_read_timeout(Some(SOON)).expect("a timeout");
+        assert_eq!(rest(data).len() as u64, left);
+        client.expect(226);
+    });
+}
+
+/// R31: the limit on stalls, and the half minute that the disk has to give the request back.
+fn gives_up_a_transfer_whose_disk_hangs_on(program: &Program) {
+    hang_in_a_download(
+        program,
+        "stall = \"1s\"",
+        |mut client, _data, _, _hanging| {
+            let patience = Some(Duration::from_secs(60));
+            let stream = client.stream();
+            stream.set_read_timeout(patience).expect("a timeout");
+            client.expect(421);
+            client.expect_end();
+        },
+    );
 }

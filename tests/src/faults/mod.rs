@@ -25,12 +25,12 @@ use crate::{Case, Server};
 
 pub(crate) fn cases() -> Vec<Case> {
     [
-        // The longest comes first, so that others run beside it.
+        // The longest come first, so that others run beside them.
         calls::CASES,
+        disk::CASES,
         peers::CASES,
         transfers::CASES,
         network::CASES,
-        disk::CASES,
         flood::CASES,
         system::CASES,
     ]
