@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::strace::Tracer;
-use super::{SOON, Watch, stores_and_fetches};
+use super::{SOON, Watch, stores_and_fetches, temporary};
 use crate::conversations::transfer::pattern;
 use crate::server::{eventually, rest};
 use crate::{Client, Config, Program, Server, cases};
@@ -58,20 +58,11 @@ fn leaves_no_torn_file_on_a_full_disk(program: &Program) {
     watch.ends_well();
 }
 
-/// The file that the next upload is written to.
-fn next_temporary(server: &Server, serial: usize) -> String {
-    server
-        .home()
-        .join(format!(".wharf-{}-{serial}", server.pid()))
-        .display()
-        .to_string()
-}
-
 /// Has a call on the next upload fail.
 fn upload_with(server: &Server, serial: usize, length: usize, inject: &str, codes: &[u16]) {
     server.put("f.bin", b"the old file");
     let mut client = server.login();
-    let temporary = next_temporary(server, serial);
+    let temporary = temporary(server, serial);
     // Calls that name it beside its directory are told by their own name.
     let of_file = ["-P", &temporary, "-e", inject];
     let tracer = Tracer::attach(

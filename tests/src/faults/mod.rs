@@ -140,6 +140,12 @@ fn temporaries(folder: &Path) -> usize {
         .sum()
 }
 
+/// The file that an upload is written to: the first of a server has the serial number 0.
+fn temporary(server: &Server, serial: usize) -> String {
+    let name = format!(".wharf-{}-{serial}", server.pid());
+    server.home().join(name).display().to_string()
+}
+
 /// KiB of memory that a server has in use.
 fn memory(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
