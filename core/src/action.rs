@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 /// and its neighbours) stay the same in the session until the ticket is answered.
 #[must_use = "a request that is not carried out ends its session"]
 #[derive(Debug)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Action {
     /// Check [`username`](crate::Session::username) and [`password`](crate::Session::password).
     Login(Ticket<Login>),
@@ -186,6 +187,7 @@ pub enum TlsFailure {
 
 /// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
 #[derive(Debug)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct Plan {
     /// The direction, and what the other end is.
     pub flow: Flow,
@@ -195,6 +197,7 @@ pub struct Plan {
 
 /// The direction of a transfer, and what its end within the server is.
 #[derive(Debug)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Flow {
     /// The opened file to the client.
     Send {

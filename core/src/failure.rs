@@ -76,6 +76,16 @@ impl Failure {
         }
     }
 
+    /// What it means to a command that only looks at something: what cannot be is not there, and
+    /// nothing needs room.
+    pub(crate) const fn of_looking(self) -> Self {
+        match self {
+            Self::BadName | Self::BadMove | Self::PastEnd => Self::NotFound,
+            Self::NoSpace | Self::Quota => Self::Io,
+            other => other,
+        }
+    }
+
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::NotFound => "No such file or directory.",

@@ -13,7 +13,8 @@
 //! adapters `wharf-std` and `wharf-smol`, which are thin loops around this crate. It is no
 //! client. TLS is not offered yet: AUTH is answered 502.
 //!
-//! The crate is `no_std` with `alloc`, has no `unsafe` code and no features.
+//! The crate is `no_std` with `alloc` and has no `unsafe` code. Its one feature, `testing`, adds
+//! `check`: a session that watches itself for what must never happen.
 //!
 //! # The loop
 //!
@@ -164,6 +165,8 @@ mod account;
 mod action;
 pub mod address;
 pub mod ascii;
+#[cfg(feature = "testing")]
+pub mod check;
 pub mod command;
 pub mod config;
 mod decimal;

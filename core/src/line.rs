@@ -32,10 +32,10 @@ enum Telnet {
 
 /// Command lines that were received and not yet run.
 ///
-/// Complete lines stand one behind the other, each with its LF; the beginning of the next one
+/// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the next one
 /// follows. A line longer than the limit is cut one byte beyond it, which tells it from the
 /// others, and its tail is never kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,
     /// Where the first line begins.
@@ -146,6 +146,9 @@ impl Input {
     }
 
     fn end_line(&mut self) {
+        if self.bytes[self.tail..].ends_with(b"\r") {
+            self.bytes.pop();
+        }
         match Verb::of_line(&self.bytes[self.tail..]) {
             Some(Verb::Abor) => self.aborts += 1,
             Some(Verb::Quit) => self.quits += 1,
@@ -183,12 +186,7 @@ impl Input {
             Some(Verb::Quit) => self.quits -= 1,
             _ => {}
         }
-        let end = if self.bytes[line.clone()].ends_with(b"\r") {
-            line.end - 1
-        } else {
-            line.end
-        };
-        Some((core::mem::take(&mut self.bytes), line.start..end))
+        Some((core::mem::take(&mut self.bytes), line))
     }
 
     /// Takes the memory back, and wipes the line that was lent if it was a secret.

@@ -52,7 +52,7 @@ pub enum Note {
 /// Notes are few and short-lived; whoever ignores them loses the oldest.
 const KEPT: usize = 16;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Journal(VecDeque<Note>);
 
 impl Journal {

@@ -56,6 +56,12 @@ impl VPath {
         Self(Vec::new())
     }
 
+    /// A path that is none, for tests of what must be caught.
+    #[cfg(test)]
+    pub(crate) fn unchecked(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// What `argument` means to a client whose working directory is `cwd`.
     ///
     /// `..` at the root stays there, repeated slashes are one, and every other byte is literal:

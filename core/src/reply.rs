@@ -15,7 +15,7 @@ pub(crate) const SHORT_REPLY: usize = 512;
 
 /// Replies that the peer has not taken yet. Nothing else writes into it than these methods, so
 /// every line is well-formed: three digits, a space or a dash, text without CR, LF or NUL, CRLF.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
     /// Bytes before this one are written.

@@ -33,6 +33,14 @@ pub struct Ticket<K: Request> {
     kind: PhantomData<fn() -> K>,
 }
 
+/// So that a test can try two futures of one session. The second answer is [`Foreign`].
+#[cfg(feature = "testing")]
+impl<K: Request> Clone for Ticket<K> {
+    fn clone(&self) -> Self {
+        Self::new(self.id)
+    }
+}
+
 impl<K: Request> Ticket<K> {
     pub(crate) const fn new(id: TicketId) -> Self {
         Self {

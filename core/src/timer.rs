@@ -39,7 +39,7 @@ const ALL: [Timer; 9] = [
     Timer::Buffers,
 ];
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Timers([Option<Instant>; ALL.len()]);
 
 impl Timers {

@@ -35,6 +35,22 @@ fn abor_without_a_transfer_lets_go_of_the_data_port() {
 }
 
 #[test]
+fn a_verb_with_a_second_cr_is_no_verb() {
+    passive(
+        "C: STOR f
+         A: open /f write@0 replace
+         C~: ABOR\\r\\r\\n
+         E: Denied
+         S: 550
+         S: 500
+         C: ABOR
+         A: close-data
+         E: ok
+         S: 225 No transfer to abort.",
+    );
+}
+
+#[test]
 fn abor_while_opening() {
     passive(
         "C: STOR f

@@ -4,7 +4,7 @@ mod common;
 
 use common::peer::FAILURES;
 use common::{Scene, logged_in};
-use wharf_core::{Capabilities, Style};
+use wharf_core::{Capabilities, Failure, Style};
 
 #[test]
 fn cwd_goes_where_a_directory_is() {
@@ -101,21 +101,35 @@ fn a_path_that_is_too_long_is_refused_and_never_cut() {
 #[test]
 fn every_failure_of_a_storage_has_its_code() {
     for failure in FAILURES {
-        let (code, text) = (failure.code(), failure);
+        let code = failure.code();
+        // RFC 959 section 5.4: who only looks is never told of names and room.
+        let looked = match code {
+            552 | 452 => 451,
+            553 | 554 => 550,
+            code => code,
+        };
+        let deleted = match failure {
+            Failure::Unsupported => 502,
+            _ => looked,
+        };
+        let made = match failure {
+            Failure::Unsupported => 502,
+            Failure::PastEnd => 451,
+            _ => code,
+        };
         logged_in(&format!(
             "C: CWD d
              A: stat /d
              E: {failure:?}
-             S: {code} {text}
+             S: {looked}
              C: DELE f
              A: delete /f
              E: {failure:?}
-             S: {}",
-            if format!("{failure:?}") == "Unsupported" {
-                502
-            } else {
-                code
-            }
+             S: {deleted}
+             C: MKD d
+             A: mkdir /d
+             E: {failure:?}
+             S: {made}",
         ));
     }
 }

@@ -165,16 +165,27 @@ fn a_failed_open_never_touches_the_data_connection() {
     ];
     for failure in FAILURES {
         for (command, open) in commands {
+            // RFC 959 section 5.4: only an upload is told of names and room.
+            let code = match (command, failure.code()) {
+                ("STOR f" | "APPE f" | "STOU f", code) | ("RETR f", code @ 554) => code,
+                (_, 552 | 452) => 451,
+                (_, 553 | 554) => 550,
+                (_, code) => code,
+            };
+            let reply = if code == failure.code() {
+                format!("{code} {failure}")
+            } else {
+                code.to_string()
+            };
             passive(&format!(
                 "C: {command}
                  A: {open}
                  E: {failure:?}
-                 S: {} {failure}
+                 S: {reply}
                  C: RETR g
                  A: open /g read@0
                  E: opened 5
                  A: accept 127.0.0.1",
-                failure.code(),
             ));
         }
     }

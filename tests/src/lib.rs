@@ -12,6 +12,7 @@
 mod client;
 mod clients;
 mod conversations;
+pub mod differential;
 mod faults;
 mod process;
 mod server;
@@ -55,6 +56,7 @@ pub fn run(binary: &'static str) -> ! {
     let required = std::env::var_os("WHARF_REQUIRE_CLIENTS").is_some();
     let groups = [
         conversations::cases(),
+        differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
         faults::cases(),

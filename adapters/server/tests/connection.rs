@@ -22,7 +22,8 @@ use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::{Helper, Job, Rest, Wait};
 use wharf_server::{Service, Settings};
 use wharf_storage::{
-    Account, Accounts, Credentials, Handle, Local, LocalOptions, Opening, Source, Storage,
+    Account, Accounts, Credentials, Durability, Handle, Local, LocalOptions, Opening, Source,
+    Storage,
 };
 
 /// More than the buffers of two sockets hold.
@@ -132,8 +133,12 @@ struct Place {
 
 impl Place {
     fn new(slow: bool) -> Self {
+        Self::with_options(slow, LocalOptions::default())
+    }
+
+    fn with_options(slow: bool, options: LocalOptions) -> Self {
         let directory = TempDir::new().unwrap();
-        let local = Local::open(directory.path(), b"a", LocalOptions::default()).unwrap();
+        let local = Local::open(directory.path(), b"a", options).unwrap();
         let storage: Arc<dyn Storage> = if slow {
             Arc::new(Slow(local))
         } else {
@@ -331,8 +336,7 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 /// A download, an upload and a listing; says how many jobs they took.
-fn converse<const WAITS: bool>(slow: bool) -> usize {
-    let place = Place::new(slow);
+fn converse<const WAITS: bool>(place: &Place) -> usize {
     let content = bytes(3 << 20);
     place.put(&content);
     let mut client = place.client::<WAITS>();
@@ -364,19 +368,34 @@ fn converse<const WAITS: bool>(slow: bool) -> usize {
 
 #[test]
 fn a_thread_that_may_wait_gives_only_the_login_away() {
-    assert_eq!(converse::<true>(false), 1);
+    assert_eq!(converse::<true>(&Place::new(false)), 1);
 }
 
 #[test]
 fn what_may_take_long_is_given_away() {
     for jobs in [
-        converse::<false>(false),
-        converse::<false>(true),
+        converse::<false>(&Place::new(false)),
+        converse::<false>(&Place::new(true)),
         // A storage that is not short is not waited for in any session's thread.
-        converse::<true>(true),
+        converse::<true>(&Place::new(true)),
     ] {
         assert!(jobs > 3, "{jobs}");
     }
+}
+
+#[test]
+fn a_change_that_waits_for_the_disk_is_given_away() {
+    let options = LocalOptions {
+        durability: Durability::Disk,
+        ..LocalOptions::default()
+    };
+    // The login and the end of the upload.
+    let place = Place::with_options(false, options);
+    assert_eq!(converse::<true>(&place), 2);
+    let mut client = place.client::<true>();
+    client.log_in();
+    client.ask("DELE f", "250");
+    assert_eq!(client.connection.helper().count, 2);
 }
 
 #[test]

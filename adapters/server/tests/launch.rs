@@ -16,7 +16,7 @@ use wharf_server::PublicAddress;
 use wharf_server::cli::Launch;
 use wharf_server::cli::log::Format;
 use wharf_server::cli::password::HashedPassword;
-use wharf_storage::Credentials;
+use wharf_storage::{Credentials, Storage};
 
 const EVERYTHING: &str = r#"
 listen = ["0.0.0.0:2121", "[::]:2121"]
@@ -24,6 +24,7 @@ greeting = "Hello."
 listing = "msdos"
 dot-files = true
 utc-offset = "-03:30"
+durability = "disk"
 [passive]
 ports = "60000-65535"
 address = "203.0.113.7"
@@ -95,6 +96,7 @@ fn nothing_at_all_serves_the_current_directory() {
     let here = std::env::current_dir().unwrap();
     assert_eq!(served(&launch), [(here, None, READ)]);
     assert_eq!(launch.storages.len(), 1);
+    assert!(launch.storages.values().all(Storage::changes_are_short));
     assert_eq!(launch.settings.passive_ports, None);
     assert_eq!(launch.settings.sessions, 512);
     assert_eq!(launch.settings.sessions_per_address, 64);
@@ -126,6 +128,12 @@ fn everything_in_the_file_counts() {
     );
     let swept: Vec<_> = launch.storages.keys().cloned().collect();
     assert_eq!(swept, [place.path("home"), place.path("pub")]);
+    assert!(
+        launch
+            .storages
+            .values()
+            .all(|home| !home.changes_are_short())
+    );
     let settings = &launch.settings;
     assert_eq!(settings.passive_ports, Some(60_000..=65_535));
     let literal = PublicAddress::Literal([203, 0, 113, 7].into());

@@ -16,5 +16,5 @@ mod storage;
 pub use account::{Account, Accounts, Credentials};
 pub use lines::Lines;
 #[cfg(target_os = "linux")]
-pub use local::{Links, Local, LocalOptions};
+pub use local::{Durability, Links, Local, LocalOptions};
 pub use storage::{Directory, Handle, Opening, Sink, Source, Storage};

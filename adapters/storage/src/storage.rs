@@ -19,6 +19,12 @@ pub trait Storage: Send + Sync {
         false
     }
 
+    /// Whether that is also so for [`Storage::change`] and the end of an upload, which may have to
+    /// wait until the disk has it.
+    fn changes_are_short(&self) -> bool {
+        self.is_short()
+    }
+
     /// Looks at a file or directory, following links.
     ///
     /// # Errors

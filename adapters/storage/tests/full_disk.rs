@@ -4,10 +4,9 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
+use common::mount::{Mount, make_ext4};
 use common::*;
 use tempfile::TempDir;
 use wharf_core::{Failure, Reason};
@@ -17,39 +16,13 @@ use wharf_storage::{Local, LocalOptions, Storage};
 /// disk, what the other one has removed.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A small file system, unmounted in the end.
-struct Mount(TempDir);
-
-impl Mount {
-    fn new(arguments: &[&str]) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        let status = mount.args(arguments).arg(directory.path()).status();
-        if !status.is_ok_and(|status| status.success()) {
-            println!("skipped: mount {arguments:?} is not possible here");
-            return None;
-        }
-        Some(Self(directory))
-    }
-
-    fn local(&self) -> Local {
-        Local::open(self.0.path(), b"alice", LocalOptions::default()).unwrap()
-    }
-
-    fn real(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
+fn local(mount: &Mount) -> Local {
+    Local::open(mount.path(), b"alice", LocalOptions::default()).unwrap()
 }
 
 /// Makes the system find room for what was written, or not.
 fn sync(mount: &Mount) -> std::io::Result<()> {
-    fs::File::open(mount.0.path())?.sync_all()
+    fs::File::open(mount.path())?.sync_all()
 }
 
 /// An upload for which the disk has no room, and then no room for anything else either.
@@ -62,7 +35,7 @@ fn fill(mount: &Mount, local: &Local, reason: Option<Reason>) {
         }
     };
     assert_eq!(failure, Failure::NoSpace);
-    let mut others = (0..10_000).map(|number| mount.real(&format!("other-{number}")));
+    let mut others = (0..10_000).map(|number| mount.path().join(format!("other-{number}")));
     let full = others.any(|other| fs::write(other, "x").and_then(|()| sync(mount)).is_err());
     assert!(full);
     match reason {
@@ -77,8 +50,8 @@ fn the_old_file_stands_and_the_partial_is_kept() {
     let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else {
         return;
     };
-    let local = mount.local();
-    fs::write(mount.real("f"), "the old file").unwrap();
+    let local = local(&mount);
+    fs::write(mount.path().join("f"), "the old file").unwrap();
     for reason in [None, Some(Reason::Storage(Failure::NoSpace))] {
         fill(&mount, &local, reason);
         assert_eq!(read(&local, "/f").unwrap(), "the old file");
@@ -104,18 +77,13 @@ fn a_disk_without_room_for_a_directory_still_keeps_most_of_it() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let image = TempDir::new().unwrap();
     let image = image.path().join("image");
-    let file = fs::File::create(&image).unwrap();
-    file.set_len(4 << 20).unwrap();
-    let mut make = Command::new("mkfs.ext4");
-    let made = make.args(["-q", "-m", "0"]).arg(&image).status();
-    if !made.is_ok_and(|status| status.success()) {
-        println!("skipped: no mkfs.ext4");
+    if !make_ext4(&image, 4 << 20, &[]) {
         return;
     }
-    let Some(mount) = Mount::new(&["-o", "loop", image.to_str().unwrap()]) else {
+    let Some(mount) = Mount::image(&image) else {
         return;
     };
-    let local = mount.local();
+    let local = local(&mount);
     fill(&mount, &local, None);
     let partial = size(&local, "/f").unwrap();
     assert!(partial > 500_000);

@@ -6,6 +6,8 @@
 )]
 
 mod common;
+#[path = "durability.rs"]
+mod durability;
 #[path = "edits.rs"]
 mod edits;
 #[path = "jail.rs"]

@@ -132,7 +132,7 @@ pub(crate) const VERBS: [(Verb, Access, &str); 52] = [
     (Verb::Appe, LoggedIn, "APPE <SP> file"),
     (Verb::Auth, Always, "AUTH <SP> mechanism"),
     (Verb::Avbl, LoggedIn, "AVBL [<SP> directory]"),
-    (Verb::Ccc, LoggedIn, "CCC"),
+    (Verb::Ccc, Always, "CCC"),
     (Verb::Cdup, LoggedIn, "CDUP"),
     (Verb::Clnt, Always, "CLNT <SP> name"),
     (Verb::Csid, Always, "CSID <SP> facts"),
@@ -185,10 +185,9 @@ pub(crate) const VERBS: [(Verb, Access, &str); 52] = [
 ];
 
 impl Verb {
-    /// The verb of a line, with or without its CR, in any case; `None` if there is no such verb.
+    /// The verb of a line without its end, in any case; `None` if there is no such verb.
     #[must_use]
     pub fn of_line(line: &[u8]) -> Option<Self> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         Self::parse(line.split(|&byte| byte == b' ').next()?)
     }
 

@@ -5,6 +5,7 @@ use crate::ticket::{Event, Foreign, Outcome, Request, Ticket, TicketId};
 
 /// Hands out tickets, one at a time, and knows which one is out.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub(super) struct Desk {
     serial: u32,
     out: Option<Out>,

@@ -165,6 +165,9 @@ impl Session {
             // This very text is what some clients look for.
             (Err(Failure::Exists), Verb::Mkd) => self.done(550, "Directory already exists"),
             (Err(Failure::Unsupported), _) => self.refuse_verb(),
+            (Err(failure), Verb::Dele | Verb::Rmd) => self.refuse(failure.of_looking()),
+            // There is no offset that it could mean.
+            (Err(Failure::PastEnd), _) => self.refuse(Failure::Io),
             (Err(failure), _) => self.refuse(failure),
             (Ok(()), Verb::Dele) => self.done(250, "Deleted."),
             (Ok(()), Verb::Rmd) => self.done(250, "Directory removed."),

@@ -7,6 +7,8 @@ mod files;
 mod login;
 mod navigation;
 mod run;
+#[cfg(feature = "testing")]
+mod state;
 mod time;
 mod transfer;
 
@@ -33,6 +35,8 @@ use crate::timer::{Timer, Timers};
 use data::Data;
 use desk::Desk;
 use run::{Job, Work};
+#[cfg(feature = "testing")]
+pub use state::State;
 
 /// The two ends of the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub struct Endpoints {
 /// The protocol of one control connection: bytes and outcomes in, bytes and actions out.
 ///
 /// The [crate page](crate) shows the loop that drives it, and the contract.
+#[cfg_attr(feature = "testing", derive(Clone))]
 pub struct Session {
     config: Arc<Config>,
     ends: Endpoints,
@@ -98,7 +103,7 @@ enum Login {
 }
 
 /// What a login starts with, and REIN and USER go back to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Settings {
     representation: Type,
     data: Data,

@@ -53,7 +53,7 @@ impl Session {
         }
         let facts = match outcome {
             Ok(facts) => facts,
-            Err(failure) => return self.refuse(failure),
+            Err(failure) => return self.refuse(failure.of_looking()),
         };
         match look {
             Look::Enter if facts.kind.is_directory() => {
@@ -122,7 +122,7 @@ impl Session {
             Ok(Answer::Bytes(number)) => self.number_reply(number),
             Err(Failure::TooLarge) => self.done(550, "Too large to count in TYPE A; use TYPE I."),
             Err(Failure::Unsupported) => self.done(550, "Not available in TYPE A; use TYPE I."),
-            Err(failure) => self.refuse(failure),
+            Err(failure) => self.refuse(failure.of_looking()),
         }
     }
 
@@ -213,7 +213,7 @@ impl Session {
 
     pub(super) fn on_reported(&mut self, code: u16, begun: bool, outcome: Result<(), Failure>) {
         match (outcome, begun) {
-            (Err(failure), false) => self.refuse(failure),
+            (Err(failure), false) => self.refuse(failure.of_looking()),
             (Err(_), true) => self.done(code, "End, incomplete."),
             (Ok(()), true) => self.done(code, "End."),
             (Ok(()), false) => {

@@ -17,7 +17,7 @@ use crate::ticket::{Outcome, Request, Ticket};
 use crate::timer::Timer;
 
 /// What the session is doing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Work {
     /// No command runs; the next line may.
     Idle,
@@ -45,7 +45,7 @@ pub(super) enum Penalty {
 }
 
 /// A command that waits for a ticket, and what it wants to do with the outcome.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Job {
     /// PASS.
     Login,
@@ -81,7 +81,7 @@ pub(super) enum After {
 }
 
 /// What a Stat was for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Look {
     /// CWD, CDUP.
     Enter,

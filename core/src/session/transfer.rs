@@ -39,7 +39,7 @@ const WORTH_DOUBTING: Duration = Duration::from_millis(20);
 const LEAST_DOUBT: Duration = Duration::from_millis(2);
 
 /// A transfer command on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Transfer {
     verb: Verb,
     stage: Stage,
@@ -69,6 +69,17 @@ enum Stage {
 }
 
 impl Transfer {
+    #[cfg(feature = "testing")]
+    pub(super) fn stage(&self) -> &'static str {
+        match self.stage {
+            Stage::Opening => "opening",
+            Stage::Connecting => "connecting",
+            Stage::Moving => "moving",
+            Stage::Closing(_) => "closing",
+            Stage::Finishing(_) => "finishing",
+        }
+    }
+
     pub(super) fn verb(&self) -> Verb {
         self.verb
     }
@@ -102,6 +113,15 @@ impl Transfer {
             Stage::Closing(_) | Stage::Finishing(_) => return,
         };
         self.stop.get_or_insert(reason);
+    }
+
+    /// What a failure of the storage means to this command.
+    fn failure(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::PastEnd if self.verb == Verb::Retr => failure,
+            _ if self.is_upload() => failure,
+            _ => failure.of_looking(),
+        }
     }
 
     fn is_upload(&self) -> bool {
@@ -279,7 +299,7 @@ impl Session {
                 self.path.pop();
                 self.open(transfer, Mode::List(Scope::Entries));
             }
-            (Err(failure), None) => self.refuse(failure),
+            (Err(failure), None) => self.refuse(transfer.failure(failure)),
         }
     }
 
@@ -347,6 +367,7 @@ impl Session {
                 return self.conclude(&transfer, Verdict::Abandon(reason), Ok(()));
             }
             (Err(failure), None) => {
+                let failure = transfer.failure(failure);
                 self.note_transfer(&transfer, failure.code(), Some(Reason::Storage(failure)));
                 return self.refuse(failure);
             }
@@ -477,6 +498,7 @@ impl Session {
 
     /// The final reply.
     fn conclude(&mut self, transfer: &Transfer, verdict: Verdict, outcome: Result<(), Failure>) {
+        let outcome = outcome.map_err(|failure| transfer.failure(failure));
         let (code, text) = match (verdict, outcome) {
             (Verdict::Commit, Ok(())) if self.is_short_of_allo(transfer) => {
                 (226, "Transfer complete, with fewer bytes than ALLO said.")
@@ -492,10 +514,10 @@ impl Session {
                 Reason::Stalled => (426, "No data moved for too long."),
                 Reason::Shutdown => (426, "Server is shutting down."),
                 Reason::Refused => (554, Failure::PastEnd.text()),
-                Reason::Storage(failure @ (Failure::NoSpace | Failure::Quota)) => {
-                    (failure.code(), failure.text())
-                }
-                Reason::Storage(failure) => (451, failure.text()),
+                Reason::Storage(failure) => match transfer.failure(failure) {
+                    full @ (Failure::NoSpace | Failure::Quota) => (full.code(), full.text()),
+                    failure => (451, failure.text()),
+                },
             },
         };
         let abandoned = match (verdict, outcome) {

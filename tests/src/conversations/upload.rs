@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use super::transfer::pattern;
 use crate::client::reset;
-use crate::{Client, Program, cases};
+use crate::{Client, Config, Program, cases};
 
 cases! { "upload";
     is_visible_only_when_it_is_whole,
@@ -18,6 +18,7 @@ cases! { "upload";
     does_not_mix_two_uploads,
     leaves_nothing_of_an_append_that_broke,
     refuses_to_replace_without_the_right,
+    is_refused_when_the_disk_does_not_take_it("strace"),
 }
 
 /// Sends the beginning of an upload and leaves it open.
@@ -184,4 +185,34 @@ fn refuses_to_replace_without_the_right(program: &Program) {
     client.command("RNTO h.bin", 250);
     client.command("DELE h.bin", 550);
     assert_eq!(server.content("f.bin"), b"the old file");
+}
+
+fn is_refused_when_the_disk_does_not_take_it(program: &Program) {
+    let broken = [
+        "strace",
+        "-D",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=fsync:error=EIO",
+    ];
+    for (durability, code) in [("os", 226), ("disk", 451)] {
+        let config = Config::default().top(&format!("durability = \"{durability}\""));
+        let server = program.start(config.through(&broken));
+        server.put("f.bin", b"the old file");
+        let mut client = server.login();
+        drop(begin(&mut client, "STOR f.bin", b"the new file"));
+        client.expect(code);
+        let stands = if code == 226 {
+            "the new file"
+        } else {
+            "the old file"
+        };
+        assert_eq!(server.content("f.bin"), stands.as_bytes());
+        // What was done to a directory cannot be taken back.
+        client.command("MKD d", if code == 226 { 257 } else { 451 });
+        assert!(server.has("d"));
+    }
 }

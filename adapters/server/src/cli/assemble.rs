@@ -79,7 +79,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     };
     let file = source.parse()?;
 
-    let mut homes = Homes::new(file.storage.0.options());
+    let mut storage = file.storage.0.options();
+    set(&mut storage.durability, file.durability.map(|word| word.0));
+    let mut homes = Homes::new(storage);
     let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
     let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
     if homes.served.is_empty() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
-use wharf_storage::{Links, LocalOptions};
+use wharf_storage::{Durability, Links, LocalOptions};
 
 use super::password::HashedPassword;
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
@@ -25,6 +25,7 @@ pub(crate) struct File {
     pub(crate) listing: Option<Value<Style>>,
     pub(crate) dot_files: bool,
     pub(crate) utc_offset: Option<Value<Offset>>,
+    pub(crate) durability: Option<Value<Durability>>,
     pub(crate) passive: Table<Passive>,
     pub(crate) limits: Table<Bounds>,
     pub(crate) storage: Table<Storage>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use wharf_core::{Rights, Style};
-use wharf_storage::Links;
+use wharf_storage::{Durability, Links};
 
 use crate::settings::PublicAddress;
 
@@ -202,6 +202,18 @@ impl Word for Links {
             "root" => Some(Self::Root),
             "beneath" => Some(Self::Beneath),
             "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+impl Word for Durability {
+    const EXPECTED: &'static str = "\"os\" or \"disk\"";
+
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "os" => Some(Self::Os),
+            "disk" => Some(Self::Disk),
             _ => None,
         }
     }

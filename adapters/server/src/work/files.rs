@@ -52,6 +52,7 @@ impl<H: Helper> Work<H> {
 
     pub(super) fn stat(&mut self, ticket: Ticket<Stat>, session: &Session) -> Option<Event> {
         self.ask(
+            self.may_wait(),
             ticket,
             session,
             |storage, path| storage.stat_now(path),
@@ -67,6 +68,7 @@ impl<H: Helper> Work<H> {
         edit: Edit,
     ) -> Option<Event> {
         self.ask(
+            self.may_wait_for_change(),
             ticket,
             session,
             |_, _| None,
@@ -82,6 +84,7 @@ impl<H: Helper> Work<H> {
         mode: Mode,
     ) -> Option<Event> {
         self.ask(
+            self.may_wait(),
             ticket,
             session,
             move |storage, path| storage.open_now(mode, path),
@@ -100,6 +103,7 @@ impl<H: Helper> Work<H> {
         request: Optional,
     ) -> Option<Event> {
         self.ask(
+            self.may_wait(),
             ticket,
             session,
             |_, _| None,
@@ -116,6 +120,7 @@ impl<H: Helper> Work<H> {
     /// Asks the storage: at once if it can tell without waiting, else here or in another thread.
     fn ask<K, T, A>(
         &mut self,
+        here: bool,
         ticket: Ticket<K>,
         session: &Session,
         at_once: impl FnOnce(&dyn Storage, &VPath) -> Option<Result<T, Failure>>,
@@ -130,7 +135,7 @@ impl<H: Helper> Work<H> {
         let Some(storage) = self.storage.clone() else {
             return Some(ticket.done(Err(Failure::Denied)));
         };
-        let outcome = if self.may_wait() {
+        let outcome = if here {
             job(&*storage, session.path(), session.rename_from())
         } else if let Some(outcome) = at_once(&*storage, session.path()) {
             outcome
@@ -148,7 +153,7 @@ impl<H: Helper> Work<H> {
     pub(super) fn finish(&mut self, ticket: Ticket<Finish>, verdict: Verdict) -> Option<Event> {
         let opened = std::mem::take(&mut self.opened);
         // To close what was read takes no time; to keep what was written may.
-        let here = self.may_wait() || !opened.is_upload();
+        let here = self.may_wait_for_change() || !opened.is_upload();
         let finish = move || match opened {
             Opened::Nothing => Ok(()),
             Opened::Handle(handle) => pump::finish(handle, verdict),

@@ -288,6 +288,15 @@ impl<H: Helper> Work<H> {
                 .is_none_or(|storage| storage.is_short())
     }
 
+    /// Whether a change to the storage may be waited for in this thread.
+    fn may_wait_for_change(&self) -> bool {
+        H::WAITS_FOR_DISK
+            && self
+                .storage
+                .as_ref()
+                .is_none_or(|storage| storage.changes_are_short())
+    }
+
     /// The request in hand shall come back.
     fn cancel(&mut self) -> Option<Event> {
         self.cancelled = true;

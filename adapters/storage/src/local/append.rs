@@ -68,6 +68,7 @@ impl Sink for Append {
         if !self.is_current()? {
             return Err(Failure::Busy);
         }
+        self.tree.options.durability.flush(&self.file)?;
         self.start = None;
         clear(&self.spot.directory, None, Which::Of(self.spot.name()));
         Ok(())

@@ -27,14 +27,13 @@ pub(super) fn change(
 ) -> Result<(), Failure> {
     match edit {
         Edit::Delete => delete(tree, &existing(tree, path)?),
-        Edit::RemoveDirectory => remove_directory(&existing(tree, path)?),
+        Edit::RemoveDirectory => remove_directory(tree, &existing(tree, path)?),
         Edit::MakeDirectory { umask } => {
             let spot = new(tree, path)?;
             let mode = 0o777 & !umask.unwrap_or(tree.options.umask);
             let mode = Mode::from_raw_mode(mode.into());
             mkdirat(&spot.directory, spot.name(), mode).map_err(failure)?;
-            forget(&spot);
-            Ok(())
+            changed(tree, &spot)
         }
         Edit::Rename { replace } => {
             let from = existing(tree, other)?;
@@ -43,9 +42,8 @@ pub(super) fn change(
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
             rename(old, new, replace).map_err(rename_failure)?;
-            forget(&from);
-            forget(&to);
-            Ok(())
+            // The new name first: better two than none.
+            changed(tree, &to).and(changed(tree, &from))
         }
         Edit::Set(facts) => set(tree, path, facts),
         Edit::Symlink => {
@@ -55,8 +53,7 @@ pub(super) fn change(
             }
             let text = relative(&path.parent(), other);
             symlinkat(text, &spot.directory, spot.name()).map_err(failure)?;
-            forget(&spot);
-            Ok(())
+            changed(tree, &spot)
         }
     }
 }
@@ -66,7 +63,7 @@ fn existing(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if !is_visible(path) {
         return Err(Failure::NotFound);
     }
-    Spot::find(&tree.jail, path, Lookup::Full)
+    Spot::find_to_change(tree, path)
 }
 
 /// Where a path stands that may come to be.
@@ -77,20 +74,18 @@ fn new(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if path.is_root() {
         return Err(Failure::Exists);
     }
-    Spot::find(&tree.jail, path, Lookup::Full)
+    Spot::find_to_change(tree, path)
 }
 
-/// Drops the partials of a file that has changed.
-fn forget(spot: &Spot) {
+/// Drops the partials of a file that has changed, and waits for the disk.
+fn changed(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     clear(&spot.directory, None, Which::Of(spot.name()));
+    tree.options.durability.settle(&spot.directory)
 }
 
 fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     match unlinkat(&spot.directory, spot.name(), AtFlags::empty()) {
-        Ok(()) => {
-            forget(spot);
-            Ok(())
-        }
+        Ok(()) => changed(tree, spot),
         // The account may see a partial there.
         Err(Errno::NOENT) => {
             let which = Which::Of(spot.name());
@@ -105,14 +100,14 @@ fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     }
 }
 
-fn remove_directory(spot: &Spot) -> Result<(), Failure> {
+fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
-    match remove() {
-        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(spot)
-            .and_then(|()| remove())
-            .map_err(failure),
-        result => result.map_err(failure),
-    }
+    let removed = match remove() {
+        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(spot).and_then(|()| remove()),
+        result => result,
+    };
+    removed.map_err(failure)?;
+    tree.options.durability.settle(&spot.directory)
 }
 
 /// Empties a directory in which a client sees nothing.
@@ -168,7 +163,7 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
         };
         futimens(&file, &times).map_err(failure)?;
     }
-    Ok(())
+    tree.options.durability.settle(&file)
 }
 
 /// The text of a link in the directory `from` to `to`. It is relative, so that it leads to the

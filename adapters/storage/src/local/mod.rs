@@ -3,6 +3,7 @@
 mod append;
 mod beneath;
 mod directory;
+mod durability;
 mod edit;
 mod failure;
 mod jail;
@@ -25,6 +26,7 @@ use rustix::fs::{Statx, fstatvfs};
 use wharf_core::{Capabilities, Edit, Failure, Kind, Metadata, Mode, Opened, VPath};
 
 use self::directory::Entries;
+pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, LOOK, Lookup};
 use self::metadata::{kind, look, metadata, modified};
@@ -58,6 +60,8 @@ pub struct LocalOptions {
     pub umask: u16,
     /// For how long an abandoned upload is kept; zero keeps none.
     pub retention: Duration,
+    /// What a power cut may take of the changes that were answered.
+    pub durability: Durability,
     /// Whether the kernel keeps each lookup below the directory, which it does in one call of
     /// `openat2` (Linux has it since 5.6). Where it is missing or forbidden, and everywhere if this
     /// is false, the library `cap-std` does that: name by name, so more slowly and with a
@@ -67,12 +71,14 @@ pub struct LocalOptions {
 }
 
 impl Default for LocalOptions {
-    /// Links as after `chroot`, a umask of 022, a day, and lookups by the kernel.
+    /// Links as after `chroot`, a umask of 022, a day, no wait for the disk, and lookups by the
+    /// kernel.
     fn default() -> Self {
         Self {
             links: Links::default(),
             umask: 0o022,
             retention: Duration::from_secs(24 * 60 * 60),
+            durability: Durability::default(),
             kernel_jail: true,
         }
     }
@@ -111,7 +117,7 @@ impl Local {
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
         let tree = Tree {
             jail: Jail::open(root, &options)?,
-            account: partial::account_name(account),
+            account: partial::account_name(&options.durability.owner(account)?),
             options,
         };
         Ok(Self {
@@ -138,6 +144,10 @@ impl Storage for Local {
 
     fn is_short(&self) -> bool {
         self.tree.jail.is_local()
+    }
+
+    fn changes_are_short(&self) -> bool {
+        self.tree.options.durability == Durability::Os
     }
 
     fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {

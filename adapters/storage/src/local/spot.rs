@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::{BStr, ByteSlice};
-use rustix::fs::{AtFlags, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, OFlags, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use wharf_core::{Failure, Kind, VPath};
 
+use super::Tree;
 use super::failure::failure;
 use super::jail::{ENTER, Jail, LOOK, LOOK_AT_LINK, Lookup, Resolver};
 use super::metadata::{kind, look, look_at};
@@ -42,13 +43,23 @@ pub(super) struct Spot {
 impl Spot {
     /// Where `path` stands. The root stands nowhere: it cannot be changed.
     pub(super) fn find(jail: &Jail, path: &VPath, lookup: Lookup) -> Result<Self, Failure> {
+        Self::open(jail, path, ENTER, lookup)
+    }
+
+    /// Where `path` stands, to change what is there.
+    pub(super) fn find_to_change(tree: &Tree, path: &VPath) -> Result<Self, Failure> {
+        let flags = tree.options.durability.directory();
+        Self::open(&tree.jail, path, flags, Lookup::Full)
+    }
+
+    fn open(jail: &Jail, path: &VPath, flags: OFlags, lookup: Lookup) -> Result<Self, Failure> {
         if path.is_root() {
             return Err(Failure::Denied);
         }
         let relative = path.relative();
         let parent = relative.rfind_byte(b'/').unwrap_or(0);
         let directory = jail
-            .find(BStr::new(&relative[..parent]), ENTER, lookup)
+            .find(BStr::new(&relative[..parent]), flags, lookup)
             .map_err(failure)?;
         Ok(Self {
             directory,

@@ -118,7 +118,7 @@ fn find_spot(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if !is_visible(path) {
         return Err(Failure::BadName);
     }
-    Spot::find(&tree.jail, path, Lookup::Full)
+    Spot::find_to_change(tree, path)
 }
 
 /// Opens the finished file at a spot, which must still be that version, and says how long it is.
@@ -250,8 +250,8 @@ impl Upload {
         }
     }
 
-    /// Gives the file its name.
-    fn publish(&self) -> Result<(), Errno> {
+    /// Makes the file what it shall be under its name.
+    fn complete(&self) -> Result<(), Errno> {
         if let Some((old, size)) = &self.old {
             let end = look(&self.file)?.stx_size;
             copy(old, &self.file, end, *size).inspect_err(|_| {
@@ -260,7 +260,11 @@ impl Upload {
         }
         let finished = self.spot.look(&self.tree.jail, Lookup::Full)?;
         let mode = finished.map_or(self.mode, |stat| stat.stx_mode & 0o777);
-        fchmod(&self.file, Mode::from_raw_mode(mode.into()))?;
+        fchmod(&self.file, Mode::from_raw_mode(mode.into()))
+    }
+
+    /// Gives the file its name.
+    fn publish(&self) -> Result<(), Errno> {
         let from = self.stands_at().ok_or(Errno::NOENT)?;
         let to = (&self.spot.directory, self.spot.name());
         rename(from, to, self.replace)
@@ -322,17 +326,22 @@ impl Sink for Upload {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), Failure> {
-        let outcome = self.publish();
-        match outcome {
-            Ok(()) => {
-                self.place = Place::Settled;
-                clear(&self.spot.directory, None, Which::Of(self.spot.name()));
-            }
+        let durability = self.tree.options.durability;
+        self.complete().map_err(failure)?;
+        // If that fails, a second try would say nothing of these bytes: nobody shall continue them.
+        durability
+            .flush(&self.file)
+            .inspect_err(|_| self.remove())?;
+        self.publish().map_err(|error| {
             // The client may never replace that file, so it shall not see another length for it.
-            Err(Errno::EXIST) => self.remove(),
-            Err(_) => {}
-        }
-        outcome.map_err(failure)
+            if error == Errno::EXIST {
+                self.remove();
+            }
+            failure(error)
+        })?;
+        self.place = Place::Settled;
+        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        durability.settle(&self.spot.directory)
     }
 
     fn abandon(mut self: Box<Self>, reason: Reason) {

@@ -1,6 +1,8 @@
 //! What the tests of [`Local`] share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, missing_docs)]
 
+pub mod mount;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;

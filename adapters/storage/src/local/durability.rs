@@ -1,0 +1,72 @@
+//! [`Durability`]: what a power cut may take.
+
+use std::os::fd::AsFd;
+use std::{fs, io};
+
+use rustix::fs::{OFlags, fsync};
+use rustix::io::{Errno, retry_on_intr};
+use wharf_core::Failure;
+
+use super::failure::failure;
+use super::jail::{ENTER, LIST};
+
+/// A name for the time since the system has started.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What a power cut may take of the changes that were answered. The end of the process alone, even
+/// by SIGKILL, takes none of them.
+///
+/// Of a change that was not answered nothing is seen afterwards, or all of it. Only an append to a
+/// finished file is made in place: some of its bytes may be there, after a power cut also some
+/// zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What the system has not yet written, which may be the changes of half a minute. On ext4 such
+    /// a file may also come back empty, or with zeros in place of its last bytes or all of them.
+    #[default]
+    Os,
+    /// None: each change waits for the disk, also that to the directory. An upload whose bytes do
+    /// not get there is not committed; a change that was made but of which the disk says nothing
+    /// fails with [`Failure::Unknown`]. Directories in which something changes must be readable.
+    /// Partials do not wait, so none is continued once the system has started anew.
+    Disk,
+}
+
+impl Durability {
+    /// Who owns the partials of an account. What the last boot has left may end in zeros.
+    pub(super) fn owner(self, account: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Os => Ok(account.to_vec()),
+            Self::Disk => Ok([account, &fs::read(BOOT)?].concat()),
+        }
+    }
+
+    /// How to open a directory in which something will change: only what can be read can be synced.
+    pub(super) fn directory(self) -> OFlags {
+        match self {
+            Self::Os => ENTER,
+            Self::Disk => LIST,
+        }
+    }
+
+    /// Waits until the bytes of a file are on the disk, before anybody relies on them.
+    pub(super) fn flush(self, file: impl AsFd) -> Result<(), Failure> {
+        self.sync(file).map_err(|error| match failure(error) {
+            // Where bytes get their room only now.
+            full @ (Failure::NoSpace | Failure::Quota) => full,
+            _ => Failure::Io,
+        })
+    }
+
+    /// Waits until a change that was made to a file or directory is on the disk.
+    pub(super) fn settle(self, changed: impl AsFd) -> Result<(), Failure> {
+        self.sync(changed).map_err(|_| Failure::Unknown)
+    }
+
+    fn sync(self, file: impl AsFd) -> Result<(), Errno> {
+        match self {
+            Self::Os => Ok(()),
+            Self::Disk => retry_on_intr(|| fsync(&file)),
+        }
+    }
+}

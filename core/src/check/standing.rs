@@ -1,0 +1,144 @@
+//! Who the client is and what it has set, as far as its replies told it.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bstr::ByteSlice;
+
+use super::lines::Line;
+use super::replies::Reply;
+use super::request::Work;
+use crate::account::Rights;
+use crate::address;
+use crate::command::{Command, Epsv, Type, Verb};
+use crate::path::VPath;
+
+/// What stands ready for the next data connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ready {
+    #[default]
+    Nothing,
+    Passive,
+    Active(SocketAddr),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    /// What the account may do, if the client is logged in.
+    pub(super) rights: Option<Rights>,
+    cwd: Option<VPath>,
+    /// TYPE A.
+    pub(super) text: bool,
+    /// REST, for the next transfer.
+    pub(super) restart: u64,
+    /// RNFR, for RNTO.
+    pub(super) rename_from: Option<VPath>,
+    /// EPSV ALL was given.
+    pub(super) epsv_only: bool,
+    pub(super) ready: Ready,
+    /// Logins that were refused.
+    tries: u32,
+    /// How the first of them was answered.
+    refusal: Vec<u8>,
+}
+
+impl Standing {
+    /// A command got its final reply.
+    pub(super) fn on_reply(&mut self, line: &Line, reply: &Reply, work: &Work, most_tries: u32) {
+        let verb = line.verb;
+        let knows = self.rights.is_some();
+        match (verb, reply.code) {
+            (Some(Verb::User), 331) | (Some(Verb::Rein), 220) => self.forget(),
+            (Some(Verb::Pass), 230) => {
+                self.forget();
+                self.rights = work.grant.as_ref().map(|grant| grant.rights);
+                self.cwd = work.grant.as_ref().map(|grant| grant.start.clone());
+                self.text = true;
+                self.tries = 0;
+            }
+            (Some(Verb::Pass), 530) => self.on_refusal(reply, most_tries),
+            (Some(Verb::Rnfr), 350) => self.rename_from.clone_from(&work.path),
+            (Some(Verb::Cwd | Verb::Cdup), 250) => self.cwd.clone_from(&work.path),
+            (Some(Verb::Pwd), 257) => check_quoted(reply, self.cwd.as_ref()),
+            (Some(Verb::Mkd), 257) => check_quoted(reply, work.path.as_ref()),
+            (Some(Verb::Rnfr), _) if knows && line.command().is_some() => self.rename_from = None,
+            (Some(Verb::Rnto), _) if knows && line.command().is_some() => self.rename_from = None,
+            (Some(Verb::Pasv), 227) => {
+                check_pasv(reply, work.listening);
+                self.ready = Ready::Passive;
+            }
+            (Some(Verb::Epsv), 229) => {
+                let port = work.listening.map_or(0, |address| address.port());
+                let told = reply.between(b'(', b')');
+                let told = told.trim_with(|c| c == '|').to_str().unwrap_or_default();
+                assert_eq!(told.parse(), Ok(port), "I31: another port listens");
+                self.ready = Ready::Passive;
+            }
+            (Some(Verb::Pasv | Verb::Epsv), 425) => self.ready = Ready::Nothing,
+            (Some(Verb::Abor), 225) => self.ready = Ready::Nothing,
+            _ => self.on_setting(line, reply.code),
+        }
+        if knows && transfers(verb) && line.command().is_some() {
+            self.restart = 0;
+        }
+    }
+
+    /// A parameter of transfers was set.
+    fn on_setting(&mut self, line: &Line, code: u16) {
+        match (line.command(), code) {
+            (Some(Command::Type(kind)), 200) => self.text = kind == Type::Ascii,
+            (Some(Command::Rest(offset)), 350) => self.restart = offset,
+            (Some(Command::Epsv(Epsv::All)), 200) => self.epsv_only = true,
+            (Some(Command::Port(to)), 200) => self.on_port(to.into()),
+            (Some(Command::Eprt(to)), 200) => self.on_port(to),
+            _ => {}
+        }
+    }
+
+    fn on_port(&mut self, to: SocketAddr) {
+        assert!(!self.epsv_only, "I34: PORT after EPSV ALL");
+        let to = SocketAddr::new(address::canonical(to.ip()), to.port());
+        self.ready = Ready::Active(to);
+    }
+
+    /// I26: nothing of a login outlives it.
+    fn forget(&mut self) {
+        *self = Self {
+            tries: self.tries,
+            refusal: core::mem::take(&mut self.refusal),
+            ..Self::default()
+        };
+    }
+
+    fn on_refusal(&mut self, reply: &Reply, most: u32) {
+        self.forget();
+        self.tries += 1;
+        assert!(self.tries < most, "I23: {} refused logins", self.tries);
+        if self.refusal.is_empty() {
+            self.refusal.clone_from(&reply.bytes);
+        }
+        assert_eq!(self.refusal, reply.bytes, "I23: refused in other words");
+    }
+}
+
+pub(super) fn transfers(verb: Option<Verb>) -> bool {
+    use Verb::{Appe, List, Mlsd, Nlst, Retr, Stor, Stou};
+    matches!(verb, Some(Appe | List | Mlsd | Nlst | Retr | Stor | Stou))
+}
+
+/// I09: between the quotes stands the path, with its quotes doubled.
+fn check_quoted(reply: &Reply, path: Option<&VPath>) {
+    let quoted = reply.between(b'"', b'"');
+    let odd = quoted.replace(b"\"\"", b"").contains(&b'"');
+    let told = quoted.replace(b"\"\"", b"\"");
+    let is_it = path.is_some_and(|path| path.as_bytes() == told.as_bstr());
+    assert!(is_it && !odd, "I09: {:?} is not {path:?}", quoted.as_bstr());
+}
+
+/// I31 for PASV.
+fn check_pasv(reply: &Reply, listening: Option<SocketAddr>) {
+    let told = reply.between(b'(', b')');
+    let listening = listening.map(|at| SocketAddr::new(address::canonical(at.ip()), at.port()));
+    let told = address::parse_port(told).map(SocketAddr::from);
+    assert_eq!(told, listening, "I31: another address listens");
+}

@@ -1,0 +1,530 @@
+//! [`Checked`]: the session, everything that was said to it, and what follows from that.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use bstr::{BStr, ByteSlice};
+
+use super::codes::codes;
+use super::lines::{Line, Lines};
+use super::machine::Machine;
+use super::replies::{Replies, Reply};
+use super::request::{Causes, Out, Work};
+use super::standing::{Standing, transfers};
+use crate::action::Action;
+use crate::command::Verb;
+use crate::config::Config;
+use crate::note::Note;
+use crate::path::VPath;
+use crate::session::{Endpoints, Session};
+use crate::ticket::{Event, Foreign};
+use crate::time::Instant;
+
+/// A [`Session`], or another [`Machine`], under watch: see the [module](super).
+///
+/// Every call may panic; the message begins with the number of the invariant.
+#[derive(Clone, Debug)]
+pub struct Checked<M: Machine = Session> {
+    session: M,
+    config: Arc<Config>,
+    /// The latest time that was told.
+    now: Instant,
+    lines: Lines,
+    /// Lines that were taken and have no final reply. The first one is in hand.
+    queue: VecDeque<Line>,
+    /// How many of them came in this very call.
+    fresh: usize,
+    replies: Replies,
+    /// Bytes of the waiting output that were looked at.
+    seen: usize,
+    standing: Standing,
+    work: Work,
+    out: Option<Out>,
+    /// When the line in hand came.
+    begun: Instant,
+    /// When it, or its last answer, came.
+    since: Instant,
+    /// When a byte of the transfer moved last, and how many had.
+    moved: (Instant, u64),
+    /// When nobody was logged in first.
+    stranger_since: Instant,
+    /// When the line that has begun did so.
+    line_since: Instant,
+    /// An ABOR was taken while the line in hand was.
+    aborted: bool,
+    ended: bool,
+    /// The client left without a QUIT.
+    left: bool,
+    stopping: bool,
+    /// Replies need not reach the client any more.
+    gone: bool,
+    /// The last reply was written.
+    farewell: bool,
+    over: bool,
+}
+
+impl Checked {
+    /// As [`Session::new`].
+    #[must_use]
+    pub fn new(config: &Arc<Config>, ends: Endpoints, now: Instant) -> Self {
+        Self::watch(Session::new(config, ends, now), config, now)
+    }
+}
+
+impl<M: Machine> Checked<M> {
+    /// Watches a machine that was just made, at that time and with that configuration.
+    #[must_use]
+    pub fn watch(session: M, config: &Arc<Config>, now: Instant) -> Self {
+        let mut checked = Self {
+            session,
+            config: Arc::clone(config),
+            now,
+            lines: Lines::default(),
+            queue: VecDeque::from([Line::connection()]),
+            fresh: 0,
+            replies: Replies::default(),
+            seen: 0,
+            standing: Standing::default(),
+            work: Work::default(),
+            out: None,
+            begun: now,
+            since: now,
+            moved: (now, 0),
+            stranger_since: now,
+            line_since: now,
+            aborted: false,
+            ended: false,
+            left: false,
+            stopping: false,
+            gone: false,
+            farewell: false,
+            over: false,
+        };
+        checked.look();
+        checked
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub fn inner(&self) -> &M {
+        &self.session
+    }
+
+    /// Whether a request is out.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// Whether [`Action::Disconnect`] came.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Looks at what the last call changed.
+    fn look(&mut self) {
+        self.look_at_replies();
+        self.fresh = 0;
+        let limits = &self.config.limits;
+        let heap = self.session.heap_size();
+        let most = limits.look_ahead + 2 * limits.line + 2 * limits.output + 12 * VPath::MAX;
+        assert!(heap <= most, "I48: {heap} bytes, {most} are allowed");
+        let waiting = self.session.transmit().len();
+        assert!(
+            waiting <= limits.output + super::replies::MOST,
+            "I35: {waiting} bytes of replies wait"
+        );
+        let in_login = self.queue.iter().any(|line| line.verb == Some(Verb::Pass));
+        let has_password = !self.session.password().is_empty();
+        assert!(
+            !has_password || in_login,
+            "I22: the password is still there"
+        );
+        if self.over {
+            assert_eq!(
+                self.session.deadline(),
+                None,
+                "I17: a deadline after the end"
+            );
+            assert!(
+                waiting == 0 && !self.session.wants_input(),
+                "I17: not at an end"
+            );
+        }
+        let barred = self
+            .queue
+            .iter()
+            .any(|line| matches!(line.verb, Some(Verb::Auth | Verb::Ccc)) && !line.too_long);
+        assert!(
+            !barred || self.gone || !self.session.wants_input(),
+            "I25: no barrier"
+        );
+    }
+
+    fn look_at_replies(&mut self) {
+        let waiting = self.session.transmit();
+        // Replies that vanish were not taken for too long, or nobody is there to take them.
+        if waiting.len() < self.seen {
+            (self.gone, self.left) = (true, true);
+        }
+        let fresh = waiting.get(self.seen..).unwrap_or_default();
+        if !self.gone {
+            self.replies.push(fresh);
+        }
+        self.seen = waiting.len();
+        while let Some(reply) = self.replies.pop() {
+            self.on_reply(&reply);
+        }
+        let reports = self
+            .queue
+            .front()
+            .is_some_and(|line| line.verb == Some(Verb::Stat));
+        let whole = !self.replies.is_amid_reply() || reports || self.gone;
+        assert!(whole, "I08: half a reply");
+    }
+
+    fn on_reply(&mut self, reply: &Reply) {
+        let code = reply.code;
+        assert!(!self.farewell, "I18: {code} after the last reply");
+        if code == 421 {
+            self.farewell = true;
+            self.check_timeout(reply);
+            return;
+        }
+        assert!(!self.queue.is_empty(), "I19: {code} for nothing");
+        let announced = self.work.announced;
+        if code == 150 {
+            let transfers = self.queue.front().is_some_and(|line| transfers(line.verb));
+            assert!(transfers && !announced, "I11: a 150 too many");
+            self.work.announced = true;
+            return;
+        }
+        if announced && code == 211 {
+            // Answered as it came, or in its turn.
+            let fresh = self.queue.len().saturating_sub(self.fresh);
+            let status = self
+                .queue
+                .iter()
+                .skip(fresh)
+                .position(Line::asks_for_status);
+            let status = status.and_then(|at| self.queue.remove(fresh + at));
+            assert!(status.is_some(), "I12: 211 for nothing");
+            self.fresh -= 1;
+            return;
+        }
+        if let Some(line) = self.queue.pop_front() {
+            self.on_final(&line, reply);
+        }
+    }
+
+    fn on_final(&mut self, line: &Line, reply: &Reply) {
+        let code = reply.code;
+        self.check_code(line, code);
+        if line.verb != Some(Verb::Stat) {
+            reply.check_size();
+        }
+        // A session that gives up on a ticket says so at once.
+        let given_up = self.replies.begins_with(b"421 ");
+        assert!(
+            self.out.is_none() || given_up,
+            "I38: {code} while a request is out"
+        );
+        let work = core::mem::take(&mut self.work);
+        work.check_final(line, code, &self.standing);
+        let knew = self.standing.rights.is_some();
+        let most_tries = self.config.limits.login_tries;
+        self.standing.on_reply(line, reply, &work, most_tries);
+        if knew && self.standing.rights.is_none() {
+            self.stranger_since = self.begun;
+        }
+        self.farewell |= line.verb == Some(Verb::Quit) && code == 221;
+        self.aborted = self.queue.iter().any(|line| line.verb == Some(Verb::Abor));
+        (self.begun, self.since) = (self.now, self.now);
+    }
+
+    /// I05 and I13.
+    fn check_code(&self, line: &Line, code: u16) {
+        if line.too_long {
+            assert_eq!(code, 500, "I05: for a line that is too long");
+            return;
+        }
+        let fits = match &line.bytes[..] {
+            b"(connect)" => code == 220,
+            _ => codes(line.verb).contains(&code),
+        };
+        assert!(fits, "I13: {code} for {:?}", line.bytes.as_bstr());
+    }
+
+    /// I46: a client that is told of a timeout was silent for as long as that.
+    fn check_timeout(&self, reply: &Reply) {
+        let limits = &self.config.limits;
+        if !reply.bytes.contains_str("Timeout") || !self.queue.is_empty() {
+            return;
+        }
+        let passed =
+            |since: Instant, limit: Duration| !limit.is_zero() && self.now.since(since) >= limit;
+        let founded = passed(self.since, limits.idle)
+            || self.standing.rights.is_none() && passed(self.stranger_since, limits.login)
+            || self.lines.is_amid_line() && passed(self.line_since, limits.line_time);
+        assert!(founded, "I46: a timeout before its time");
+    }
+
+    fn causes(&self) -> Causes {
+        let limits = &self.config.limits;
+        let waited = self.now.since(self.since);
+        let shortest = [limits.request, limits.connect, limits.finish];
+        let shortest = shortest.into_iter().filter(|limit| !limit.is_zero()).min();
+        Causes {
+            aborted: self.aborted,
+            left: self.left,
+            stopping: self.stopping,
+            stalled: self.now.since(self.moved.0) >= limits.stall,
+            late: shortest.is_some_and(|limit| waited >= limit),
+        }
+    }
+
+    fn on_action(&mut self, action: &Action) {
+        assert!(!self.over, "I17: {action:?} after the end");
+        match action {
+            Action::Cancel(id) => {
+                let causes = self.causes();
+                self.work.remember(causes);
+                let known = matches!(&self.out, Some(out) if out.id == *id && !out.cancelled);
+                assert!(known, "I38: a cancel for nothing");
+                assert!(self.work.has_cause(), "I46: cancelled without a cause");
+                if let Some(out) = &mut self.out {
+                    out.cancelled = true;
+                }
+            }
+            Action::Disconnect => self.on_disconnect(),
+            request => self.on_request(request),
+        }
+    }
+
+    fn on_request(&mut self, action: &Action) {
+        assert!(
+            self.out.is_none(),
+            "I38: {action:?} while another request is out"
+        );
+        assert!(!self.farewell, "I18: {action:?} after the last reply");
+        let causes = self.causes();
+        self.work.remember(causes);
+        let nobody = Line::connection();
+        let line = self.queue.front().unwrap_or(&nobody);
+        self.work
+            .on_request(action, line, &self.standing, &self.session);
+        self.out = Out::of(action);
+        self.moved = (self.since, 0);
+    }
+
+    /// I14 and I32.
+    fn on_disconnect(&mut self) {
+        self.over = true;
+        let gave_up = self.out.is_some() || self.causes().late;
+        assert!(
+            self.work.opened.is_none() || gave_up,
+            "I32: opened and never finished"
+        );
+        let unanswered = self.queue.front().filter(|_| !self.farewell && !self.gone);
+        assert!(
+            unanswered.is_none() || gave_up,
+            "I14: no reply for {unanswered:?}"
+        );
+    }
+
+    /// The time of a call that is about to be made.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}
+
+impl<M: Machine> Machine for Checked<M> {
+    fn wants_input(&self) -> bool {
+        self.session.wants_input()
+    }
+
+    fn transmit(&self) -> &[u8] {
+        self.session.transmit()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.session.deadline()
+    }
+
+    fn path(&self) -> &VPath {
+        self.session.path()
+    }
+
+    fn rename_from(&self) -> &VPath {
+        self.session.rename_from()
+    }
+
+    fn link_target(&self) -> &VPath {
+        self.session.link_target()
+    }
+
+    fn username(&self) -> &BStr {
+        self.session.username()
+    }
+
+    fn password(&self) -> &[u8] {
+        self.session.password()
+    }
+
+    fn heap_size(&self) -> usize {
+        self.session.heap_size()
+    }
+
+    fn receive(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        self.advance(now);
+        let wanted = self.session.wants_input();
+        let taken = self.session.receive(now, bytes);
+        assert!(taken <= bytes.len(), "I17: more is taken than there is");
+        assert!(wanted || taken == 0, "I17: taken and not wanted");
+        let refused = wanted && taken == 0 && !bytes.is_empty();
+        assert!(!refused, "I11: wanted and not taken");
+        let after_end = self.ended || self.gone || self.farewell || self.over;
+        assert!(taken == 0 || !after_end, "I17: taken after the end");
+        for &byte in &bytes[..taken] {
+            if !self.lines.is_amid_line() {
+                self.line_since = self.now;
+            }
+            if let Some(line) = self.lines.take(byte, self.config.limits.line) {
+                if self.queue.is_empty() {
+                    (self.begun, self.since) = (self.now, self.now);
+                }
+                self.aborted |= line.verb == Some(Verb::Abor);
+                self.queue.push_back(line);
+                self.fresh += 1;
+            }
+        }
+        self.look();
+        taken
+    }
+
+    fn receive_eof(&mut self, now: Instant) {
+        self.advance(now);
+        self.ended = true;
+        self.left |= !self.queue.iter().any(|line| line.verb == Some(Verb::Quit));
+        self.session.receive_eof(now);
+        self.look();
+    }
+
+    fn lost(&mut self, now: Instant) {
+        self.advance(now);
+        (self.gone, self.left) = (true, true);
+        self.session.lost(now);
+        self.look();
+    }
+
+    fn shutdown(&mut self, now: Instant, grace: Duration) {
+        self.advance(now);
+        self.stopping = true;
+        self.session.shutdown(now, grace);
+        self.look();
+    }
+
+    fn transmitted(&mut self, now: Instant, count: usize) {
+        self.advance(now);
+        self.session.transmitted(now, count);
+        self.seen -= count.min(self.seen);
+        self.look();
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.advance(now);
+        let causes = self.causes();
+        self.work.remember(causes);
+        self.session.tick(now);
+        let deadline = self.session.deadline();
+        assert!(
+            deadline.is_none_or(|at| at > self.now),
+            "I45: {deadline:?} is over at {:?}",
+            self.now
+        );
+        self.look();
+    }
+
+    fn poll(&mut self) -> Option<Action> {
+        let action = self.session.poll();
+        if let Some(action) = &action {
+            self.on_action(action);
+        }
+        self.look();
+        action
+    }
+
+    fn handle(&mut self, now: Instant, event: Event) -> Result<(), Foreign> {
+        self.advance(now);
+        let out = self.out.filter(|out| out.id == event.id());
+        let Some(out) = out else {
+            let state = |session: &M| {
+                let waiting = session.transmit().len();
+                (
+                    waiting,
+                    session.deadline(),
+                    session.wants_input(),
+                    session.path().clone(),
+                )
+            };
+            let before = state(&self.session);
+            let answer = self.session.handle(now, event);
+            assert_eq!(answer, Err(Foreign), "I38: an answer to nothing is taken");
+            assert_eq!(before, state(&self.session), "I38: it changed something");
+            return answer;
+        };
+        self.out = None;
+        let before = self.work.clone();
+        let ready = self.standing.ready;
+        let causes = self.causes();
+        self.work.remember(causes);
+        self.work
+            .on_outcome(out, &event.outcome, &mut self.standing);
+        let answer = self.session.handle(now, event);
+        if answer.is_err() {
+            // It was given up, or was an answer of another kind.
+            (self.work, self.standing.ready) = (before, ready);
+            let ended = self.farewell || self.over || self.gone;
+            assert!(ended, "I38: an answer that was asked for is refused");
+        } else {
+            self.since = self.now;
+        }
+        self.look();
+        answer
+    }
+
+    fn progress(&mut self, now: Instant, total: u64) {
+        self.advance(now);
+        if self.out.as_ref().is_some_and(|out| out.moves) && total > self.moved.1 {
+            self.moved = (self.now, total);
+        }
+        self.session.progress(now, total);
+        self.look();
+    }
+
+    fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
+        self.advance(now);
+        let taken = self.session.report(now, lines);
+        let reports = self
+            .queue
+            .front()
+            .is_some_and(|line| line.verb == Some(Verb::Stat));
+        assert!(taken == 0 || reports, "I19: a report that nobody asked for");
+        if taken > 0 {
+            self.since = self.now;
+        }
+        self.look();
+        taken
+    }
+
+    fn note(&mut self) -> Option<Note> {
+        let note = self.session.note();
+        if let Some(Note::Command { line, .. }) = &note {
+            let is_pass = Verb::of_line(line) == Some(Verb::Pass);
+            assert!(!is_pass || line == "PASS ****", "I22: a password in a note");
+        }
+        note
+    }
+}

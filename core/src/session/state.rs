@@ -1,0 +1,118 @@
+//! [`State`]: what a session is in the middle of, without the data. With the feature `testing`.
+
+use core::fmt;
+
+use super::run::{After, Job, Look, Work};
+use super::{Data, Login, Session};
+use crate::command::Type;
+
+/// What a session is in the middle of: two sessions of the same state go on alike, but for paths,
+/// numbers and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct State {
+    /// Who the client is.
+    pub login: &'static str,
+    /// What is being done.
+    pub work: &'static str,
+    /// What stands ready for data.
+    pub data: &'static str,
+    /// How the end has begun, if it has.
+    pub end: &'static str,
+    /// The request that is out was asked back.
+    pub cancelled: bool,
+    /// An ABOR has met a transfer.
+    pub aborted: bool,
+    /// Lines wait for their turn.
+    pub queued: bool,
+    /// REST was given.
+    pub restart: bool,
+    /// RNFR was given.
+    pub rename_from: bool,
+    /// TYPE A.
+    pub text: bool,
+    /// EPSV ALL was given.
+    pub epsv_only: bool,
+}
+
+impl fmt::Display for State {
+    /// The words, without the settings of transfers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            login, work, data, ..
+        } = self;
+        write!(f, "{login:8} {work:14} {data:8} {}", self.end)?;
+        if self.cancelled {
+            f.write_str(" cancelled")?;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// The abstract state, for exhaustive tests.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State {
+            login: match self.login {
+                Login::Nobody => "nobody",
+                Login::Named => "named",
+                Login::Account { .. } => "account",
+            },
+            work: self.work.name(),
+            data: match self.settings.data {
+                Data::None => "-",
+                Data::Passive => "passive",
+                Data::Active(_) => "active",
+            },
+            end: match (self.lost, self.ended, self.stopping) {
+                (true, _, _) => "lost",
+                (false, true, true) => "ended+stopping",
+                (false, true, false) => "ended",
+                (false, false, true) => "stopping",
+                (false, false, false) => "-",
+            },
+            cancelled: self.desk.is_cancelled(),
+            aborted: self.aborted,
+            queued: self.input.has_line(),
+            restart: self.settings.restart > 0,
+            rename_from: self.settings.rename_from.is_some(),
+            text: self.settings.representation == Type::Ascii,
+            epsv_only: self.settings.epsv_only,
+        }
+    }
+}
+
+impl Work {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Settling(_) => "settling",
+            Self::Penalty(_) => "penalty",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+            Self::Waiting(job) => match job {
+                Job::Login => "login",
+                Job::Forget(After::User) => "user",
+                Job::Forget(After::Rein) => "rein",
+                Job::Forget(After::Active(_)) => "port",
+                Job::Forget(After::Abor) => "abor",
+                Job::Forget(After::NoAddress) => "pasv-no-address",
+                Job::Look(look) => match look {
+                    Look::Enter => "cwd",
+                    Look::Size => "size",
+                    Look::Modified => "mdtm",
+                    Look::Facts => "mlst",
+                    Look::RenameFrom => "rnfr",
+                    Look::Status => "stat",
+                    Look::List(..) => "list",
+                },
+                Job::Change(_) => "change",
+                Job::Listen(_) => "listen",
+                Job::Transfer(transfer) => transfer.stage(),
+                Job::Count => "count",
+                Job::Report { .. } => "report",
+            },
+        }
+    }
+}

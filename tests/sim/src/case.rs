@@ -1,0 +1,190 @@
+//! [`Case`]: what one run of the simulator is made of, all of it decided by a seed.
+
+use std::fmt;
+
+use crate::random::Random;
+
+/// A kind of thing that goes wrong. Each is off in half of all runs; where it is on, its rate is
+/// drawn anew (swarm testing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Commands and replies arrive in pieces.
+    Pieces,
+    /// Something takes long.
+    Delay,
+    /// A control connection breaks.
+    ControlReset,
+    /// A client is gone without a word.
+    Vanish,
+    /// A client sends no more, but reads on.
+    HalfClose,
+    /// A client takes no replies for a while.
+    Deaf,
+    /// A data connection breaks.
+    DataReset,
+    /// There is no data connection.
+    DataRefused,
+    /// A data connection is never made, and never refused.
+    DataSilent,
+    /// No byte moves on a data connection any more.
+    DataStall,
+    /// The storage fails.
+    StorageFails,
+    /// A file becomes shorter while it is read.
+    ShortRead,
+    /// It is not known whether an upload was kept.
+    UnknownOutcome,
+    /// A request is never answered, or hours later.
+    LostTicket,
+    /// The clock goes back.
+    ClockBack,
+    /// A client gives up what it does.
+    Abort,
+    /// A client sends what no client should.
+    Garbage,
+    /// The server is stopped.
+    Shutdown,
+}
+
+impl Fault {
+    /// All of them, with their names on the command line.
+    pub const ALL: [(Self, &'static str); 18] = [
+        (Self::Pieces, "pieces"),
+        (Self::Delay, "delay"),
+        (Self::ControlReset, "control-reset"),
+        (Self::Vanish, "vanish"),
+        (Self::HalfClose, "half-close"),
+        (Self::Deaf, "deaf"),
+        (Self::DataReset, "data-reset"),
+        (Self::DataRefused, "data-refused"),
+        (Self::DataSilent, "data-silent"),
+        (Self::DataStall, "data-stall"),
+        (Self::StorageFails, "storage-fails"),
+        (Self::ShortRead, "short-read"),
+        (Self::UnknownOutcome, "unknown-outcome"),
+        (Self::LostTicket, "lost-ticket"),
+        (Self::ClockBack, "clock-back"),
+        (Self::Abort, "abort"),
+        (Self::Garbage, "garbage"),
+        (Self::Shutdown, "shutdown"),
+    ];
+}
+
+/// An embedder that lies: the oracles must find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// An upload is said to be kept, and is not.
+    LosesUploads,
+    /// An upload is kept though the session gave it up.
+    KeepsAll,
+    /// A byte of each download is another one.
+    BendsDownloads,
+    /// What is opened is never closed.
+    Leaks,
+    /// A file is said to be longer than it is.
+    Exaggerates,
+}
+
+/// One run: the same case gives the same run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// How many clients there are.
+    pub clients: u64,
+    /// How many commands each of them wants to send, about.
+    pub commands: u64,
+    /// How often each fault happens, in millionths, in the order of [`Fault::ALL`].
+    rates: [u32; Fault::ALL.len()],
+    /// What the embedder does wrong, to test the oracles.
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Case {
+    /// What that seed is the seed of.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let mut random = Random::new(seed).fork("case", 0);
+        let most = random.pick(&[1, 1, 2, 4, 8]);
+        Self {
+            seed,
+            clients: random.between(1, most),
+            commands: random.between(3, 24),
+            rates: std::array::from_fn(|_| {
+                // Off, or from 1 in 10,000 to 1 in 10, every order of magnitude alike.
+                let on = random.below(2) == 1;
+                let magnitude = random.pick(&[100, 1_000, 10_000]);
+                if on {
+                    magnitude * random.between(1, 10) as u32
+                } else {
+                    0
+                }
+            }),
+            sabotage: None,
+        }
+    }
+
+    /// How often that fault happens, in millionths.
+    #[must_use]
+    pub fn rate(&self, fault: Fault) -> u32 {
+        self.rates[fault as usize]
+    }
+
+    /// The same run without that fault.
+    #[must_use]
+    pub fn without(mut self, fault: Fault) -> Self {
+        self.rates[fault as usize] = 0;
+        self
+    }
+
+    /// The same run, from here on without faults.
+    pub(crate) fn calm(&self) -> Self {
+        Self {
+            rates: [0; Fault::ALL.len()],
+            ..*self
+        }
+    }
+
+    /// Simpler cases that may still fail in the same way, the simplest first.
+    #[must_use]
+    pub fn simpler(&self) -> Vec<Self> {
+        let mut simpler = Vec::new();
+        for clients in [1, self.clients / 2, self.clients.saturating_sub(1)] {
+            simpler.push(Self {
+                clients,
+                ..self.clone()
+            });
+        }
+        for commands in [self.commands / 2, self.commands.saturating_sub(1)] {
+            simpler.push(Self {
+                commands,
+                ..self.clone()
+            });
+        }
+        for (fault, _) in Fault::ALL {
+            simpler.push(self.clone().without(fault));
+        }
+        simpler.retain(|case| case != self && case.clients > 0);
+        simpler
+    }
+}
+
+impl fmt::Display for Case {
+    /// The arguments that run it again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drawn = Self::draw(self.seed);
+        write!(f, "--seed {}", self.seed)?;
+        if self.clients != drawn.clients {
+            write!(f, " --clients {}", self.clients)?;
+        }
+        if self.commands != drawn.commands {
+            write!(f, " --commands {}", self.commands)?;
+        }
+        for (fault, name) in Fault::ALL {
+            if self.rate(fault) != drawn.rate(fault) {
+                write!(f, " --without {name}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,466 @@
+//! [`Client`]: what a client wants, what it has sent and what it makes of the answers.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use bstr::{ByteSlice, Finder};
+use wharf_core::VPath;
+
+use crate::embed::to_wire;
+use crate::random::Random;
+use crate::store::{Store, Version, at};
+
+/// Something that a client does.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A command without a transfer.
+    Say(String),
+    /// A command whose reply tells the length of that file.
+    Size(VPath),
+    /// RETR, from that byte on.
+    Fetch(VPath, usize),
+    /// STOR, or APPE, of bytes that nobody else has.
+    Send {
+        append: bool,
+        path: VPath,
+        bytes: Vec<u8>,
+    },
+    /// LIST, NLST or MLSD.
+    List(String),
+    /// Bytes that are no command.
+    Blurt(Vec<u8>),
+    /// The end.
+    Quit,
+}
+
+impl Step {
+    /// Whether nothing else is sent before it is answered.
+    fn is_alone(&self) -> bool {
+        !matches!(self, Self::Say(_) | Self::Size(_))
+    }
+
+    /// The lines of it.
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Say(line) => vec![line.clone()],
+            Self::Size(path) => vec![format!("SIZE {path}")],
+            Self::Fetch(path, 0) => vec!["PASV".into(), format!("RETR {path}")],
+            Self::Fetch(path, offset) => {
+                vec![
+                    "EPSV".into(),
+                    format!("REST {offset}"),
+                    format!("RETR {path}"),
+                ]
+            }
+            Self::Send {
+                append: false,
+                path,
+                ..
+            } => vec!["EPSV".into(), format!("STOR {path}")],
+            Self::Send {
+                append: true, path, ..
+            } => {
+                vec!["PORT 127,0,0,1,200,10".into(), format!("APPE {path}")]
+            }
+            Self::List(line) => vec!["PASV".into(), line.clone()],
+            Self::Blurt(_) => vec![],
+            Self::Quit => vec!["QUIT".into()],
+        }
+    }
+}
+
+/// A line that was sent and has no final reply.
+#[derive(Debug)]
+struct Sent {
+    line: String,
+    since: u64,
+    /// The last line of that step.
+    step: Option<Step>,
+}
+
+/// What became of an upload, as its client knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was told that all is well.
+    Kept,
+    /// It was told that it was not.
+    Refused,
+    /// It was told nothing, or that nobody knows.
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    random: Random,
+    steps: VecDeque<Step>,
+    sent: VecDeque<Sent>,
+    /// What has arrived and is no whole line.
+    heard: Vec<u8>,
+    /// It said something that is no command: what the answers are to is not known any more.
+    pub(crate) babbles: bool,
+    /// TYPE A was chosen.
+    text: bool,
+    /// REST was accepted.
+    restart: usize,
+    /// What arrived on the data connection.
+    pub(crate) download: Vec<u8>,
+    /// Every upload and its fate.
+    pub(crate) uploads: Vec<(VPath, Vec<u8>, Fate)>,
+    /// 221 or 421 was heard.
+    pub(crate) farewell: bool,
+    greeted: bool,
+    /// It sent an ABOR, and nothing behind it before that is answered.
+    aborting: bool,
+    /// Nobody knows whether the upload that runs is kept.
+    pub(crate) unknown: bool,
+}
+
+/// Where all clients meet.
+pub(crate) const SHARED: [&str; 4] = ["/pub/a", "/pub/b", "/pub/c", "/pub/long"];
+
+impl Client {
+    /// A client with a plan: one of six kinds.
+    pub(crate) fn new(mut random: Random, number: u64, commands: u64, garbage: u32) -> Self {
+        let mut steps = VecDeque::new();
+        let kind = random.below(6);
+        let password = if kind == 5 && random.below(4) == 0 {
+            "wrong"
+        } else {
+            PASSWORD
+        };
+        steps.push_back(Step::Say(format!("USER client{number}")));
+        steps.push_back(Step::Say(format!("PASS {password}")));
+        steps.push_back(Step::Say(
+            if random.below(8) == 0 {
+                "TYPE A"
+            } else {
+                "TYPE I"
+            }
+            .into(),
+        ));
+        for count in 0..commands {
+            let serial = number << 32 | count;
+            if random.chance(garbage) {
+                steps.push_back(Step::Blurt(blurt(&mut random)));
+            }
+            steps.push_back(step(&mut random, kind, number, serial));
+        }
+        if random.below(8) > 0 {
+            steps.push_back(Step::Quit);
+        }
+        Self {
+            random,
+            steps,
+            sent: VecDeque::new(),
+            heard: Vec::new(),
+            babbles: false,
+            text: false,
+            restart: 0,
+            download: Vec::new(),
+            uploads: Vec::new(),
+            farewell: false,
+            greeted: false,
+            aborting: false,
+            unknown: false,
+        }
+    }
+
+    /// Whether it has done all that it wanted.
+    pub(crate) fn is_done(&self) -> bool {
+        self.steps.is_empty() && self.sent.is_empty()
+    }
+
+    /// The bytes of the upload that runs.
+    pub(crate) fn upload(&self) -> Vec<u8> {
+        let sends = self.sent.iter().find_map(|sent| match &sent.step {
+            Some(Step::Send { bytes, .. }) => Some(bytes.clone()),
+            _ => None,
+        });
+        sends.unwrap_or_else(|| b"what nobody meant to send".to_vec())
+    }
+
+    /// What it sends now.
+    pub(crate) fn speak(&mut self, now: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if !self.greeted || self.aborting {
+            return bytes;
+        }
+        // As many commands ahead as this client likes to send.
+        let ahead = self.random.pick(&[1, 1, 4]);
+        while self.sent.len() < ahead && !self.farewell {
+            let waits = self
+                .sent
+                .iter()
+                .any(|sent| sent.step.as_ref().is_some_and(Step::is_alone));
+            let alone = self.steps.front().is_some_and(Step::is_alone);
+            if waits || alone && !self.sent.is_empty() && !self.babbles {
+                break;
+            }
+            let Some(step) = self.steps.pop_front() else {
+                break;
+            };
+            self.say(now, step, &mut bytes);
+        }
+        bytes
+    }
+
+    fn say(&mut self, now: u64, step: Step, bytes: &mut Vec<u8>) {
+        if let Step::Blurt(blurt) = &step {
+            self.babbles = true;
+            bytes.extend_from_slice(blurt);
+            return;
+        }
+        if let Step::Send { path, bytes, .. } = &step {
+            self.uploads
+                .push((path.clone(), bytes.clone(), Fate::Unknown));
+        }
+        let lines = step.lines();
+        let last = lines.len() - 1;
+        let mut step = Some(step);
+        for (number, line) in lines.into_iter().enumerate() {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+            self.sent.push_back(Sent {
+                line,
+                since: now,
+                step: step.take_if(|_| number == last),
+            });
+        }
+    }
+
+    /// Whether a transfer is under way that can be given up.
+    pub(crate) fn abort(&mut self, now: u64) -> Option<&'static [u8]> {
+        let transfers = self
+            .sent
+            .iter()
+            .any(|sent| sent.step.as_ref().is_some_and(Step::is_alone));
+        if !transfers || self.aborting || self.babbles {
+            return None;
+        }
+        self.aborting = true;
+        self.sent.push_back(Sent {
+            line: "ABOR".into(),
+            since: now,
+            step: None,
+        });
+        Some(b"\xff\xf4\xff\xf2ABOR\r\n")
+    }
+
+    /// Bytes have arrived.
+    pub(crate) fn hear(&mut self, now: u64, bytes: &[u8], store: &Store) {
+        self.heard.extend_from_slice(bytes);
+        while let Some(end) = self.heard.find_byte(b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            let is_final = line.get(3) == Some(&b' ') && line[..3].iter().all(u8::is_ascii_digit);
+            if is_final {
+                let code = line[..3].to_str().ok().and_then(|code| code.parse().ok());
+                self.on_reply(now, code.unwrap_or(0), &line, store);
+            }
+        }
+    }
+
+    /// O6: every reply has a command.
+    fn on_reply(&mut self, now: u64, code: u16, line: &[u8], store: &Store) {
+        assert!(!tells_secret(line), "O9: a password is told");
+        match code {
+            421 => {
+                self.farewell = true;
+                return;
+            }
+            220 if !self.greeted => {
+                self.greeted = true;
+                return;
+            }
+            150 => return,
+            _ => {}
+        }
+        self.farewell |= code == 221;
+        if self.babbles {
+            self.sent.pop_front();
+            return;
+        }
+        let Some(sent) = self.sent.pop_front() else {
+            panic!("O6: {code} for nothing");
+        };
+        self.aborting &= sent.line != "ABOR";
+        if let (Some(offset), 350) = (sent.line.strip_prefix("REST "), code) {
+            self.restart = offset.parse().unwrap_or(0);
+        }
+        if sent.line == "TYPE A" && code == 200 {
+            self.text = true;
+        }
+        let Some(step) = sent.step else {
+            return;
+        };
+        // Whatever the transfer came to.
+        let offset = std::mem::take(&mut self.restart);
+        match step {
+            Step::Size(path) if code == 213 => {
+                let told = line[4..]
+                    .trim_ascii()
+                    .to_str()
+                    .ok()
+                    .and_then(|size| size.parse().ok());
+                let stood = store
+                    .versions(&path, sent.since, now)
+                    .any(|version| version.as_ref().map(|file| self.seen(file).len()) == told);
+                assert!(stood, "O5: {path} never had {told:?} bytes");
+            }
+            Step::Fetch(path, _) if code == 226 => {
+                let stood = store.versions(&path, sent.since, now).any(|version| {
+                    let file = version.as_ref().map(|file| self.seen(file));
+                    file.is_some_and(|file| file.get(offset..) == Some(&self.download[..]))
+                });
+                let length = self.download.len();
+                assert!(
+                    stood,
+                    "O1: {path} never had these {length} bytes at {offset}"
+                );
+            }
+            Step::Send { .. } => {
+                let fate = match code {
+                    226 => Fate::Kept,
+                    451 if std::mem::take(&mut self.unknown) => Fate::Unknown,
+                    _ => Fate::Refused,
+                };
+                if let Some((_, _, known)) = self.uploads.last_mut() {
+                    *known = fate;
+                }
+                self.check_last_upload(store, sent.since, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// O2, as soon as the answer is there.
+    fn check_last_upload(&self, store: &Store, since: u64, now: u64) {
+        let Some((path, bytes, fate)) = self.uploads.last() else {
+            return;
+        };
+        let stood = holds(store.versions(path, since, now), bytes);
+        match fate {
+            Fate::Kept => assert!(stood, "O2: {path} was never kept"),
+            Fate::Refused => assert!(!stood, "O2: {path} was kept and refused"),
+            Fate::Unknown => {}
+        }
+    }
+
+    /// The bytes of a file as this client sees them.
+    fn seen(&self, file: &[u8]) -> Vec<u8> {
+        if self.text {
+            to_wire(file)
+        } else {
+            file.to_vec()
+        }
+    }
+
+    /// The server has closed the connection.
+    pub(crate) fn on_end(&self) {
+        assert!(self.farewell, "O6: closed without a word, {:?}", self.sent);
+    }
+}
+
+/// Nobody but the embedder may see it.
+const PASSWORD: &str = "sentinel-p4ss";
+
+/// O9.
+pub(crate) fn tells_secret(bytes: &[u8]) -> bool {
+    static SECRET: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PASSWORD));
+    SECRET.find(bytes).is_some()
+}
+
+/// Whether the bytes of an upload, which begin with a tag of their own, are in one of the versions.
+pub(crate) fn holds<'a>(mut versions: impl Iterator<Item = &'a Version>, upload: &[u8]) -> bool {
+    let tag = upload.find_byte(b'>').map_or(upload, |end| &upload[..=end]);
+    let tag = Finder::new(tag);
+    versions.any(|version| {
+        version.as_ref().is_some_and(|file| {
+            let at = tag.find(file);
+            at.is_some_and(|at| file[at..].starts_with(upload))
+        })
+    })
+}
+
+/// One of the steps that a client of that kind takes.
+fn step(random: &mut Random, kind: u64, number: u64, serial: u64) -> Step {
+    let shared = at(random.pick(&SHARED).as_bytes());
+    let own = at(format!("/home/{number}-{}", random.below(3)).as_bytes());
+    let file = if random.below(3) == 0 { own } else { shared };
+    let choice = match kind {
+        // A browser, a mirror, one that uploads, one that resumes, one of everything.
+        0 => random.pick(&[0, 0, 1, 2]),
+        1 => random.pick(&[2, 3, 3, 3]),
+        2 => random.pick(&[4, 4, 4, 0]),
+        3 => random.pick(&[1, 5, 6, 6]),
+        _ => random.below(8),
+    };
+    match choice {
+        0 => Step::Say(random.pick(&SAYINGS).to_owned()),
+        1 => Step::Size(file),
+        2 => Step::List(
+            random
+                .pick(&["LIST", "NLST /pub", "MLSD pub", "LIST -R /"])
+                .to_owned(),
+        ),
+        3 => Step::Fetch(file, 0),
+        4 => send(random, file, serial, false),
+        5 => send(random, file, serial, true),
+        6 => {
+            let most = random.pick(&[3, 40, 3_000]);
+            Step::Fetch(file, random.between(1, most) as usize)
+        }
+        _ => Step::Say(random.pick(&CHANGES).replace('#', &number.to_string())),
+    }
+}
+
+const SAYINGS: [&str; 10] = [
+    "NOOP",
+    "PWD",
+    "CWD pub",
+    "CWD /",
+    "CDUP",
+    "SYST",
+    "FEAT",
+    "STAT",
+    "STAT /pub",
+    "MLST /pub/a",
+];
+
+const CHANGES: [&str; 8] = [
+    "MKD /home/#-dir",
+    "RMD /home/#-dir",
+    "DELE /home/#-0",
+    "RNFR /home/#-1",
+    "RNTO /home/#-2",
+    "DELE /pub/b",
+    "RNFR /pub/c",
+    "RNTO /pub/a",
+];
+
+/// An upload of bytes that nobody else sends. No line end is in it, so that TYPE A changes nothing.
+fn send(random: &mut Random, path: VPath, serial: u64, append: bool) -> Step {
+    let mut bytes = format!("<{serial:x}>").into_bytes();
+    let length = random.pick(&[0, 30, 5_000]);
+    bytes.resize(bytes.len() + random.between(0, length) as usize, b'.');
+    Step::Send {
+        append,
+        path,
+        bytes,
+    }
+}
+
+/// What no client should send.
+fn blurt(random: &mut Random) -> Vec<u8> {
+    match random.below(8) {
+        0 => b"\r\n\r\n".to_vec(),
+        1 => [&b"NOOP "[..], &[b'x'; 6_000], b"\r\n"].concat(),
+        2 => b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        3 => b"\xff\xfa\x01\x02NOOP\r\nPORT 10,0,0,1,0,20\r\n".to_vec(),
+        4 => b"USER x\r\n".repeat(9),
+        5 => b"PASV\r\nRETR /pub/a\r\nABOR\r\nABOR\r\n".to_vec(),
+        6 => b"CWD ../../../../etc\r\nRETR ../../etc/passwd\r\nSIZE \0\r\n".to_vec(),
+        _ => (0..random.between(1, 60))
+            .map(|_| random.number() as u8)
+            .collect(),
+    }
+}

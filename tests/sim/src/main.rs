@@ -1,0 +1,138 @@
+//! The simulator's command line.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use wharf_sim::{Case, Fault, Outcome, run};
+
+/// Runs sessions of Wharf in a world full of faults. The same seed gives the same run.
+#[derive(Parser)]
+struct Options {
+    /// The first seed, or the only one if a failure is looked at.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many seeds are run.
+    #[arg(long, default_value_t = 100_000)]
+    seeds: u64,
+    /// Stop after so many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Run that seed only, and print its conversation.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// With --seed: so many clients.
+    #[arg(long, requires = "seed")]
+    clients: Option<u64>,
+    /// With --seed: so many commands for each.
+    #[arg(long, requires = "seed")]
+    commands: Option<u64>,
+    /// With --seed: no faults of that kind.
+    #[arg(long, requires = "seed")]
+    without: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    // A failure is told in one line, and by its trace.
+    std::panic::set_hook(Box::new(|_| {}));
+    match options.seed {
+        Some(seed) => one(seed, &options),
+        None => many(&options),
+    }
+}
+
+/// Runs one seed and prints what happened.
+fn one(seed: u64, options: &Options) -> ExitCode {
+    let mut case = Case::draw(seed);
+    case.clients = options.clients.unwrap_or(case.clients);
+    case.commands = options.commands.unwrap_or(case.commands);
+    for name in &options.without {
+        match Fault::ALL.iter().find(|(_, known)| known == name) {
+            Some((fault, _)) => case = case.without(*fault),
+            None => {
+                eprintln!("wharf-sim: there is no fault {name}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let mut trace = String::new();
+    let outcome = attempt(&case, Some(&mut trace));
+    print!("{trace}");
+    match outcome {
+        Ok(outcome) => {
+            println!(
+                "{case}: {} events, hash {:016x}",
+                outcome.events, outcome.hash
+            );
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            println!("{case} fails: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs seed after seed; the first that fails is made as small as can be.
+fn many(options: &Options) -> ExitCode {
+    let begun = Instant::now();
+    let limit = options.seconds.map(Duration::from_secs);
+    let (mut sessions, mut events, mut told) = (0, 0, begun);
+    let mut count = 0;
+    for seed in options.from..options.from.saturating_add(options.seeds) {
+        if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+            break;
+        }
+        let case = Case::draw(seed);
+        match attempt(&case, None) {
+            Ok(outcome) => {
+                sessions += outcome.sessions;
+                events += outcome.events;
+                let again = (seed % 64 == 0).then(|| attempt(&case, None));
+                if again.is_some_and(|again| again.map(|again| again.hash) != Ok(outcome.hash)) {
+                    println!("{case}: two runs are not the same");
+                    return ExitCode::FAILURE;
+                }
+            }
+            Err(message) => return fail(case, &message),
+        }
+        count += 1;
+        if told.elapsed() > Duration::from_secs(5) {
+            told = Instant::now();
+            eprintln!("{count} seeds, {sessions} sessions, {events} events");
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "{count} seeds, {sessions} sessions, {events} events in {seconds:.1} s: {:.0} sessions and \
+         {:.0} events a second, none failed",
+        sessions as f64 / seconds,
+        events as f64 / seconds,
+    );
+    ExitCode::SUCCESS
+}
+
+fn attempt(case: &Case, trace: Option<&mut String>) -> Result<Outcome, String> {
+    catch_unwind(AssertUnwindSafe(|| run(case, trace))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        text.unwrap_or_default()
+    })
+}
+
+/// Makes a failing case smaller as long as it fails, and tells how to run it again.
+fn fail(case: Case, message: &str) -> ExitCode {
+    println!("{case} fails: {message}");
+    let (mut case, mut message) = (case, message.to_owned());
+    while let Some((smaller, why)) = case
+        .simpler()
+        .into_iter()
+        .find_map(|simpler| attempt(&simpler, None).err().map(|why| (simpler, why)))
+    {
+        (case, message) = (smaller, why);
+    }
+    println!("{case}\n  {message}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,72 @@
+//! Seeds of the simulator: some thousands here, millions by its command line.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use wharf_sim::{Case, Fault, Sabotage, run};
+
+/// What a run that must fail says.
+fn failure(case: &Case) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(|| run(case, None))).err()?;
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or(Some(String::new()))
+}
+
+#[test]
+fn no_seed_fails_and_each_is_the_same_twice() {
+    for seed in 0..3_000 {
+        let case = Case::draw(seed);
+        let outcome = run(&case, None);
+        if seed % 64 == 0 {
+            assert_eq!(run(&case, None), outcome, "{case}");
+        }
+    }
+}
+
+/// Seeds that failed once.
+#[test]
+fn seeds_that_failed_do_not_fail_again() {
+    for seed in [4, 5, 8, 67_278] {
+        run(&Case::draw(seed), None);
+    }
+}
+
+#[test]
+fn what_is_traced_is_a_conversation() {
+    let mut trace = String::new();
+    run(&Case::draw(1), Some(&mut trace));
+    assert!(
+        trace.contains("S: 220 Wharf ready.") && trace.contains("C: "),
+        "{trace}"
+    );
+}
+
+#[test]
+fn every_sabotage_is_found_by_its_oracle() {
+    for (sabotage, oracle) in [
+        (Sabotage::LosesUploads, "O2"),
+        (Sabotage::KeepsAll, "O2"),
+        (Sabotage::BendsDownloads, "O1"),
+        (Sabotage::Leaks, "O4"),
+        (Sabotage::Exaggerates, "O5"),
+    ] {
+        let found = (0..500).find_map(|seed| {
+            let mut case = Case::draw(seed);
+            case.sabotage = Some(sabotage);
+            failure(&case)
+        });
+        let found = found.unwrap_or_default();
+        assert!(found.contains(oracle), "{sabotage:?} gives {found:?}");
+    }
+}
+
+#[test]
+fn a_case_says_how_to_run_it_again() {
+    let case = Case::draw(7).without(Fault::Pieces);
+    let said = case.to_string();
+    assert!(said.starts_with("--seed 7"), "{said}");
+    for simpler in case.simpler() {
+        assert!(simpler.to_string().len() > "--seed 7".len(), "{simpler}");
+    }
+}
