@@ -19,6 +19,7 @@ cases! { "faults";
     leaves_no_torn_file_on_a_full_disk("unshare", "mount", "root"),
     leaves_no_torn_file_beyond_a_quota("strace", "root"),
     keeps_the_old_file_when_the_disk_fails("strace", "root"),
+    keeps_the_old_file_when_it_cannot_be_synced("strace", "root"),
     says_so_when_a_file_cannot_be_read("strace", "root"),
     says_so_when_a_file_ends_too_early("strace", "root"),
     serves_others_while_a_disk_hangs("bindfs", "fusermount3", "root"),
@@ -108,6 +109,15 @@ fn keeps_the_old_file_when_the_disk_fails(program: &Program) {
     for (serial, (length, inject)) in (1..).zip(faults) {
         upload_with(&server, serial, length, inject, &[451]);
     }
+    watch.ends_well();
+}
+
+/// R26: where a change is answered when it is on the disk.
+fn keeps_the_old_file_when_it_cannot_be_synced(program: &Program) {
+    let server = program.start(Config::default().top("durability = \"disk\""));
+    let watch = Watch::begin(&server);
+    let inject = "inject=fsync,fdatasync:error=EIO:when=1";
+    upload_with(&server, 1, 500_000, inject, &[451]);
     watch.ends_well();
 }
 
