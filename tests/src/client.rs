@@ -1,6 +1,6 @@
 //! [`Client`]: an FTP client that says exactly what it is told.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -82,25 +82,27 @@ impl Client {
 
     /// Reads a reply.
     pub fn reply(&mut self) -> (u16, String) {
+        self.try_reply().expect("a reply in time")
+    }
+
+    /// Reads a reply, if one comes.
+    pub fn try_reply(&mut self) -> io::Result<(u16, String)> {
         let mut text = String::new();
         let mut first = None;
         loop {
             let mut line = Vec::new();
-            self.reader
-                .read_until(b'\n', &mut line)
-                .expect("a reply in time");
-            assert!(
-                line.ends_with(b"\r\n"),
-                "a line that is cut off: {:?}",
-                String::from_utf8_lossy(&line)
-            );
+            self.reader.read_until(b'\n', &mut line)?;
             let line = String::from_utf8_lossy(&line).into_owned();
+            if !line.ends_with("\r\n") {
+                let what = format!("a line that is cut off: {line:?}");
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
+            }
             text.push_str(&line);
             let code = line.get(..3).and_then(|code| code.parse().ok());
             match (first, line.as_bytes()[3]) {
                 (None, b'-') => first = code,
-                (None, _) => return (code.expect("a code"), text),
-                (Some(_), b' ') if code == first => return (code.expect("a code"), text),
+                (None, _) => return Ok((code.expect("a code"), text)),
+                (Some(_), b' ') if code == first => return Ok((code.expect("a code"), text)),
                 (Some(_), _) => {}
             }
         }
@@ -112,7 +114,7 @@ impl Client {
         let ended = self.reader.read_to_end(&mut left);
         assert!(
             left.is_empty()
-                && !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+                && !matches!(&ended, Err(error) if error.kind() == ErrorKind::WouldBlock),
             "the connection goes on: {:?} {ended:?}",
             String::from_utf8_lossy(&left),
         );

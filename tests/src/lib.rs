@@ -13,6 +13,7 @@ mod client;
 mod clients;
 mod conversations;
 pub mod differential;
+mod faults;
 mod process;
 mod server;
 
@@ -26,8 +27,8 @@ pub use server::{Config, Server};
 #[derive(Clone, Copy)]
 pub struct Case {
     name: &'static str,
-    /// Programs that must be installed, or paths that must be among the
-    /// [packages](clients::packages).
+    /// Programs that must be installed, paths that must be among the
+    /// [packages](clients::packages), or `root`, who alone may break networks and disks.
     needs: &'static [&'static str],
     prove: fn(&Program),
 }
@@ -58,6 +59,7 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        faults::cases(),
     ];
     let trials = groups
         .into_iter()
@@ -90,6 +92,9 @@ fn trial(case: Case, binary: &'static str, required: bool) -> Trial {
 }
 
 fn is_installed(program: &str) -> bool {
+    if program == "root" {
+        return rustix::process::geteuid().is_root();
+    }
     if program.contains('/') {
         return clients::packages().join(program).exists();
     }

@@ -136,7 +136,7 @@ fn survives_a_lack_of_descriptors(program: &Program) {
 }
 
 /// Ticks of CPU time that a process has used.
-fn cpu_time(pid: u32) -> u64 {
+pub(crate) fn cpu_time(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
     let fields: Vec<&str> = stat
         .rsplit(')')

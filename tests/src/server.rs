@@ -77,7 +77,7 @@ impl Config {
         self
     }
 
-    /// Starts the server through another program.
+    /// Starts the server through another program. `HOME` stands for the server's directory.
     #[must_use]
     pub fn through(mut self, words: &[&str]) -> Self {
         self.wrapper = words.iter().map(ToString::to_string).collect();
@@ -120,7 +120,12 @@ impl Program {
         let file = folder.path().join("wharf.toml");
         fs::write(&file, config.text(&home)).expect("a configuration");
         let log = folder.path().join("log");
-        let mut words = config.wrapper.clone();
+        let place = home.display().to_string();
+        let mut words: Vec<String> = config
+            .wrapper
+            .iter()
+            .map(|word| word.replace("HOME", &place))
+            .collect();
         words.push(self.0.into());
         let mut child = Command::new(&words[0])
             .args(&words[1..])
@@ -180,6 +185,13 @@ impl Server {
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// The directory that it serves, with the mounts that only it sees.
+    #[must_use]
+    pub fn inner_home(&self) -> PathBuf {
+        let root = format!("/proc/{}/root", self.pid());
+        Path::new(&root).join(self.home.strip_prefix("/").unwrap_or(&self.home))
     }
 
     /// Puts a file into its directory.
@@ -280,10 +292,18 @@ impl Drop for Server {
 ///
 /// # Panics
 /// It is not so within ten seconds.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    within(Duration::from_secs(10), what, is_so);
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// It is not so within that time.
+pub fn within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !is_so() {
-        assert!(Instant::now() < until, "not within ten seconds: {what}");
+        assert!(Instant::now() < until, "not within {patience:?}: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }

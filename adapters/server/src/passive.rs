@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
@@ -52,11 +53,12 @@ impl Passive {
         }
         self.release();
         let service = Arc::clone(&self.service);
+        let stall = service.settings().protocol.limits.stall;
         let mut refused = Vec::new();
         let mut outcome = Ok(None);
         // A port that is free by the pool may be in use by another program.
         for port in service.ports().tries() {
-            match listen(SocketAddr::new(local, port)) {
+            match listen(SocketAddr::new(local, port), stall) {
                 Ok((listener, address)) => {
                     self.listener = Some(listener);
                     (self.leased, self.armed) = (port, true);
@@ -168,7 +170,7 @@ impl Drop for Passive {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn listen(address: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {
@@ -178,7 +180,7 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // Connections of transfers before may still be in TIME_WAIT on this port.
     sockopt::set_socket_reuseaddr(&socket, true)?;
-    sockets::prepare_data(&socket)?;
+    sockets::prepare_data(&socket, stall)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     let listener = TcpListener::from(socket);
@@ -186,12 +188,12 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Begins a connection from `local` to `to`. It is made, or has failed, when the socket is
-/// writable; see [`dialed`].
+/// Begins a connection from `local` to `to`, which may `stall` for so long. It is made, or has
+/// failed, when the socket is writable; see [`dialed`].
 ///
 /// # Errors
 /// What the system says at once.
-pub fn dial(local: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+pub fn dial(local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
     let family = if to.is_ipv6() {
         AddressFamily::INET6
     } else {
@@ -199,7 +201,7 @@ pub fn dial(local: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    sockets::prepare_data(&socket)?;
+    sockets::prepare_data(&socket, stall)?;
     rustix::net::bind(
         &socket,
         &SocketAddr::new(sockets::plain(local, to.is_ipv6()), 0),

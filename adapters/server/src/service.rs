@@ -89,20 +89,25 @@ impl Service {
         })
     }
 
-    /// Counts a new session, or tells the client that there are too many. What does not fit into
-    /// the socket's buffer is not worth waiting for.
+    /// Counts a new session, or refuses the client if there are too many.
     #[must_use]
     pub fn admit_or_refuse(
         self: &Arc<Self>,
-        mut control: &TcpStream,
+        control: &TcpStream,
         peer: SocketAddr,
     ) -> Option<Permit> {
         let permit = self.admit(peer);
         if permit.is_none() {
-            Journal::refused(peer);
-            let _ = control.write(TOO_MANY_CONNECTIONS);
+            Self::refuse(control, peer);
         }
         permit
+    }
+
+    /// Tells a client that there is no place for it now. What does not fit into the socket's
+    /// buffer is not worth waiting for.
+    pub fn refuse(mut control: &TcpStream, peer: SocketAddr) {
+        Journal::refused(peer);
+        let _ = control.write(TOO_MANY_CONNECTIONS);
     }
 
     /// How long a server that stops waits for its sessions: the grace time, and a little more for

@@ -31,12 +31,15 @@ pub struct Settings {
     pub utc_offset: i32,
     /// How long a transfer may go on after the server was asked to shut down.
     pub grace: Duration,
+    /// A client whose machine does not answer for so long is gone: it does not acknowledge what it
+    /// is sent, or, where nothing is sent, probes that begin after half that time. Whole seconds.
+    pub vanished: Duration,
 }
 
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
-    /// sessions of which 64 from one address, listings in UTC, and 30 seconds for transfers to end
-    /// at a shutdown.
+    /// sessions of which 64 from one address, listings in UTC, 30 seconds for transfers to end at a
+    /// shutdown, and a minute until a client that does not answer is gone.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {
@@ -48,6 +51,7 @@ impl Settings {
             sessions_per_address: 64,
             utc_offset: 0,
             grace: Duration::from_secs(30),
+            vanished: Duration::from_secs(60),
         }
     }
 }

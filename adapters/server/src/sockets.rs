@@ -13,12 +13,8 @@ pub const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// A peer that does not acknowledge for so long is gone.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
-/// An idle connection is probed after this time, so often, and this many times.
-const KEEP_IDLE: Duration = Duration::from_secs(60);
-const KEEP_INTERVAL: Duration = Duration::from_secs(15);
-const KEEP_COUNT: u32 = 4;
+/// An idle connection is probed so often before it is given up.
+const PROBES: u32 = 4;
 
 /// A listener for control connections. The same port can be bound again at once after the server
 /// has ended, and an IPv6 address does not take the IPv4 one with it.
@@ -43,16 +39,16 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts a client. The control connection sends small replies at once, keeps urgent bytes in
-/// their place, and notices a peer that has vanished.
+/// their place, and notices a peer that has [vanished](crate::Settings::vanished).
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] if none waits; see [`is_exhausted`] for others.
-pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     sockopt::set_socket_oobinline(&socket, true)?;
-    watch(&socket)?;
+    watch(&socket, vanished)?;
     Ok((
         TcpStream::from(socket),
         peer.ok_or(io::ErrorKind::NotConnected)?,
@@ -61,20 +57,39 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 
 /// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
 ///
+/// It may `stall` as long as a transfer may, since for the kernel a client that does not read for a
+/// while is one that does not answer. Whether its machine still lives the control connection tells.
+///
 /// # Errors
 /// What the system says.
-pub(crate) fn prepare_data(socket: impl AsFd + Copy) -> io::Result<()> {
+pub(crate) fn prepare_data(socket: impl AsFd + Copy, stall: Duration) -> io::Result<()> {
     sockopt::set_tcp_nodelay(socket, true)?;
-    let millis = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
-    Ok(sockopt::set_tcp_user_timeout(socket, millis)?)
+    give_up_after(socket, stall)
 }
 
-fn watch(socket: impl AsFd + Copy) -> io::Result<()> {
-    prepare_data(socket)?;
+/// Has the kernel give a connection up when what was sent is not taken for so long; zero: as the
+/// kernel likes.
+fn give_up_after(socket: impl AsFd, time: Duration) -> io::Result<()> {
+    let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(
+        socket,
+        millis.unsigned_abs(),
+    )?)
+}
+
+/// Has an idle peer probed too. The last of the probes goes out when the time is up, and the
+/// connection is then given up: so the kernel reads `TCP_USER_TIMEOUT`.
+fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
+    // The longest that the kernel takes.
+    let seconds = vanished.as_secs().clamp(1, 32_767);
+    let interval = (seconds / u64::from(2 * PROBES)).max(1);
+    let idle = seconds.saturating_sub(interval * u64::from(PROBES)).max(1);
+    sockopt::set_tcp_nodelay(socket, true)?;
+    give_up_after(socket, vanished)?;
     sockopt::set_socket_keepalive(socket, true)?;
-    sockopt::set_tcp_keepidle(socket, KEEP_IDLE)?;
-    sockopt::set_tcp_keepintvl(socket, KEEP_INTERVAL)?;
-    Ok(sockopt::set_tcp_keepcnt(socket, KEEP_COUNT)?)
+    sockopt::set_tcp_keepidle(socket, Duration::from_secs(idle))?;
+    sockopt::set_tcp_keepintvl(socket, Duration::from_secs(interval))?;
+    Ok(sockopt::set_tcp_keepcnt(socket, PROBES)?)
 }
 
 /// Whether accepting failed for want of descriptors or memory: to try again at once would spin.

@@ -53,9 +53,10 @@ impl<const WAITS: bool> Default for Other<WAITS> {
 impl<const WAITS: bool> Helper for Other<WAITS> {
     const WAITS_FOR_DISK: bool = WAITS;
 
-    fn run(&mut self, job: Job<Self>) {
+    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
         self.jobs.push_back(job);
         self.count += 1;
+        None
     }
 
     fn finished(&mut self) -> Option<Rest<Self>> {

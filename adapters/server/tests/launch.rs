@@ -37,6 +37,7 @@ idle = "1h30m"
 stall = "2m"
 connect = "7s"
 grace = "0s"
+vanished = "20s"
 [storage]
 links = "beneath"
 umask = "027"
@@ -143,6 +144,7 @@ fn everything_in_the_file_counts() {
     );
     assert_eq!(settings.utc_offset, -12_600);
     assert_eq!(settings.grace, Duration::ZERO);
+    assert_eq!(settings.vanished, Duration::from_secs(20));
     let protocol = &settings.protocol;
     assert_eq!(protocol.greeting, "Hello.");
     assert_eq!(protocol.style, Style::MsDos);

@@ -93,8 +93,14 @@ impl Acceptor {
                 let _ = self.stop.recv().await;
                 Ok(())
             };
-            listener.readable().or(stopped).await?;
-            self.accept(listener).await;
+            match listener.readable().or(stopped).await {
+                Ok(()) => self.accept(listener).await,
+                Err(error) if sockets::is_exhausted(&error) => {
+                    tracing::warn!(%error, "clients cannot be waited for now");
+                    self.pause().await;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -102,22 +108,26 @@ impl Acceptor {
     /// Accepts the clients that wait.
     async fn accept(&self, listener: &Async<TcpListener>) {
         while !self.service.is_stopping() {
-            match sockets::accept(listener.get_ref()) {
+            match sockets::accept(listener.get_ref(), self.service.settings().vanished) {
                 Ok((stream, peer)) => self.start(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if sockets::is_exhausted(&error) => {
                     tracing::warn!(%error, "no client can be accepted for now");
                     // The client still waits: to ask again at once would spin.
-                    or_after(sockets::EXHAUSTED, async {
-                        let _ = self.stop.recv().await;
-                    })
-                    .await;
-                    return;
+                    return self.pause().await;
                 }
                 // That client is gone; others wait.
                 Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
             }
         }
+    }
+
+    /// Until there may be descriptors or memory again.
+    async fn pause(&self) {
+        or_after(sockets::EXHAUSTED, async {
+            let _ = self.stop.recv().await;
+        })
+        .await;
     }
 
     fn start(&self, stream: TcpStream, peer: SocketAddr) {

@@ -28,8 +28,9 @@ impl Pool {
 impl Helper for Pool {
     const WAITS_FOR_DISK: bool = false;
 
-    fn run(&mut self, job: Job<Self>) {
+    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
         self.running = Some(smol::unblock(job));
+        None
     }
 
     fn finished(&mut self) -> Option<Rest<Self>> {

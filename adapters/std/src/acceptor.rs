@@ -38,9 +38,14 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
             .map(|listener| PollFd::new(listener, PollFlags::IN))
             .collect();
         waits.push(PollFd::new(&stop, PollFlags::IN));
-        match poll(&mut waits, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        match poll(&mut waits, None).map_err(io::Error::from) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if sockets::is_exhausted(&error) => {
+                tracing::warn!(%error, "clients cannot be waited for now");
+                thread::sleep(sockets::EXHAUSTED);
+            }
+            Err(error) => return Err(error),
         }
         let ready: Vec<bool> = waits
             .iter()
@@ -64,7 +69,7 @@ fn accept(
     running: &mpsc::Sender<()>,
 ) {
     while !service.is_stopping() {
-        match sockets::accept(listener) {
+        match sockets::accept(listener, service.settings().vanished) {
             Ok((stream, peer)) => {
                 if let Some(permit) = service.admit_or_refuse(&stream, peer) {
                     start(stream, peer, permit, stop, running);
@@ -95,15 +100,18 @@ fn start(
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
+    let stream = Arc::new(stream);
+    let control = Arc::clone(&stream);
     let name = format!("ftp {peer}");
     let spawned = thread::Builder::new()
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&stream, peer, permit.service(), &stop);
-            drop((stream, permit, running));
+            session::run(&control, peer, permit.service(), &stop);
+            drop((control, permit, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
+        Service::refuse(&stream, peer);
     }
 }

@@ -24,21 +24,24 @@ impl Threads {
         self.0.as_ref().map(|mailbox| mailbox.wake.as_fd())
     }
 
-    fn start(&mut self, job: Job<Self>) -> io::Result<()> {
+    /// Starts a thread that runs the job which it is then sent.
+    fn start(&mut self) -> io::Result<mpsc::Sender<Job<Self>>> {
         let mailbox = match &mut self.0 {
             Some(mailbox) => mailbox,
             none => none.insert(Mailbox::new()?),
         };
         let (wake, sender) = (Arc::clone(&mailbox.wake), mailbox.sender.clone());
+        let (give, take) = mpsc::channel::<Job<Self>>();
         thread::Builder::new()
             .name("ftp helper".into())
             .spawn(move || {
+                let Ok(job) = take.recv() else { return };
                 // If the session is gone, nobody waits for it.
                 if sender.send(job()).is_ok() {
                     let _ = rustix::io::write(&wake, &1_u64.to_ne_bytes());
                 }
             })?;
-        Ok(())
+        Ok(give)
     }
 }
 
@@ -57,10 +60,16 @@ impl Mailbox {
 impl Helper for Threads {
     const WAITS_FOR_DISK: bool = true;
 
-    fn run(&mut self, job: Job<Self>) {
-        if let Err(error) = self.start(job) {
-            tracing::error!(%error, "no thread for a request");
-        }
+    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
+        let job = match self.start() {
+            Ok(thread) => thread.send(job).err()?.0,
+            Err(error) => {
+                tracing::warn!(%error, "no thread for a request");
+                job
+            }
+        };
+        // Only this session waits for it.
+        Some(job())
     }
 
     fn finished(&mut self) -> Option<Rest<Self>> {

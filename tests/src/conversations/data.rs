@@ -157,7 +157,7 @@ fn forbids_all_but_epsv_after_epsv_all(program: &Program) {
 }
 
 /// Ports that nobody else on this machine is likely to use.
-fn range(first: u16) -> (u16, u16) {
+pub(crate) fn range(first: u16) -> (u16, u16) {
     // Each of the two binaries may be tested at the same time.
     let first = first + (std::process::id() % 50) as u16 * 8;
     (first, first + 7)

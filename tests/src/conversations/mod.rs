@@ -1,11 +1,11 @@
 //! Conversations over plain sockets, by topic.
 
 mod abort;
-mod data;
+pub(crate) mod data;
 mod files;
 mod listing;
 mod session;
-mod transfer;
+pub(crate) mod transfer;
 mod upload;
 
 use crate::Case;

@@ -27,7 +27,7 @@ cases! { "transfer";
 }
 
 /// Bytes that repeat late, so that a piece in the wrong place is seen.
-pub(super) fn pattern(length: usize) -> Vec<u8> {
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut bytes = Vec::with_capacity(length + 4);
     while bytes.len() < length {

@@ -54,6 +54,7 @@ pub(crate) struct Bounds {
     stall: Option<Value<Wait>>,
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
+    vanished: Option<Value<Wait>>,
 }
 
 impl Bounds {
@@ -77,6 +78,7 @@ impl Bounds {
             self.sessions_per_address.map(Count::get),
         );
         set(&mut settings.grace, self.grace.map(|grace| grace.0));
+        set(&mut settings.vanished, self.vanished.map(|wait| wait.0.0));
     }
 }
 

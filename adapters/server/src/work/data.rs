@@ -53,7 +53,8 @@ impl<H: Helper> Work<H> {
     }
 
     pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
-        match passive::dial(self.ends.local.ip(), to) {
+        let stall = self.service.settings().protocol.limits.stall;
+        match passive::dial(self.ends.local.ip(), to, stall) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => Some(ticket.done(Err(data_failure(&error)))),
         }

@@ -36,9 +36,9 @@ pub trait Helper: Sized + 'static {
     const WAITS_FOR_DISK: bool;
 
     /// Runs a job in another thread. The adapter wakes the session when it is done, then
-    /// [`Helper::finished`] gives its rest. A job that cannot be run never comes back: the
-    /// session's timers see to that.
-    fn run(&mut self, job: Job<Self>);
+    /// [`Helper::finished`] gives its rest. Where no thread can be had, it runs the job here and
+    /// gives the rest at once.
+    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>>;
 
     /// The rest of a job that is done.
     fn finished(&mut self) -> Option<Rest<Self>>;
@@ -269,11 +269,14 @@ impl<H: Helper> Work<H> {
             let outcome = job();
             return then(self, outcome);
         }
-        self.helper.run(Box::new(move || {
+        let done = self.helper.run(Box::new(move || {
             let outcome = job();
             Box::new(move |work| then(work, outcome))
         }));
-        self.wait(Task::Away)
+        match done {
+            Some(rest) => rest(self),
+            None => self.wait(Task::Away),
+        }
     }
 
     /// Whether the storage may be waited for in this thread.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bstr::BStr;
 use cap_std::fs::Dir;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::{Errno, retry_on_intr};
 use wharf_core::VPath;
 
@@ -54,6 +54,8 @@ pub(super) struct Jail {
     root: Dir,
     links: Links,
     resolver: Resolver,
+    /// What the kernel has in memory it gives without asking anybody.
+    is_local: bool,
 }
 
 impl Jail {
@@ -66,10 +68,16 @@ impl Jail {
             Resolver::Process
         };
         Ok(Self {
+            is_local: is_local(&root)?,
             root,
             links: options.links,
             resolver,
         })
+    }
+
+    /// Whether its disk answers for itself; others may hang for as long as they like.
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     pub(super) fn resolver(&self) -> Resolver {
@@ -83,6 +91,9 @@ impl Jail {
         flags: OFlags,
         lookup: Lookup,
     ) -> Result<OwnedFd, Errno> {
+        if lookup == Lookup::Cached && !self.is_local {
+            return Err(Errno::AGAIN);
+        }
         let path = if path.is_empty() { b"." } else { &**path };
         let links = match self.links {
             Links::None => return self.resolver.open_below(&self.root, path, flags, lookup),
@@ -142,6 +153,25 @@ pub(super) fn open_at(directory: impl AsFd, name: &[u8], flags: OFlags) -> Resul
     retry_on_intr(|| openat(&directory, name, flags, Mode::empty()))
 }
 
+/// Whether a directory is on one of the file systems that need nobody else, by their magic numbers:
+/// to open a file on others, such as NFS or FUSE, sends a message and waits for the answer, even if
+/// the name is in memory.
+fn is_local(directory: impl AsFd) -> io::Result<bool> {
+    const BCACHEFS: u32 = 0xca45_1a4e;
+    const BTRFS: u32 = 0x9123_683e;
+    const EXT: u32 = 0xef53;
+    const F2FS: u32 = 0xf2f5_2010;
+    const OVERLAY: u32 = 0x794c_7630;
+    const TMPFS: u32 = 0x0102_1994;
+    const XFS: u32 = 0x5846_5342;
+    const ZFS: u32 = 0x2fc1_2fc1;
+    let kind = u32::try_from(fstatfs(directory)?.f_type);
+    Ok(matches!(
+        kind,
+        Ok(BCACHEFS | BTRFS | EXT | F2FS | OVERLAY | TMPFS | XFS | ZFS)
+    ))
+}
+
 /// Whether the kernel resolves paths: Linux does since 5.6, but some sandboxes forbid it.
 fn has_openat2(root: &Dir) -> io::Result<bool> {
     match resolve(root, b".", ENTER, ResolveFlags::BENEATH, Lookup::Full) {
@@ -161,7 +191,8 @@ fn resolve(
     let mut how = links | ResolveFlags::NO_MAGICLINKS;
     let mut tries = TRIES;
     if lookup == Lookup::Cached {
-        how |= ResolveFlags::CACHED;
+        // Beyond a mount another file system may have to be asked.
+        how |= ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
         tries = 1;
     }
     loop {
@@ -169,7 +200,9 @@ fn resolve(
         match openat2(&directory, path, flags, Mode::empty(), how) {
             Err(Errno::AGAIN | Errno::INTR) if tries > 0 => {}
             // Before 5.12 the kernel cannot tell whether it would have to wait.
-            Err(Errno::INVAL) if lookup == Lookup::Cached => return Err(Errno::AGAIN),
+            Err(Errno::INVAL | Errno::XDEV) if lookup == Lookup::Cached => {
+                return Err(Errno::AGAIN);
+            }
             result => return result,
         }
     }

@@ -92,6 +92,9 @@ impl Default for LocalOptions {
 ///   to the link itself, so an upload to one takes its place. A link that leads nowhere within the
 ///   directory can be removed, but not written over.
 /// - An upload that replaces a file keeps its permission bits.
+/// - Unless the directory is on a file system that is known to be local, as NFS and FUSE are not,
+///   its calls are not [short](Storage::is_short), and the methods whose name ends in `_now` have
+///   no answer. What is mounted deeper in the tree does not count.
 #[derive(Clone)]
 pub struct Local {
     tree: Arc<Tree>,
@@ -140,7 +143,7 @@ impl Storage for Local {
     }
 
     fn is_short(&self) -> bool {
-        true
+        self.tree.jail.is_local()
     }
 
     fn changes_are_short(&self) -> bool {
