@@ -66,13 +66,14 @@ impl<H: Helper> Connection<H> {
         peer: SocketAddr,
         helper: H,
     ) -> io::Result<Self> {
+        let settings = service.settings();
         let ends = Endpoints {
-            local: control.local_addr()?,
+            local: settings.system.local_address(control)?,
             peer,
         };
         Ok(Self {
             service: Arc::clone(service),
-            session: Session::new(&service.settings().protocol, ends, service.now()),
+            session: Session::new(&settings.protocol, ends, service.now()),
             work: Work::new(service, ends, helper),
             journal: Journal::new(peer),
             left: Vec::new(),

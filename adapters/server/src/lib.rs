@@ -1,8 +1,8 @@
 //! What the Wharf servers share.
 //!
 //! Without features this crate is what every adapter needs besides the protocol: [`Settings`] and
-//! the running [`Service`] that has them, [`sockets`] and [`passive`] listeners, the [`pump`] that
-//! moves bytes, the [`work`] and the [`connection`] that both adapters drive, and the [`journal`]
+//! the running [`Service`] that has them, [`sockets`] and [`passive`] listeners on a [`system`], the
+//! [`pump`] that moves bytes, the [`work`] and the [`connection`] that both adapters drive, and the [`journal`]
 //! that logs. The feature `cli` adds the module of that name: what a binary needs besides.
 
 #[cfg(feature = "cli")]
@@ -18,6 +18,7 @@ mod secret;
 mod service;
 mod settings;
 pub mod sockets;
+pub mod system;
 pub mod work;
 
 pub use escape::Escape;

@@ -4,13 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::net::sockopt;
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+use rustix::net::Shutdown;
 
 use crate::service::Service;
-use crate::sockets;
+use crate::system::BACKLOG;
 
 /// The passive listener of one session, which is kept for its next transfer: to arm it again
 /// costs a third of a new one.
@@ -25,9 +23,6 @@ pub struct Passive {
     /// This session is counted among those that wait for a port.
     waiting: bool,
 }
-
-/// Connections that may wait; one is needed, and a stranger must not keep it away.
-const BACKLOG: i32 = 8;
 
 impl Passive {
     /// No listener yet.
@@ -54,11 +49,12 @@ impl Passive {
         self.release();
         let service = Arc::clone(&self.service);
         let stall = service.settings().protocol.limits.stall;
+        let system = &service.settings().system;
         let mut refused = Vec::new();
         let mut outcome = Ok(None);
         // A port that is free by the pool may be in use by another program.
         for port in service.ports().tries() {
-            match listen(SocketAddr::new(local, port), stall) {
+            match system.listen(SocketAddr::new(local, port), stall) {
                 Ok((listener, address)) => {
                     self.listener = Some(listener);
                     (self.leased, self.armed) = (port, true);
@@ -102,20 +98,11 @@ impl Passive {
         let listener = self.listener.as_ref().filter(|_| self.armed);
         let listener = listener.ok_or(io::ErrorKind::NotConnected)?;
         loop {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match rustix::net::acceptfrom_with(listener, flags) {
-                Ok((stream, peer)) => {
-                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                    let address = peer.map(|peer| peer.ip().to_canonical());
-                    if address == Some(only_from) {
-                        return Ok(TcpStream::from(stream));
-                    }
-                    tracing::warn!(?peer, %only_from, "a stranger on the data port was dropped");
-                }
-                // The connection was gone before it was accepted.
-                Err(rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            let (stream, peer) = self.service.settings().system.accept(listener)?;
+            if peer == Some(only_from) {
+                return Ok(stream);
             }
+            tracing::warn!(?peer, %only_from, "a stranger on the data port was dropped");
         }
     }
 
@@ -167,58 +154,5 @@ impl Passive {
 impl Drop for Passive {
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-fn listen(address: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Connections of transfers before may still be in TIME_WAIT on this port.
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    sockets::prepare_data(&socket, stall)?;
-    rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
-/// Begins a connection from `local` to `to`, which may `stall` for so long. It is made, or has
-/// failed, when the socket is writable; see [`dialed`].
-///
-/// # Errors
-/// What the system says at once.
-pub fn dial(local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
-    let family = if to.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    sockets::prepare_data(&socket, stall)?;
-    rustix::net::bind(
-        &socket,
-        &SocketAddr::new(sockets::plain(local, to.is_ipv6()), 0),
-    )?;
-    match rustix::net::connect(&socket, &to) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether a connection that [`dial`] began is made.
-///
-/// # Errors
-/// Why it is not.
-pub fn dialed(stream: &TcpStream) -> io::Result<()> {
-    match stream.take_error()? {
-        Some(error) => Err(error),
-        None => stream.peer_addr().map(drop),
     }
 }

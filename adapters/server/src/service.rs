@@ -22,7 +22,6 @@ pub struct Service {
     public: Mutex<Option<(Instant, IpAddr)>>,
     stopping: AtomicBool,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-    started: Instant,
 }
 
 #[derive(Default)]
@@ -49,7 +48,6 @@ impl Service {
             public: Mutex::default(),
             stopping: AtomicBool::new(false),
             on_stop: Mutex::default(),
-            started: Instant::now(),
         })
     }
 
@@ -68,8 +66,7 @@ impl Service {
     /// The time of the core's clock.
     #[must_use]
     pub fn now(&self) -> wharf_core::Instant {
-        let micros = self.started.elapsed().as_micros();
-        wharf_core::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        self.settings.system.now()
     }
 
     /// Counts a new session, unless there are too many in total or from that address.

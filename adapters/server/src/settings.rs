@@ -10,6 +10,8 @@ use std::time::Duration;
 use wharf_core::Config;
 use wharf_storage::Accounts;
 
+use crate::system::{Machine, System};
+
 /// What a server is told, whichever adapter runs it. Start with [`Settings::new`] and change what
 /// should be different.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct Settings {
     /// A client whose machine does not answer for so long is gone: it does not acknowledge what it
     /// is sent, or, where nothing is sent, probes that begin after half that time. Whole seconds.
     pub vanished: Duration,
+    /// Time, and where data connections come from: the machine, but for a simulator.
+    pub system: Arc<dyn System>,
 }
 
 impl Settings {
@@ -52,6 +56,7 @@ impl Settings {
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),
+            system: Arc::<Machine>::default(),
         }
     }
 }

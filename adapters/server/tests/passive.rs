@@ -13,7 +13,8 @@ use std::time::Duration;
 use loopback::{LATE, connect_from, free_ports, until, wait};
 use rustix::event::PollFlags;
 use wharf_core::Denied;
-use wharf_server::passive::{Passive, dial, dialed};
+use wharf_server::passive::Passive;
+use wharf_server::system::{Machine, System as _, dialed};
 use wharf_server::{Service, Settings};
 use wharf_storage::{Account, Accounts, Credentials};
 
@@ -212,13 +213,17 @@ fn strangers_are_dropped_and_the_owner_is_served() {
 fn an_active_connection_comes_from_the_address_of_the_server() {
     let client = TcpListener::bind((HERE, 0)).unwrap();
     let local = IpAddr::from([127, 0, 0, 5]);
-    let stream = dial(local, client.local_addr().unwrap(), Duration::ZERO).unwrap();
+    let stream = Machine::default()
+        .dial(local, client.local_addr().unwrap(), Duration::ZERO)
+        .unwrap();
     assert!(wait(&stream, PollFlags::OUT, LATE));
     dialed(&stream).unwrap();
     let (_, from) = client.accept().unwrap();
     assert_eq!(from.ip(), local);
     let nowhere = service_with(1).1;
-    let stream = dial(local, (HERE, *nowhere.start()).into(), Duration::ZERO).unwrap();
+    let stream = Machine::default()
+        .dial(local, (HERE, *nowhere.start()).into(), Duration::ZERO)
+        .unwrap();
     assert!(wait(&stream, PollFlags::OUT, LATE));
     let refused = dialed(&stream).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

@@ -13,7 +13,8 @@ use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
 use wharf_server::{Service, sockets};
 
-use crate::session;
+use crate::reactor::AsyncIo;
+use crate::session::serve_client;
 
 /// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the
 /// sessions have ended, or their grace time has. Runs a thread for each processor.
@@ -141,7 +142,7 @@ impl Acceptor {
         let (stop, running) = (self.stop.clone(), self.running.clone());
         let service = Arc::clone(&self.service);
         let session = async move {
-            session::run(stream, peer, service, stop).await;
+            serve_client(AsyncIo(stream), peer, service, stop).await;
             drop((permit, running));
         };
         self.executor.spawn(session).detach();

@@ -1,19 +1,20 @@
-//! [`Pool`]: the blocking pool, for what may wait for a disk.
+//! [`Blocking`]: the blocking pool, for what may wait for a disk.
 
 use futures_lite::future;
 use smol::Task;
 use wharf_server::work::{Helper, Job, Rest};
 
+use crate::reactor::Pool;
+
 /// Runs jobs in the blocking pool, one at a time: a session asks for no more.
 #[derive(Default)]
-pub(crate) struct Pool {
-    running: Option<Task<Rest<Pool>>>,
-    finished: Option<Rest<Pool>>,
+pub(crate) struct Blocking {
+    running: Option<Task<Rest<Blocking>>>,
+    finished: Option<Rest<Blocking>>,
 }
 
-impl Pool {
-    /// Waits until the job is done. If this is dropped before, nothing is lost.
-    pub(crate) async fn done(&mut self) {
+impl Pool for Blocking {
+    async fn done(&mut self) {
         match &mut self.running {
             Some(job) => {
                 self.finished = Some(job.await);
@@ -25,7 +26,7 @@ impl Pool {
     }
 }
 
-impl Helper for Pool {
+impl Helper for Blocking {
     const WAITS_FOR_DISK: bool = false;
 
     fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {

@@ -1,6 +1,7 @@
 //! Wharf on smol: an FTP server with an async task for each session.
 //!
-//! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have. Nothing in a
+//! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have;
+//! [`serve_client`] is one session, on a [`Reactor`] that you have. Nothing in a
 //! task waits for a disk: what the kernel does not promise to do at once goes to the blocking pool,
 //! batched.
 //!
@@ -25,6 +26,9 @@
 
 mod acceptor;
 mod helper;
+mod reactor;
 mod session;
 
 pub use acceptor::{serve, serve_on};
+pub use reactor::{Alarm, Pool, Reactor};
+pub use session::serve_client;

@@ -1,46 +1,44 @@
 //! The loop of one session.
 
-use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_io::{Async, Timer};
 use futures_lite::{FutureExt, future};
 use smol::channel::Receiver;
 use wharf_server::Service;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
 
-use crate::helper::Pool;
+use crate::reactor::{Alarm, Pool, Reactor};
 
-/// Serves one client until it is gone.
-pub(crate) async fn run(
-    control: Async<TcpStream>,
+/// Serves one client, whose address is `peer`, until it is gone. When `stop` is closed, the server
+/// is stopping.
+pub async fn serve_client<R: Reactor>(
+    reactor: R,
     peer: SocketAddr,
     service: Arc<Service>,
     stop: Receiver<()>,
 ) {
-    let stream = control.get_ref();
-    let Ok(mut connection) = Connection::new(&service, stream, peer, Pool::default()) else {
+    let control = reactor.control();
+    let Ok(mut connection) = Connection::new(&service, control, peer, reactor.pool()) else {
         return;
     };
-    let mut alarm = Alarm::default();
-    while connection.advance(stream) {
-        let ready = wait(&control, &mut connection, &stop, &mut alarm).await;
-        connection.wake(stream, ready);
+    let mut alarm = reactor.alarm();
+    while connection.advance(control) {
+        let ready = wait(&reactor, &mut connection, &stop, &mut alarm).await;
+        connection.wake(control, ready);
     }
 }
 
 /// Sleeps until something can be done or time has passed.
 ///
 /// Whatever woke it, the control connection is looked at too: what it says comes first.
-async fn wait(
-    control: &Async<TcpStream>,
-    connection: &mut Connection<Pool>,
+async fn wait<R: Reactor>(
+    reactor: &R,
+    connection: &mut Connection<R::Pool>,
     stop: &Receiver<()>,
-    alarm: &mut Alarm,
+    alarm: &mut R::Alarm,
 ) -> Ready {
     let wants = connection.wants();
     if wants.within == Some(Duration::ZERO) {
@@ -63,9 +61,9 @@ async fn wait(
 
     let control_ready = async {
         let broken = match (input, output) {
-            (true, true) => control.readable().or(control.writable()).await,
-            (true, false) => control.readable().await,
-            (false, true) => control.writable().await,
+            (true, true) => reactor.readable().or(reactor.writable()).await,
+            (true, false) => reactor.readable().await,
+            (false, true) => reactor.writable().await,
             (false, false) => future::pending().await,
         };
         Ready {
@@ -99,45 +97,11 @@ async fn wait(
     let socket_ready = async {
         // An error is seen again, and better understood, by the next step.
         match wants.work {
-            Some(Wait::Readable(fd)) => drop(ready(fd, true).await),
-            Some(Wait::Writable(fd)) => drop(ready(fd, false).await),
+            Some(Wait::Readable(fd)) => drop(reactor.ready(fd, true).await),
+            Some(Wait::Writable(fd)) => drop(reactor.ready(fd, false).await),
             Some(Wait::Helper) | None => future::pending().await,
         }
         work
     };
     control_ready.or(socket_ready).or(other).await
-}
-
-/// Waits for a socket that is not registered yet: most are ready before anybody has to wait, and
-/// cost nothing.
-async fn ready(fd: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
-    let socket = Async::new_nonblocking(fd.as_fd())?;
-    if readable {
-        socket.readable().await
-    } else {
-        socket.writable().await
-    }
-}
-
-/// A timer that is set again only if it would ring too late: deadlines move on with every
-/// command, and to look at them once too often is cheaper than to tell the reactor each time.
-#[derive(Default)]
-struct Alarm {
-    timer: Option<(Timer, Instant)>,
-}
-
-impl Alarm {
-    async fn ring(&mut self, within: Option<Duration>) {
-        let Some(within) = within else {
-            return future::pending().await;
-        };
-        let at = Instant::now() + within;
-        let (timer, set) = self.timer.get_or_insert_with(|| (Timer::at(at), at));
-        if at < *set {
-            timer.set_at(at);
-            *set = at;
-        }
-        timer.await;
-        self.timer = None;
-    }
 }

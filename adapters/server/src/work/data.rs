@@ -8,8 +8,8 @@ use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
 
 use super::{Helper, Opened, Task, Work};
-use crate::passive;
 use crate::pump::{Pump, Step};
+use crate::system;
 
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
@@ -53,15 +53,16 @@ impl<H: Helper> Work<H> {
     }
 
     pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
-        let stall = self.service.settings().protocol.limits.stall;
-        match passive::dial(self.ends.local.ip(), to, stall) {
+        let settings = self.service.settings();
+        let stall = settings.protocol.limits.stall;
+        match settings.system.dial(self.ends.local.ip(), to, stall) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => Some(ticket.done(Err(data_failure(&error)))),
         }
     }
 
     pub(super) fn dialed(&mut self, ticket: Ticket<OpenData>, stream: TcpStream) -> Option<Event> {
-        match passive::dialed(&stream) {
+        match system::dialed(&stream) {
             Ok(()) => Some(self.connected(ticket, stream)),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
                 self.wait(Task::Dial(ticket, stream))

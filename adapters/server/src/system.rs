@@ -1,0 +1,137 @@
+//! [`System`]: what sessions need of the operating system beside files and bytes, so that a
+//! simulator can stand in for it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+use crate::sockets;
+
+/// Time, and where data connections come from. The sockets are the kernel's own and do not block,
+/// whatever family they are of.
+pub trait System: Send + Sync {
+    /// The time of the core's clock.
+    fn now(&self) -> wharf_core::Instant;
+
+    /// The server's end of a control connection.
+    ///
+    /// # Errors
+    /// The client is gone already.
+    fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr>;
+
+    /// A listener for data connections there, and its address. A connection may `stall` for so
+    /// long.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`], and whatever else the system says.
+    fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)>;
+
+    /// A connection that waits at the listener, and who made it, as far as that is known.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if none waits; otherwise what the system says.
+    fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)>;
+
+    /// Begins a connection from `local` to `to`, which may `stall` for so long. It is made, or has
+    /// failed, when the socket is writable; see [`dialed`].
+    ///
+    /// # Errors
+    /// What the system says at once.
+    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
+}
+
+/// The machine that the program runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    started: Instant,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+}
+
+/// Connections that may wait; one is needed, and a stranger must not keep it away.
+pub(crate) const BACKLOG: i32 = 8;
+
+impl System for Machine {
+    fn now(&self) -> wharf_core::Instant {
+        let micros = self.started.elapsed().as_micros();
+        wharf_core::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr> {
+        control.local_addr()
+    }
+
+    fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = socket_for(at)?;
+        // Connections of transfers before may still be in TIME_WAIT on this port.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sockets::prepare_data(&socket, stall)?;
+        rustix::net::bind(&socket, &at)?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    }
+
+    fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        loop {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match rustix::net::acceptfrom_with(listener, flags) {
+                Ok((stream, peer)) => {
+                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                    let address = peer.map(|peer| peer.ip().to_canonical());
+                    return Ok((TcpStream::from(stream), address));
+                }
+                // The connection was gone before it was accepted.
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
+        let socket = socket_for(to)?;
+        sockets::prepare_data(&socket, stall)?;
+        let local = sockets::plain(local, to.is_ipv6());
+        rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
+        match rustix::net::connect(&socket, &to) {
+            Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn socket_for(address: SocketAddr) -> io::Result<rustix::fd::OwnedFd> {
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        flags,
+        None,
+    )?)
+}
+
+/// Whether a connection that [`System::dial`] began is made.
+///
+/// # Errors
+/// Why it is not.
+pub fn dialed(stream: &TcpStream) -> io::Result<()> {
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(rustix::net::getpeername(stream).map(drop)?),
+    }
+}
