@@ -40,7 +40,7 @@ impl Step {
     }
 
     /// The lines of it.
-    fn lines(&self) -> Vec<String> {
+    fn lines(&self, port: u16) -> Vec<String> {
         match self {
             Self::Say(line) => vec![line.clone()],
             Self::Size(path) => vec![format!("SIZE {path}")],
@@ -60,7 +60,10 @@ impl Step {
             Self::Send {
                 append: true, path, ..
             } => {
-                vec!["PORT 127,0,0,1,200,10".into(), format!("APPE {path}")]
+                vec![
+                    format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255),
+                    format!("APPE {path}"),
+                ]
             }
             Self::List(line) => vec!["PASV".into(), line.clone()],
             Self::Blurt(_) => vec![],
@@ -92,6 +95,10 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Client {
     random: Random,
+    /// Where it listens for data.
+    pub(crate) port: u16,
+    /// Where the server listens for data, as it said last.
+    pub(crate) passive: Option<u16>,
     steps: VecDeque<Step>,
     sent: VecDeque<Sent>,
     /// What has arrived and is no whole line.
@@ -104,6 +111,8 @@ pub(crate) struct Client {
     restart: usize,
     /// What arrived on the data connection.
     pub(crate) download: Vec<u8>,
+    /// It left the last one before its end.
+    pub(crate) broke: bool,
     /// Every upload and its fate.
     pub(crate) uploads: Vec<(VPath, Vec<u8>, Fate)>,
     /// 221 or 421 was heard.
@@ -150,6 +159,8 @@ impl Client {
         }
         Self {
             random,
+            port: 51_200 + number as u16,
+            passive: None,
             steps,
             sent: VecDeque::new(),
             heard: Vec::new(),
@@ -157,6 +168,7 @@ impl Client {
             text: false,
             restart: 0,
             download: Vec::new(),
+            broke: false,
             uploads: Vec::new(),
             farewell: false,
             greeted: false,
@@ -168,6 +180,12 @@ impl Client {
     /// Whether it has done all that it wanted.
     pub(crate) fn is_done(&self) -> bool {
         self.steps.is_empty() && self.sent.is_empty()
+    }
+
+    /// Whether it waits for the end of a download.
+    pub(crate) fn downloads(&self) -> bool {
+        let fetches = |sent: &Sent| matches!(sent.step, Some(Step::Fetch(..) | Step::List(_)));
+        self.sent.iter().any(fetches)
     }
 
     /// The bytes of the upload that runs.
@@ -214,7 +232,7 @@ impl Client {
             self.uploads
                 .push((path.clone(), bytes.clone(), Fate::Unknown));
         }
-        let lines = step.lines();
+        let lines = step.lines(self.port);
         let last = lines.len() - 1;
         let mut step = Some(step);
         for (number, line) in lines.into_iter().enumerate() {
@@ -272,6 +290,7 @@ impl Client {
                 return;
             }
             150 => return,
+            227 | 229 => self.passive = port(line),
             _ => {}
         }
         self.farewell |= code == 221;
@@ -306,7 +325,7 @@ impl Client {
                     .any(|version| version.as_ref().map(|file| self.seen(file).len()) == told);
                 assert!(stood, "O5: {path} never had {told:?} bytes");
             }
-            Step::Fetch(path, _) if code == 226 => {
+            Step::Fetch(path, _) if code == 226 && !self.broke => {
                 let stood = store.versions(&path, sent.since, now).any(|version| {
                     let file = version.as_ref().map(|file| self.seen(file));
                     file.is_some_and(|file| file.get(offset..) == Some(&self.download[..]))
@@ -354,9 +373,36 @@ impl Client {
         }
     }
 
+    /// What must be so at the end. Who had trouble need not have been served.
+    pub(crate) fn judge(&self, number: usize, troubled: bool, store: &Store) {
+        let served = troubled || self.babbles || self.is_done();
+        assert!(served, "O6: client {number} was not served: {self:?}");
+        for (path, bytes, fate) in &self.uploads {
+            let kept = holds(store.versions(path, 0, u64::MAX), bytes);
+            match fate {
+                Fate::Kept => assert!(kept, "O2: {path} is lost"),
+                Fate::Refused => assert!(!kept, "O2: {path} stands and was refused"),
+                Fate::Unknown => {}
+            }
+        }
+    }
+
     /// The server has closed the connection.
     pub(crate) fn on_end(&self) {
         assert!(self.farewell, "O6: closed without a word, {:?}", self.sent);
+    }
+}
+
+/// The port in a 227 or 229.
+fn port(reply: &[u8]) -> Option<u16> {
+    let inside = reply.splitn_str(2, "(").nth(1)?;
+    let numbers = inside
+        .split(|byte| !byte.is_ascii_digit())
+        .filter_map(|number| number.to_str().ok()?.parse::<u16>().ok());
+    match numbers.collect::<Vec<_>>()[..] {
+        [port] => Some(port),
+        [_, _, _, _, high, low] => Some(high << 8 | low),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use wharf_sim::{Case, Fault, Outcome, run};
+use wharf_sim::{Case, Fault, Outcome, run, run_adapter};
 
 /// Runs sessions of Wharf in a world full of faults. The same seed gives the same run.
 #[derive(Parser)]
@@ -16,6 +16,9 @@ struct Options {
     /// How many seeds are run.
     #[arg(long, default_value_t = 100_000)]
     seeds: u64,
+    /// Run the adapter on smol, not only the core.
+    #[arg(long)]
+    adapter: bool,
     /// Stop after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
@@ -58,7 +61,7 @@ fn one(seed: u64, options: &Options) -> ExitCode {
         }
     }
     let mut trace = String::new();
-    let outcome = attempt(&case, Some(&mut trace));
+    let outcome = attempt(&case, options.adapter, Some(&mut trace));
     print!("{trace}");
     match outcome {
         Ok(outcome) => {
@@ -86,17 +89,17 @@ fn many(options: &Options) -> ExitCode {
             break;
         }
         let case = Case::draw(seed);
-        match attempt(&case, None) {
+        match attempt(&case, options.adapter, None) {
             Ok(outcome) => {
                 sessions += outcome.sessions;
                 events += outcome.events;
-                let again = (seed % 64 == 0).then(|| attempt(&case, None));
+                let again = (seed % 64 == 0).then(|| attempt(&case, options.adapter, None));
                 if again.is_some_and(|again| again.map(|again| again.hash) != Ok(outcome.hash)) {
                     println!("{case}: two runs are not the same");
                     return ExitCode::FAILURE;
                 }
             }
-            Err(message) => return fail(case, &message),
+            Err(message) => return fail(case, options.adapter, &message),
         }
         count += 1;
         if told.elapsed() > Duration::from_secs(5) {
@@ -114,7 +117,8 @@ fn many(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn attempt(case: &Case, trace: Option<&mut String>) -> Result<Outcome, String> {
+fn attempt(case: &Case, adapter: bool, trace: Option<&mut String>) -> Result<Outcome, String> {
+    let run = if adapter { run_adapter } else { run };
     catch_unwind(AssertUnwindSafe(|| run(case, trace))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -123,14 +127,14 @@ fn attempt(case: &Case, trace: Option<&mut String>) -> Result<Outcome, String> {
 }
 
 /// Makes a failing case smaller as long as it fails, and tells how to run it again.
-fn fail(case: Case, message: &str) -> ExitCode {
+fn fail(case: Case, adapter: bool, message: &str) -> ExitCode {
     println!("{case} fails: {message}");
     let (mut case, mut message) = (case, message.to_owned());
-    while let Some((smaller, why)) = case
-        .simpler()
-        .into_iter()
-        .find_map(|simpler| attempt(&simpler, None).err().map(|why| (simpler, why)))
-    {
+    while let Some((smaller, why)) = case.simpler().into_iter().find_map(|simpler| {
+        attempt(&simpler, adapter, None)
+            .err()
+            .map(|why| (simpler, why))
+    }) {
         (case, message) = (smaller, why);
     }
     println!("{case}\n  {message}");

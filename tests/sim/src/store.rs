@@ -2,26 +2,26 @@
 //! and as the witness of what it did.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 use wharf_core::{Edit, Failure, Kind, Metadata, Mode, Opened, Scope, Timestamp, VPath};
 
 /// The bytes of a file, or nothing if there is none.
-pub type Version = Option<Rc<[u8]>>;
+pub type Version = Option<Arc<[u8]>>;
 
 /// What stands under a name.
 #[derive(Clone, Debug)]
 enum Node {
     Directory,
-    File(Rc<[u8]>),
+    File(Arc<[u8]>),
 }
 
 /// What was opened.
 #[derive(Debug)]
 pub enum Handle {
     /// A version of a file, which stays what it is, and the next byte to read.
-    Read(Rc<[u8]>, usize),
+    Read(Arc<[u8]>, usize),
     /// An upload: where it goes, what it is so far, the next byte to write.
     Write {
         /// Where it becomes visible.
@@ -69,9 +69,9 @@ impl Store {
         }
     }
 
-    fn set(&mut self, now: u64, path: VPath, bytes: Rc<[u8]>) {
+    fn set(&mut self, now: u64, path: VPath, bytes: Arc<[u8]>) {
         let past = self.past.entry(path.clone()).or_default();
-        past.push((now, Some(Rc::clone(&bytes))));
+        past.push((now, Some(Arc::clone(&bytes))));
         self.nodes.insert(path, Node::File(bytes));
     }
 
@@ -101,7 +101,7 @@ impl Store {
     #[must_use]
     pub fn read(&self, path: &VPath) -> Version {
         match self.nodes.get(path) {
-            Some(Node::File(bytes)) => Some(Rc::clone(bytes)),
+            Some(Node::File(bytes)) => Some(Arc::clone(bytes)),
             _ => None,
         }
     }
@@ -110,7 +110,7 @@ impl Store {
     pub fn all(&self) -> impl Iterator<Item = (&VPath, Version)> {
         self.nodes.iter().map(|(path, node)| match node {
             Node::Directory => (path, None),
-            Node::File(bytes) => (path, Some(Rc::clone(bytes))),
+            Node::File(bytes) => (path, Some(Arc::clone(bytes))),
         })
     }
 

@@ -1,7 +1,5 @@
 //! [`World`]: clients, sessions and the time between them.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +8,9 @@ use wharf_core::check::{Checked, Machine};
 use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Notes, Rights, VPath};
 
 use crate::case::{Case, Fault};
-use crate::client::{Client, Fate, SHARED, holds, tells_secret};
+use crate::client::{Client, SHARED, tells_secret};
 use crate::embed::Embedder;
+use crate::queue::Queue;
 use crate::random::Random;
 use crate::seat::Seat;
 use crate::store::Store;
@@ -54,43 +53,13 @@ enum What {
     Stop,
 }
 
-/// Something that is going to happen, ordered by time and then by when it was planned.
-#[derive(Debug)]
-struct Plan {
-    at: u64,
-    order: u64,
-    seat: usize,
-    what: What,
-}
-
-impl PartialEq for Plan {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Plan {}
-
-impl PartialOrd for Plan {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Plan {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 /// Everything that there is in a run.
 struct World<'a> {
     case: Case,
     /// The conversation, if somebody wants to read it.
     trace: Option<&'a mut String>,
     now: u64,
-    plans: BinaryHeap<Reverse<Plan>>,
-    order: u64,
+    plans: Queue<What>,
     store: Store,
     seats: Vec<Seat>,
     network: Random,
@@ -110,25 +79,44 @@ pub fn run(case: &Case, trace: Option<&mut String>) -> Outcome {
     world.outcome
 }
 
+/// A store with what the clients find at the beginning.
+pub(crate) fn furnished() -> Store {
+    let mut store = Store::default();
+    for directory in ["/pub", "/home"] {
+        store.put(0, directory, None);
+    }
+    for (number, path) in SHARED.iter().enumerate() {
+        let bytes = format!("first {number}\n").repeat(1 + 200 * number);
+        store.put(0, path, Some(bytes.as_bytes()));
+    }
+    store
+}
+
+impl Outcome {
+    /// Counts something that happened.
+    pub(crate) fn count(&mut self, at: u64, seat: usize) {
+        self.events += 1;
+        self.hash(at ^ (seat as u64) << 48);
+        assert!(self.events < 5_000_000, "I47: it goes on");
+    }
+
+    pub(crate) fn hash(&mut self, value: u64) {
+        let hash = self.hash ^ value;
+        self.hash = hash.wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
+    }
+}
+
 impl<'a> World<'a> {
     fn new(case: Case, trace: Option<&'a mut String>) -> Self {
         let root = Random::new(case.seed);
-        let mut store = Store::default();
-        for directory in ["/pub", "/home"] {
-            store.put(0, directory, None);
-        }
-        for (number, path) in SHARED.iter().enumerate() {
-            let bytes = format!("first {number}\n").repeat(1 + 200 * number);
-            store.put(0, path, Some(bytes.as_bytes()));
-        }
+        let store = furnished();
         let config = Arc::new(Config {
             notes: Notes::Commands,
             ..Config::default()
         });
         let mut world = Self {
             now: 1_000_000,
-            plans: BinaryHeap::new(),
-            order: 0,
+            plans: Queue::default(),
             store,
             seats: Vec::new(),
             network: root.fork("network", 0),
@@ -184,14 +172,7 @@ impl<'a> World<'a> {
     }
 
     fn plan(&mut self, at: u64, seat: usize, what: What) {
-        self.order += 1;
-        let order = self.order;
-        self.plans.push(Reverse(Plan {
-            at,
-            order,
-            seat,
-            what,
-        }));
+        self.plans.plan(at, seat, what);
     }
 
     /// Whether that fault happens at that seat now.
@@ -200,18 +181,11 @@ impl<'a> World<'a> {
     }
 
     fn live(&mut self) {
-        while let Some(Reverse(plan)) = self.plans.pop() {
+        while let Some(plan) = self.plans.pop() {
             self.now = plan.at;
-            self.outcome.events += 1;
-            self.hash(plan.at ^ (plan.seat as u64) << 48);
-            assert!(self.outcome.events < 5_000_000, "I47: it goes on");
+            self.outcome.count(plan.at, plan.seat);
             self.happen(plan.seat, plan.what);
         }
-    }
-
-    fn hash(&mut self, value: u64) {
-        let hash = self.outcome.hash ^ value;
-        self.outcome.hash = hash.wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
     }
 
     /// The time as the session of that seat is told.
@@ -231,7 +205,7 @@ impl<'a> World<'a> {
                 let length = bytes.len() as u64;
                 seat.inbox.extend_from_slice(&bytes);
                 self.say(at, "C", &bytes);
-                self.hash(length);
+                self.outcome.hash(length);
             }
             What::EndToServer if !seat.over => {
                 // Only behind the last byte.
@@ -442,20 +416,7 @@ impl<'a> World<'a> {
         assert_eq!(self.store.open, 0, "O4: handles are open");
         for (number, seat) in self.seats.iter().enumerate() {
             assert!(seat.over, "I47: session {number} goes on");
-            let served = seat.troubled || seat.client.babbles || seat.client.is_done();
-            assert!(
-                served,
-                "O6: client {number} was not served: {:?}",
-                seat.client
-            );
-            for (path, bytes, fate) in &seat.client.uploads {
-                let kept = holds(self.store.versions(path, 0, u64::MAX), bytes);
-                match fate {
-                    Fate::Kept => assert!(kept, "O2: {path} is lost"),
-                    Fate::Refused => assert!(!kept, "O2: {path} stands and was refused"),
-                    Fate::Unknown => {}
-                }
-            }
+            seat.client.judge(number, seat.troubled, &self.store);
         }
     }
 }

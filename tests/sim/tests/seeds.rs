@@ -2,10 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wharf_sim::{Case, Fault, Sabotage, run};
+use wharf_sim::{Case, Fault, Outcome, Sabotage, run, run_adapter};
+
+/// Either level.
+type Run = fn(&Case, Option<&mut String>) -> Outcome;
 
 /// What a run that must fail says.
-fn failure(case: &Case) -> Option<String> {
+fn failure(run: Run, case: &Case) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| run(case, None))).err()?;
     panic
         .downcast_ref::<String>()
@@ -13,15 +16,24 @@ fn failure(case: &Case) -> Option<String> {
         .or(Some(String::new()))
 }
 
-#[test]
-fn no_seed_fails_and_each_is_the_same_twice() {
-    for seed in 0..3_000 {
+fn no_seed_fails(run: Run, seeds: u64) {
+    for seed in 0..seeds {
         let case = Case::draw(seed);
         let outcome = run(&case, None);
         if seed % 64 == 0 {
             assert_eq!(run(&case, None), outcome, "{case}");
         }
     }
+}
+
+#[test]
+fn no_seed_fails_and_each_is_the_same_twice() {
+    no_seed_fails(run, 3_000);
+}
+
+#[test]
+fn no_seed_of_the_adapter_fails_and_each_is_the_same_twice() {
+    no_seed_fails(run_adapter, 500);
 }
 
 /// Seeds that failed once.
@@ -42,8 +54,7 @@ fn what_is_traced_is_a_conversation() {
     );
 }
 
-#[test]
-fn every_sabotage_is_found_by_its_oracle() {
+fn every_sabotage_is_found(run: Run) {
     for (sabotage, oracle) in [
         (Sabotage::LosesUploads, "O2"),
         (Sabotage::KeepsAll, "O2"),
@@ -54,11 +65,21 @@ fn every_sabotage_is_found_by_its_oracle() {
         let found = (0..500).find_map(|seed| {
             let mut case = Case::draw(seed);
             case.sabotage = Some(sabotage);
-            failure(&case)
+            failure(run, &case)
         });
         let found = found.unwrap_or_default();
         assert!(found.contains(oracle), "{sabotage:?} gives {found:?}");
     }
+}
+
+#[test]
+fn every_sabotage_is_found_by_its_oracle() {
+    every_sabotage_is_found(run);
+}
+
+#[test]
+fn every_sabotage_under_the_adapter_is_found_by_its_oracle() {
+    every_sabotage_is_found(run_adapter);
 }
 
 #[test]

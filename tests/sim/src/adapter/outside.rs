@@ -1,0 +1,276 @@
+//! What the adapter's session has around it: time that stands still unless the simulator moves it,
+//! sockets that lead to the simulated client, a pool whose jobs take as long as they are told.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use wharf_server::system::System;
+use wharf_server::work::{Helper, Job, Rest};
+use wharf_smol::{Alarm, Pool, Reactor};
+
+use crate::random::Random;
+
+/// The world outside of the sessions of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    now: AtomicU64,
+    sockets: Mutex<Sockets>,
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    /// The names of listeners by the port that was told.
+    listeners: HashMap<u16, Vec<u8>>,
+    /// The clients' ends of connections that the server made.
+    dialed: HashMap<u16, TcpStream>,
+}
+
+/// Names must differ, whatever else runs on the machine.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Outside {
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_now(&self, now: u64) {
+        self.now.store(now, Ordering::Relaxed);
+    }
+
+    /// The client's end of the connection that the server made to that port, if it made one.
+    pub(crate) fn take_dialed(&self, port: u16) -> Option<TcpStream> {
+        lock(&self.sockets).dialed.remove(&port)
+    }
+
+    /// Connects to a listener of the server.
+    pub(crate) fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        let name = lock(&self.sockets).listeners.get(&port).cloned();
+        let name = name.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new_abstract_name(&name)?)?;
+        Ok(TcpStream::from(socket))
+    }
+
+    /// Every port that was ever listened on.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        lock(&self.sockets).listeners.keys().copied().collect()
+    }
+}
+
+/// Two ends of a connection.
+pub(crate) fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let (server, client) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    Ok((TcpStream::from(server), TcpStream::from(client)))
+}
+
+impl System for Outside {
+    fn now(&self) -> wharf_core::Instant {
+        wharf_core::Instant::from_micros(Outside::now(self))
+    }
+
+    fn local_address(&self, _: &TcpStream) -> io::Result<SocketAddr> {
+        Ok((Ipv4Addr::LOCALHOST, 21).into())
+    }
+
+    fn listen(&self, at: SocketAddr, _: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+        let name = format!(
+            "wharf-sim-{}-{}",
+            std::process::id(),
+            SERIAL.fetch_add(1, Ordering::Relaxed)
+        );
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+        rustix::net::bind(
+            &socket,
+            &SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+        )?;
+        rustix::net::listen(&socket, 8)?;
+        let mut sockets = lock(&self.sockets);
+        let port = 20_000 + sockets.listeners.len() as u16;
+        sockets.listeners.insert(port, name.into_bytes());
+        Ok((TcpListener::from(socket), SocketAddr::new(at.ip(), port)))
+    }
+
+    fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        let socket = rustix::net::accept_with(listener, FLAGS)?;
+        Ok((TcpStream::from(socket), Some(Ipv4Addr::LOCALHOST.into())))
+    }
+
+    fn dial(&self, _: IpAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
+        let (server, client) = pair()?;
+        lock(&self.sockets).dialed.insert(to.port(), client);
+        Ok(server)
+    }
+}
+
+/// Whether a socket is ready now.
+pub(crate) fn is_ready(socket: impl AsFd, interest: PollFlags) -> bool {
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut [PollFd::new(&socket, interest)], Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
+/// When a session wants to be looked at again, however it sleeps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wake(Arc<Mutex<Option<u64>>>);
+
+impl Wake {
+    fn at(&self, time: u64) {
+        let mut wake = lock(&self.0);
+        *wake = Some(wake.map_or(time, |earlier| earlier.min(time)));
+    }
+
+    pub(crate) fn take(&self) -> Option<u64> {
+        lock(&self.0).take()
+    }
+}
+
+/// How a simulated session sleeps.
+#[derive(Debug)]
+pub(crate) struct Bed {
+    pub(crate) control: TcpStream,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) wake: Wake,
+    /// How long jobs take.
+    pub(crate) random: Random,
+}
+
+impl Bed {
+    /// Becomes ready with the socket; the simulator looks again whenever something has happened.
+    async fn until(&self, socket: impl AsFd, interest: PollFlags) -> io::Result<()> {
+        poll_fn(|_| match is_ready(&socket, interest) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl Reactor for Bed {
+    type Pool = Jobs;
+    type Alarm = Bell;
+
+    fn control(&self) -> &TcpStream {
+        &self.control
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.until(&self.control, PollFlags::IN).await
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.until(&self.control, PollFlags::OUT).await
+    }
+
+    async fn ready(&self, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
+        let interest = if readable {
+            PollFlags::IN
+        } else {
+            PollFlags::OUT
+        };
+        self.until(socket, interest).await
+    }
+
+    fn pool(&self) -> Jobs {
+        Jobs {
+            outside: Arc::clone(&self.outside),
+            wake: self.wake.clone(),
+            random: self.random.clone(),
+            waiting: None,
+            finished: None,
+        }
+    }
+
+    fn alarm(&self) -> Bell {
+        Bell {
+            outside: Arc::clone(&self.outside),
+            wake: self.wake.clone(),
+        }
+    }
+}
+
+/// Rings when the simulator has moved the time.
+pub(crate) struct Bell {
+    outside: Arc<Outside>,
+    wake: Wake,
+}
+
+impl Alarm for Bell {
+    async fn ring(&mut self, within: Option<Duration>) {
+        let at = within.map(|within| {
+            let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
+            self.outside.now().saturating_add(micros)
+        });
+        poll_fn(|_| match at {
+            Some(at) if self.outside.now() >= at => Poll::Ready(()),
+            Some(at) => {
+                self.wake.at(at);
+                Poll::Pending
+            }
+            None => Poll::Pending,
+        })
+        .await;
+    }
+}
+
+/// Jobs that take their time.
+pub(crate) struct Jobs {
+    outside: Arc<Outside>,
+    wake: Wake,
+    random: Random,
+    waiting: Option<(u64, Job<Jobs>)>,
+    finished: Option<Rest<Jobs>>,
+}
+
+impl Pool for Jobs {
+    async fn done(&mut self) {
+        poll_fn(|_| {
+            match self.waiting.take() {
+                Some((due, job)) if self.outside.now() >= due => self.finished = Some(job()),
+                Some((due, job)) => {
+                    self.wake.at(due);
+                    self.waiting = Some((due, job));
+                }
+                None => {}
+            }
+            match self.finished.is_some() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+impl Helper for Jobs {
+    const WAITS_FOR_DISK: bool = false;
+
+    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
+        let due = self.outside.now() + self.random.between(20, 3_000);
+        self.waiting = Some((due, job));
+        None
+    }
+
+    fn finished(&mut self) -> Option<Rest<Self>> {
+        self.finished.take()
+    }
+}

@@ -1,0 +1,301 @@
+//! [`Disk`]: the storage of the adapter's sessions, on the one [`Store`] of the run.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bstr::BString;
+use wharf_core::{
+    Capabilities, Denied, Edit, Entry, Failure, Grant, Metadata, Mode, Opened, Reason, VPath,
+};
+use wharf_storage::{
+    Account, Accounts, Credentials, Directory, Handle, Opening, Sink, Source, Storage,
+};
+
+use super::outside::Outside;
+use crate::case::{Case, Fault, Sabotage};
+use crate::random::Random;
+use crate::store::{self, Store};
+
+/// What all sessions of a run share.
+pub(crate) struct Disk {
+    pub(crate) store: Mutex<Store>,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) case: Case,
+    random: Mutex<Random>,
+    /// Something failed.
+    pub(crate) troubled: AtomicBool,
+    /// It is not known whether the last upload is kept.
+    pub(crate) unknown: AtomicBool,
+    /// Whether its calls return at once.
+    short: bool,
+    grant: Grant,
+}
+
+impl Disk {
+    pub(crate) fn new(
+        case: &Case,
+        store: Store,
+        outside: &Arc<Outside>,
+        mut random: Random,
+        grant: Grant,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: Mutex::new(store),
+            outside: Arc::clone(outside),
+            case: case.clone(),
+            short: random.below(2) == 0,
+            random: Mutex::new(random),
+            troubled: AtomicBool::new(false),
+            unknown: AtomicBool::new(false),
+            grant,
+        })
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    fn strikes(&self, fault: Fault) -> bool {
+        let strikes = lock(&self.random).chance(self.case.rate(fault));
+        self.troubled.fetch_or(strikes, Ordering::Relaxed);
+        strikes
+    }
+
+    /// Fails now and then.
+    fn try_luck(&self) -> Result<(), Failure> {
+        match self.strikes(Fault::StorageFails) {
+            true => Err(lock(&self.random).pick(&[Failure::Io, Failure::NoSpace, Failure::Busy])),
+            false => Ok(()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everybody's way to the disk of a run.
+pub(crate) struct Everybody(pub(crate) Arc<Disk>);
+
+impl Accounts for Everybody {
+    fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
+        if credentials.password == b"wrong" {
+            return Err(Denied::Credentials);
+        }
+        Ok(Account {
+            grant: self.0.grant.clone(),
+            storage: Arc::new(Shelf(Arc::clone(&self.0))),
+        })
+    }
+}
+
+/// The disk as one session sees it.
+struct Shelf(Arc<Disk>);
+
+impl Storage for Shelf {
+    fn capabilities(&self) -> Capabilities {
+        self.0.grant.capabilities
+    }
+
+    fn is_short(&self) -> bool {
+        self.0.short
+    }
+
+    fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
+        self.0.try_luck()?;
+        let mut facts = self.0.store().stat(path)?;
+        if self.0.case.sabotage == Some(Sabotage::Exaggerates) {
+            facts.size += 1;
+        }
+        Ok(facts)
+    }
+
+    fn stat_now(&self, path: &VPath) -> Option<Result<Metadata, Failure>> {
+        self.0.short.then(|| self.stat(path))
+    }
+
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+        self.0.try_luck()?;
+        let now = self.0.outside.now();
+        self.0.store().change(now, path, other, edit)
+    }
+
+    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
+        self.0.try_luck()?;
+        let (handle, opened) = self.0.store().open(path, mode)?;
+        let held = Held {
+            disk: Arc::clone(&self.0),
+            handle: Some(handle),
+        };
+        let (handle, opened) = held.open(opened)?;
+        Ok(Opening { opened, handle })
+    }
+
+    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<Opening, Failure>> {
+        self.0.short.then(|| self.open(mode, path))
+    }
+}
+
+/// A handle of the store, which is closed when it is dropped.
+struct Held {
+    disk: Arc<Disk>,
+    handle: Option<store::Handle>,
+}
+
+impl Held {
+    fn open(mut self, opened: Opened) -> Result<(Handle, Opened), Failure> {
+        Ok(match self.handle.as_mut() {
+            Some(store::Handle::Read(bytes, at)) => {
+                let mut bytes = bytes[*at..].to_vec();
+                if let (Some(Sabotage::BendsDownloads), Some(last)) =
+                    (self.disk.case.sabotage, bytes.last_mut())
+                {
+                    *last ^= 1;
+                }
+                if self.disk.strikes(Fault::ShortRead) {
+                    bytes.truncate(bytes.len() / 2);
+                }
+                // Some files the kernel can send by itself.
+                let file = match bytes.len() % 2 {
+                    0 => Some(file_of(&bytes)?),
+                    _ => None,
+                };
+                let held = self;
+                let reader = Reader {
+                    _held: held,
+                    bytes,
+                    file,
+                };
+                (Handle::Source(Box::new(reader)), opened)
+            }
+            Some(store::Handle::List(entries)) => {
+                let mut entries = std::mem::take(entries);
+                entries.reverse();
+                let listed = Listed {
+                    held: self,
+                    entries,
+                    entry: None,
+                };
+                (Handle::Directory(Box::new(listed)), opened)
+            }
+            _ => (Handle::Sink(Box::new(Writer(self))), opened),
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            let now = self.disk.outside.now();
+            match self.disk.case.sabotage {
+                Some(Sabotage::Leaks) => {}
+                sabotage => {
+                    let keep = sabotage == Some(Sabotage::KeepsAll);
+                    let _ = self.disk.store().finish(now, handle, keep);
+                }
+            }
+        }
+    }
+}
+
+/// A file in memory that the kernel knows.
+fn file_of(bytes: &[u8]) -> Result<File, Failure> {
+    use std::io::{Seek as _, Write as _};
+    let file = rustix::fs::memfd_create("wharf-sim", rustix::fs::MemfdFlags::CLOEXEC);
+    let mut file = File::from(file.map_err(|_| Failure::Io)?);
+    let written = file.write_all(bytes).and_then(|()| file.rewind());
+    written.map_err(|_| Failure::Io)?;
+    Ok(file)
+}
+
+struct Reader {
+    _held: Held,
+    bytes: Vec<u8>,
+    file: Option<File>,
+}
+
+impl Source for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        self._held.disk.try_luck()?;
+        let count = self.bytes.len().min(buffer.len()).min(1_500);
+        buffer[..count].copy_from_slice(&self.bytes[..count]);
+        self.bytes.drain(..count);
+        Ok(count)
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+}
+
+struct Writer(Held);
+
+impl Sink for Writer {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0.disk.try_luck()?;
+        if let Some(handle) = &mut self.0.handle {
+            handle.write(bytes);
+        }
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Failure> {
+        let disk = Arc::clone(&self.0.disk);
+        disk.try_luck()?;
+        let unknown = disk.strikes(Fault::UnknownOutcome);
+        disk.unknown.fetch_or(unknown, Ordering::Relaxed);
+        let loses = disk.case.sabotage == Some(Sabotage::LosesUploads);
+        let keep = !loses && (!unknown || lock(&disk.random).below(2) == 0);
+        let now = disk.outside.now();
+        let handle = self.0.handle.take().ok_or(Failure::Io)?;
+        let outcome = disk.store().finish(now, handle, keep);
+        if unknown {
+            Err(Failure::Unknown)
+        } else {
+            outcome
+        }
+    }
+
+    fn abandon(self: Box<Self>, _: Reason) {}
+}
+
+struct Listed {
+    held: Held,
+    entries: Vec<(BString, Metadata)>,
+    entry: Option<(BString, Metadata)>,
+}
+
+impl Directory for Listed {
+    fn advance(&mut self) -> Result<bool, Failure> {
+        self.held.disk.try_luck()?;
+        self.entry = self.entries.pop();
+        Ok(self.entry.is_some())
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        let nothing = Entry {
+            name: b"".into(),
+            metadata: Metadata::default(),
+            target: None,
+        };
+        self.entry
+            .as_ref()
+            .map_or(nothing, |(name, metadata)| Entry {
+                name: name.as_ref(),
+                metadata: *metadata,
+                target: None,
+            })
+    }
+
+    fn enter(&mut self, path: &VPath) -> Result<(), Failure> {
+        let mode = Mode::List(wharf_core::Scope::Entries);
+        let (handle, _) = self.held.disk.store().open(path, mode)?;
+        if let store::Handle::List(entries) = &handle {
+            self.entries = entries.iter().rev().cloned().collect();
+        }
+        let now = self.held.disk.outside.now();
+        self.held.disk.store().finish(now, handle, false)
+    }
+}
