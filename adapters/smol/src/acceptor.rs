@@ -13,7 +13,7 @@ use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
 use wharf_server::{Service, sockets};
 
-use crate::reactor::AsyncIo;
+use crate::native::AsyncIo;
 use crate::session::serve_client;
 
 /// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the

@@ -25,7 +25,9 @@
 //! ```
 
 mod acceptor;
+
 mod helper;
+mod native;
 mod reactor;
 mod session;
 

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::run::{After, Job, Look, Work};
+use super::transfer::Stage;
 use super::{Data, Login, Session};
 use crate::command::Type;
 
@@ -109,7 +110,13 @@ impl Work {
                 },
                 Job::Change(_) => "change",
                 Job::Listen(_) => "listen",
-                Job::Transfer(transfer) => transfer.stage(),
+                Job::Transfer(transfer) => match transfer.stage() {
+                    Stage::Opening => "opening",
+                    Stage::Connecting => "connecting",
+                    Stage::Moving => "moving",
+                    Stage::Closing(_) => "closing",
+                    Stage::Finishing(_) => "finishing",
+                },
                 Job::Count => "count",
                 Job::Report { .. } => "report",
             },

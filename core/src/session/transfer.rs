@@ -60,7 +60,7 @@ pub(super) struct Transfer {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Opening,
     Connecting,
     Moving,
@@ -70,14 +70,8 @@ enum Stage {
 
 impl Transfer {
     #[cfg(feature = "testing")]
-    pub(super) fn stage(&self) -> &'static str {
-        match self.stage {
-            Stage::Opening => "opening",
-            Stage::Connecting => "connecting",
-            Stage::Moving => "moving",
-            Stage::Closing(_) => "closing",
-            Stage::Finishing(_) => "finishing",
-        }
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
     }
 
     pub(super) fn verb(&self) -> Verb {

@@ -1,0 +1,74 @@
+//! [`AsyncIo`]: the [`Reactor`] of async-io.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future;
+
+use crate::helper::Blocking;
+use crate::reactor::{Alarm, Reactor};
+
+/// For a session with that control connection.
+pub(crate) struct AsyncIo(pub(crate) Async<TcpStream>);
+
+impl Reactor for AsyncIo {
+    type Pool = Blocking;
+    type Alarm = Clock;
+
+    fn control(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    /// The socket is not registered yet: most are ready before anybody has to wait, and cost
+    /// nothing.
+    async fn ready(&self, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
+        let socket = Async::new_nonblocking(socket.as_fd())?;
+        if readable {
+            socket.readable().await
+        } else {
+            socket.writable().await
+        }
+    }
+
+    fn pool(&self) -> Self::Pool {
+        Self::Pool::default()
+    }
+
+    fn alarm(&self) -> Clock {
+        Clock::default()
+    }
+}
+
+/// A timer that is set again only if it would ring too late: deadlines move on with every
+/// command, and to look at them once too often is cheaper than to tell the reactor each time.
+#[derive(Default)]
+pub(crate) struct Clock {
+    timer: Option<(Timer, Instant)>,
+}
+
+impl Alarm for Clock {
+    async fn ring(&mut self, within: Option<Duration>) {
+        let Some(within) = within else {
+            return future::pending().await;
+        };
+        let at = Instant::now() + within;
+        let (timer, set) = self.timer.get_or_insert_with(|| (Timer::at(at), at));
+        if at < *set {
+            timer.set_at(at);
+            *set = at;
+        }
+        timer.await;
+        self.timer = None;
+    }
+}
