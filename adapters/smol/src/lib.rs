@@ -1,9 +1,8 @@
 //! Wharf on smol: an FTP server with an async task for each session.
 //!
 //! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have;
-//! [`serve_client`] is one session, on a [`Reactor`] that you have. Nothing in a
-//! task waits for a disk: what the kernel does not promise to do at once goes to the blocking pool,
-//! batched.
+//! [`serve_client`] is one session, on a [`Reactor`] that you have. Nothing in a task waits for a
+//! disk: what the kernel does not promise to do at once goes to the blocking pool, batched.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -25,7 +24,6 @@
 //! ```
 
 mod acceptor;
-
 mod helper;
 mod native;
 mod reactor;
