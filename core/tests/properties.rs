@@ -164,6 +164,32 @@ proptest! {
         }
     }
 
+    /// I04: a verb is the same in any case, and what stands behind it is not touched.
+    #[test]
+    fn the_case_of_a_verb_does_not_matter(line in line(), case: u8) {
+        let end = line.find_byte(b' ').unwrap_or(line.len());
+        let mut other = line.clone();
+        for (bit, byte) in other[..end].iter_mut().enumerate() {
+            match case >> (bit % 8) & 1 {
+                0 => byte.make_ascii_lowercase(),
+                _ => byte.make_ascii_uppercase(),
+            }
+        }
+        prop_assert_eq!(Command::parse(&other), Command::parse(&line));
+    }
+
+    /// I06: a path is every byte behind the separator, but for what Telnet takes.
+    #[test]
+    fn a_path_is_the_bytes_behind_the_separator(name in prop::collection::vec(any::<u8>(), 1..40)) {
+        let part = |byte: &u8| !matches!(byte, 0 | b'\r' | b'\n' | b'/');
+        let name: Vec<u8> = name.into_iter().filter(part).collect();
+        prop_assume!(!matches!(&name[..], b"" | b"." | b".."));
+        let mut peer = common::logged_in("");
+        peer.send(&[&b"CWD "[..], &name.replace(b"\xff", b"\xff\xff"), b"\r\n"].concat());
+        prop_assert!(peer.poll().is_some());
+        prop_assert_eq!(peer.session.path().as_bytes(), &[b"/", &name[..]].concat());
+    }
+
     /// I02, C8.
     #[test]
     fn cuts_change_nothing(
