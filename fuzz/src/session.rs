@@ -109,6 +109,7 @@ impl Run {
     /// Writes what there is to write and takes the actions that there are.
     fn settle(&mut self) {
         loop {
+            while self.session.note().is_some() {}
             let waiting = self.session.transmit().to_vec();
             if self.reads && !waiting.is_empty() {
                 self.sent.extend_from_slice(&waiting);
