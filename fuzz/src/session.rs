@@ -23,8 +23,8 @@ struct Run {
     cut: bool,
     /// The client takes its replies.
     reads: bool,
-    /// Every action, in order.
-    asked: Vec<String>,
+    /// Every action, in order, and its path.
+    asked: Vec<(Action, VPath)>,
     sent: Vec<u8>,
     /// The request that is out.
     out: Option<Action>,
@@ -63,7 +63,7 @@ impl Run {
     }
 
     /// The first byte of each operation says what it is; lines end with their LF.
-    fn all(mut self, mut bytes: &[u8]) -> (Vec<String>, Vec<u8>) {
+    fn all(mut self, mut bytes: &[u8]) -> (Vec<(Action, VPath)>, Vec<u8>) {
         self.settle();
         while let Some((&operation, rest)) = bytes.split_first() {
             bytes = rest;
@@ -110,16 +110,17 @@ impl Run {
     fn settle(&mut self) {
         loop {
             while self.session.note().is_some() {}
-            let waiting = self.session.transmit().to_vec();
+            let waiting = self.session.transmit();
             if self.reads && !waiting.is_empty() {
-                self.sent.extend_from_slice(&waiting);
-                self.session.transmitted(self.now, waiting.len());
+                let count = waiting.len();
+                self.sent.extend_from_slice(waiting);
+                self.session.transmitted(self.now, count);
             }
             let Some(action) = self.session.poll() else {
                 return;
             };
             self.asked
-                .push(format!("{action:?} {:?}", self.session.path()));
+                .push((action.clone(), self.session.path().clone()));
             if !matches!(action, Action::Cancel(_) | Action::Disconnect) {
                 self.out = Some(action);
             }

@@ -15,12 +15,14 @@ mod conversations;
 pub mod differential;
 mod process;
 mod server;
+mod soak;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 pub use client::Client;
 pub use clients::yardstick::{grow_file, grow_yardstick};
 pub use server::{Config, Server};
+pub use soak::{Soaked, soak};
 
 /// One thing that is promised, and how it is proved.
 #[derive(Clone, Copy)]
@@ -58,6 +60,7 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        soak::CASES.to_vec(),
     ];
     let trials = groups
         .into_iter()

@@ -291,9 +291,10 @@ impl<M: Machine> Checked<M> {
             assert_eq!(code, 500, "I05: for a line that is too long");
             return;
         }
-        let fits = match &line.bytes[..] {
-            b"(connect)" => code == 220,
-            _ => codes(line.verb).contains(&code),
+        let fits = if line.is_connection() {
+            code == 220
+        } else {
+            codes(line.verb).contains(&code)
         };
         assert!(fits, "I13: {code} for {:?}", line.bytes.as_bstr());
     }
