@@ -33,6 +33,9 @@ pub fn path(bytes: &[u8]) {
     if let Some(name) = path.file_name() {
         assert_eq!(path.parent().join(name).as_ref(), Ok(&path));
     }
+    let is_name = !argument.contains(&b'/') && !matches!(argument, b"" | b"." | b"..");
+    let joined = is_name.then_some(&path);
+    assert_eq!(cwd.join(argument).ok().as_ref(), joined);
     assert_eq!(
         VPath::resolve(&cwd, path.as_bytes()).as_ref(),
         Ok(&path),
