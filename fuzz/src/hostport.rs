@@ -6,8 +6,14 @@ use bstr::ByteSlice;
 use wharf_core::address::{parse_eprt, parse_port};
 use wharf_core::command::Command;
 
-/// The bytes are the numbers that are read, and what is read is printed and read again.
-pub fn hostport(bytes: &[u8]) {
+/// Each line is the numbers that are read, and what is read is printed and read again.
+pub fn hostport(lines: &[u8]) {
+    for line in lines.split_str("\n") {
+        check(line);
+    }
+}
+
+fn check(bytes: &[u8]) {
     let address = parse_port(bytes);
     assert_eq!(address, port(bytes));
     if let Some(address) = address {

@@ -307,7 +307,10 @@ impl<M: Machine> Checked<M> {
         }
         let passed =
             |since: Instant, limit: Duration| !limit.is_zero() && self.now.since(since) >= limit;
-        let founded = passed(self.since, limits.idle)
+        // A report that never ends is answered before the session gives up on it.
+        let gives_up = self.out.is_some_and(|out| out.cancelled);
+        let founded = gives_up
+            || passed(self.since, limits.idle)
             || self.standing.rights.is_none() && passed(self.stranger_since, limits.login)
             || self.lines.is_amid_line() && passed(self.line_since, limits.line_time);
         assert!(founded, "I46: a timeout before its time");
