@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// A request of the session. Details that are not in the action ([`path`](crate::Session::path)
 /// and its neighbours) stay the same in the session until the ticket is answered.
 #[must_use = "a request that is not carried out ends its session"]
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Action {
     /// Check [`username`](crate::Session::username) and [`password`](crate::Session::password).
@@ -186,7 +186,7 @@ pub enum TlsFailure {
 }
 
 /// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub struct Plan {
     /// The direction, and what the other end is.
@@ -196,7 +196,7 @@ pub struct Plan {
 }
 
 /// The direction of a transfer, and what its end within the server is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Flow {
     /// The opened file to the client.

@@ -50,14 +50,14 @@ pub enum Note {
 }
 
 /// Notes are few and short-lived; whoever ignores them loses the oldest.
-const KEPT: usize = 16;
+pub(crate) const MOST: usize = 16;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal(VecDeque<Note>);
 
 impl Journal {
     pub(crate) fn push(&mut self, note: Note) {
-        if self.0.len() == KEPT {
+        if self.0.len() == MOST {
             self.0.pop_front();
         }
         self.0.push_back(note);

@@ -119,7 +119,7 @@ macro_rules! requests {
     ($($(#[$doc:meta])* $kind:ident => $outcome:ty;)*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug)]
+            #[derive(Debug, PartialEq, Eq)]
             pub enum $kind {}
             request!($kind, $kind, $outcome);
         )*

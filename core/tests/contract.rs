@@ -11,7 +11,7 @@ use common::Scene;
 use common::peer::{FAILURES, answer, describe};
 use proptest::prelude::*;
 use wharf_core::check::{Checked, Machine, wind_down};
-use wharf_core::{Action, Foreign, Instant, Rights};
+use wharf_core::{Action, Foreign, Instant, PathError, Rights, VPath, Wire};
 
 /// What may happen next.
 #[derive(Clone, Debug)]
@@ -290,4 +290,54 @@ proptest! {
         }
         play.let_it_end();
     }
+}
+
+#[test]
+fn what_can_go_wrong_is_said_in_words() {
+    assert_eq!(
+        Foreign.to_string(),
+        "this session does not wait for that event"
+    );
+    let forbidden = VPath::root().join(b"a/b");
+    assert_eq!(forbidden, Err(PathError::ForbiddenByte));
+    assert_eq!(
+        PathError::ForbiddenByte.to_string(),
+        "a path cannot hold NUL, CR or LF"
+    );
+    assert_eq!(PathError::TooLong.to_string(), "the path is too long");
+    let unknown = "fly".parse::<Rights>().unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "expected one of list, read, write, overwrite, delete, rename, mkdir"
+    );
+}
+
+#[test]
+fn no_name_is_joined_that_is_none() {
+    for name in ["", ".", "..", "a/b"] {
+        let joined = VPath::root().join(name.as_bytes());
+        assert_eq!(joined, Err(PathError::ForbiddenByte), "{name:?}");
+    }
+}
+
+#[test]
+fn bytes_go_as_they_are_unless_something_is_asked_of_them() {
+    let plain = Wire::default();
+    assert!(plain.is_identity());
+    assert!(
+        !Wire {
+            text: true,
+            ..plain
+        }
+        .is_identity()
+    );
+    assert!(!Wire { tls: true, ..plain }.is_identity());
+}
+
+#[test]
+fn a_session_knows_its_two_ends() {
+    let scene = Scene::new();
+    let config = Arc::new(scene.config.clone());
+    let session = wharf_core::Session::new(&config, scene.ends, Instant::ZERO);
+    assert_eq!(session.endpoints().peer, scene.ends.peer);
 }

@@ -125,6 +125,12 @@ fn port_and_eprt_go_to_the_client_and_nobody_else() {
          S: 522 Use (1).
          C: EPRT |3|x|1|
          S: 522 Network protocol not supported, use (1,2).
+         C: EPRT |x|127.0.0.1|51210|
+         S: 501
+         C: EPRT |1|127.0.0.1|51210|x
+         S: 501
+         C~: EPRT \\x011\\x01127.0.0.1\\x0151210\\x01\\r\\n
+         S: 501
          C: PORT 127,0,0,1,200
          S: 501 Usage: PORT <SP> h1,h2,h3,h4,p1,p2
          C: LIST
@@ -382,6 +388,8 @@ fn allo_is_noted_and_answered_200() {
          S: 200 Noted.
          C: ALLO 5 R 7
          S: 200
+         C: ALLO 5 7
+         S: 501
          C: ALLO x
          S: 501
          C: ALLO 99999999999999999999

@@ -177,6 +177,20 @@ fn times_and_modes_are_set() {
          S: 501
          C: MFMT 20240101000000
          S: 501
+         C: MFMT 20240001000000 f
+         S: 501
+         C: MFMT 20241301000000 f
+         S: 501
+         C: MFMT 20240100000000 f
+         S: 501
+         C: MFMT 20240101240000 f
+         S: 501
+         C: MFMT 20240101006000 f
+         S: 501
+         C: MFMT 20240101000061 f
+         S: 501
+         C: MFMT 20240101000000.1234567890 f
+         S: 501
          C: MFF Modify=19700101000002;UNIX.mode=0600; f
          A: set /f modified 2 mode 0600
          E: ok
@@ -217,6 +231,8 @@ fn a_link_points_to_what_its_target_means_to_cwd() {
          A: symlink /d/link -> /target
          E: ok
          S: 200
+         C: SITE SYMLINK target a link
+         S: 501
          C: SITE SYMLINK target
          S: 501",
     );

@@ -4,8 +4,8 @@ mod common;
 
 use common::peer::CLOCK;
 use common::{Peer, Scene, logged_in};
-use wharf_core::listing::{Clock, Form, ListOptions, Listing, Step};
-use wharf_core::{Entry, Kind, Metadata, Style, Timestamp};
+use wharf_core::listing::{Clock, FactSet, Form, ListOptions, Listing, Step};
+use wharf_core::{Capabilities, Entry, Kind, Metadata, Rights, Style, Timestamp, VPath};
 
 /// A listing command, from its request to the data connection.
 fn listing(scene: &Scene, command: &str, requests: &str, lines: &str) -> Peer {
@@ -101,6 +101,15 @@ fn nlst_prints_names_that_can_be_given_back() {
             ),
         );
     }
+    list(
+        "NLST /",
+        "A: stat /
+         E: dir
+         A: open / entries",
+        "D: file a 1
+         D: end
+         L: /a",
+    );
     list(
         "NLST d/f",
         "A: stat /d/f
@@ -568,4 +577,96 @@ fn a_tree_is_entered_to_a_bounded_depth_and_count() {
         assert!(entered <= 10_000);
     }
     assert_eq!(entered, 10_000);
+}
+
+fn directory(name: &str) -> Entry<'_> {
+    Entry {
+        name: name.into(),
+        metadata: Metadata {
+            kind: Kind::Directory,
+            ..Metadata::default()
+        },
+        target: None,
+    }
+}
+
+#[test]
+fn a_tree_of_long_names_is_entered_within_bounded_memory() {
+    let (options, _) = ListOptions::parse(b"-R");
+    let mut listing = Listing::new(Form::Names, options);
+    let mut out = vec![0; Listing::MAX_LINE];
+    let name = "n".repeat(2_000);
+    for _ in 0..200 {
+        while !listing.push(&directory(&name), CLOCK, &mut out).taken {}
+    }
+    let mut entered = 0;
+    while let (_, Step::Enter(_)) = listing.end_of_directory(CLOCK, &mut out) {
+        entered += 1;
+    }
+    assert_eq!(entered, 256 * 1_024 / 2_000);
+}
+
+#[test]
+fn a_tree_is_not_entered_where_the_storage_shows_dots() {
+    let (options, _) = ListOptions::parse(b"-aR");
+    let mut listing = Listing::new(Form::Names, options);
+    let mut out = vec![0; Listing::MAX_LINE];
+    for name in [".", "..", "d"] {
+        assert!(listing.push(&directory(name), CLOCK, &mut out).taken);
+    }
+    let (_, step) = listing.end_of_directory(CLOCK, &mut out);
+    assert!(matches!(step, Step::Enter(path) if path.as_bytes() == "/d"));
+    assert_eq!(
+        listing.end_of_directory(CLOCK, &mut out).1,
+        Step::Done,
+        "nothing else is entered"
+    );
+}
+
+#[test]
+fn a_header_without_room_waits_for_an_empty_buffer() {
+    let (options, _) = ListOptions::parse(b"-R");
+    let mut listing = Listing::new(Form::Names, options);
+    let mut out = vec![0; Listing::MAX_LINE];
+    let pushed = listing.push(&directory("d"), CLOCK, &mut out[..100]);
+    assert_eq!((pushed.written, pushed.taken), (0, false));
+    assert_eq!(
+        listing.end_of_directory(CLOCK, &mut out[..100]),
+        (0, Step::More)
+    );
+    let pushed = listing.push(&directory("d"), CLOCK, &mut out);
+    assert_eq!(&out[..pushed.written], b".:\r\nd\r\n");
+}
+
+#[test]
+fn names_that_are_kept_back_wait_for_room_with_their_header() {
+    let (options, _) = ListOptions::parse(b"-rR");
+    let mut listing = Listing::new(Form::Names, options);
+    let mut out = vec![0; Listing::MAX_LINE];
+    assert!(listing.push(&directory("d"), CLOCK, &mut out).taken);
+    assert_eq!(
+        listing.end_of_directory(CLOCK, &mut out[..100]),
+        (0, Step::More)
+    );
+    let (written, _) = listing.end_of_directory(CLOCK, &mut out);
+    assert_eq!(&out[..written], b".:\r\nd\r\n");
+}
+
+#[test]
+fn a_name_that_no_path_can_hold_is_not_shown() {
+    let name = "n".repeat(VPath::MAX + 1);
+    let entry = directory(&name);
+    assert_eq!(line(Form::Names, &entry, CLOCK), "");
+}
+
+#[test]
+fn owner_and_group_are_facts_where_they_are_asked_for() {
+    let mut entry = directory("d");
+    (entry.metadata.owner, entry.metadata.group) = (Some(7), Some(8));
+    let form = Form::Facts {
+        facts: FactSet::parse(b"UNIX.uid;UNIX.gid;"),
+        rights: Rights::ALL,
+        capabilities: Capabilities::ALL,
+    };
+    assert_eq!(line(form, &entry, CLOCK), "UNIX.uid=7;UNIX.gid=8; d\r\n");
 }

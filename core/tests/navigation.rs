@@ -80,6 +80,44 @@ fn no_path_holds_a_byte_that_ends_a_line_or_a_string() {
 }
 
 #[test]
+fn no_command_takes_a_path_that_is_none() {
+    for command in [
+        "DELE",
+        "RMD",
+        "MKD",
+        "MFMT 20240101000000",
+        "SITE CHMOD 644",
+        "SITE SYMLINK a",
+        "AVBL",
+        "SIZE",
+        "MLST",
+        "STAT",
+    ] {
+        logged_in(&format!("C~: {command} a\\x00b\\r\\n\nS: 501"));
+    }
+    for command in ["RETR", "STOR", "APPE", "STOU", "LIST", "NLST", "MLSD"] {
+        logged_in(&format!(
+            "C: PORT 127,0,0,1,200,10
+             S: 200
+             C~: {command} a\\x00b\\r\\n
+             S: 501"
+        ));
+    }
+    logged_in(
+        "C~: SITE SYMLINK a\\x00b c\\r\\n
+         S: 501
+         C: RNFR f
+         A: stat /f
+         E: file 5
+         S: 350
+         C~: RNTO a\\x00b\\r\\n
+         S: 501
+         C: RNTO g
+         S: 503",
+    );
+}
+
+#[test]
 fn a_path_that_is_too_long_is_refused_and_never_cut() {
     let name = "n".repeat(4_000);
     logged_in(&format!(
@@ -205,6 +243,10 @@ fn mdtm_tells_the_time_with_its_fraction() {
          A: stat /f
          E: file 5
          S: 213 20180502090100.500
+         C: MDTM g
+         A: stat /g
+         E: whole
+         S: 213 20180502090100
          C: MDTM f
          A: stat /f
          E: timeless

@@ -724,6 +724,29 @@ fn dates_are_those_of_the_calendar() {
     }
 }
 
+#[test]
+fn what_is_no_date_has_no_seconds() {
+    let date = Civil::from_seconds(0);
+    for none in [
+        Civil { month: 0, ..date },
+        Civil { month: 13, ..date },
+        Civil { day: 0, ..date },
+        Civil { hour: 24, ..date },
+        Civil { minute: 60, ..date },
+        Civil { second: 60, ..date },
+        Civil {
+            year: -1_000_001,
+            ..date
+        },
+        Civil {
+            year: 1_000_001,
+            ..date
+        },
+    ] {
+        assert_eq!(none.to_seconds(), None, "{none:?}");
+    }
+}
+
 /// The longest patterns against the longest names: what is not bounded by the product of the
 /// lengths does not come to an end within a test.
 #[test]

@@ -112,6 +112,23 @@ fn a_line_that_begins_must_end() {
 }
 
 #[test]
+fn a_line_has_its_time_anew_while_a_command_runs() {
+    let scene = Scene::new().limits(|limits| limits.line_time = Duration::from_secs(10));
+    scene.logged_in(
+        "C: SIZE f
+         A: stat /f
+         C~: NO
+         T: +10s
+         T: +9s
+         E: file 5
+         S: 213
+         T: +1s
+         S: 421 Timeout.
+         A: disconnect",
+    );
+}
+
+#[test]
 fn a_line_that_never_ends_does_not_hold_a_session() {
     let mut peer = logged_in("");
     for _ in 0..290 {

@@ -1,19 +1,27 @@
 //! A whole session, with an embedder and a client that behave in any way they like.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
-    Action, Capabilities, Config, End, Endpoints, Event, Failure, Grant, Instant, Kind, Limits,
-    Metadata, Notes, Rights, Transferred, VPath,
+    Action, Capabilities, Config, End, Endpoints, Event, Failure, Flow, Grant, Instant, Kind,
+    Limits, Metadata, Notes, Rights, Style, Transferred, VPath,
 };
 
+use crate::listing::{check_lines, list};
+
 /// Runs the bytes as operations twice, once with the input cut into single bytes: both must say
-/// and ask the same (I02, I49), and every invariant must hold.
+/// and ask the same (I02, I49), and every invariant must hold. A first byte above 0xbf chooses
+/// the configuration.
 pub fn session(bytes: &[u8]) {
-    let whole = Run::new(false).all(bytes);
-    let cut = Run::new(true).all(bytes);
+    let (choices, bytes) = match bytes {
+        [choices @ 0xc0..=0xff, rest @ ..] => (choices & 0x3f, rest),
+        _ => (0, bytes),
+    };
+    let whole = Run::new(false, choices).all(bytes);
+    let cut = Run::new(true, choices).all(bytes);
     assert_eq!(whole, cut, "the cut of the input changed something");
 }
 
@@ -23,8 +31,8 @@ struct Run {
     cut: bool,
     /// The client takes its replies.
     reads: bool,
-    /// Every action, in order.
-    asked: Vec<String>,
+    /// Every action, in order, and its path.
+    asked: Vec<(Action, VPath)>,
     sent: Vec<u8>,
     /// The request that is out.
     out: Option<Action>,
@@ -33,9 +41,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(cut: bool) -> Self {
+    /// Of the choices each bit is one thing that is not as usual.
+    fn new(cut: bool, choices: u8) -> Self {
+        let has = |bit: u8| choices >> bit & 1 == 1;
         let limits = Limits {
-            login_delay: Duration::ZERO,
+            login_delay: Duration::from_secs(u64::from(has(0))),
             line: 500,
             look_ahead: 1_000,
             output: 12_000,
@@ -43,12 +53,20 @@ impl Run {
         };
         let config = Arc::new(Config {
             limits,
-            notes: Notes::Commands,
+            notes: if has(1) { Notes::None } else { Notes::Commands },
+            style: if has(2) { Style::MsDos } else { Style::Unix },
+            passive: !has(3),
+            active: !has(4),
             ..Config::default()
         });
+        let host: IpAddr = if has(5) {
+            Ipv6Addr::LOCALHOST.into()
+        } else {
+            Ipv4Addr::LOCALHOST.into()
+        };
         let ends = Endpoints {
-            local: ([127, 0, 0, 1], 21).into(),
-            peer: ([127, 0, 0, 1], 40_000).into(),
+            local: (host, 21).into(),
+            peer: (host, 40_000).into(),
         };
         Self {
             session: Checked::new(&config, ends, Instant::ZERO),
@@ -63,7 +81,7 @@ impl Run {
     }
 
     /// The first byte of each operation says what it is; lines end with their LF.
-    fn all(mut self, mut bytes: &[u8]) -> (Vec<String>, Vec<u8>) {
+    fn all(mut self, mut bytes: &[u8]) -> (Vec<(Action, VPath)>, Vec<u8>) {
         self.settle();
         while let Some((&operation, rest)) = bytes.split_first() {
             bytes = rest;
@@ -109,16 +127,18 @@ impl Run {
     /// Writes what there is to write and takes the actions that there are.
     fn settle(&mut self) {
         loop {
-            let waiting = self.session.transmit().to_vec();
+            while self.session.note().is_some() {}
+            let waiting = self.session.transmit();
             if self.reads && !waiting.is_empty() {
-                self.sent.extend_from_slice(&waiting);
-                self.session.transmitted(self.now, waiting.len());
+                let count = waiting.len();
+                self.sent.extend_from_slice(waiting);
+                self.session.transmitted(self.now, count);
             }
             let Some(action) = self.session.poll() else {
                 return;
             };
             self.asked
-                .push(format!("{action:?} {:?}", self.session.path()));
+                .push((action.clone(), self.session.path().clone()));
             if !matches!(action, Action::Cancel(_) | Action::Disconnect) {
                 self.out = Some(action);
             }
@@ -132,7 +152,13 @@ impl Run {
 
     /// Answers the request that is out: well, or in one of many bad ways.
     fn answer(&mut self, how: u8) {
-        if let Some(event) = self.out.take().and_then(|action| outcome(action, how)) {
+        let action = self.out.take();
+        if let Some(Action::Transfer(_, plan)) = &action
+            && let Flow::List(listing) = &plan.flow
+        {
+            check_lines(&list(listing.clone()));
+        }
+        if let Some(event) = action.and_then(|action| outcome(action, how)) {
             // The check knows whether it may be refused.
             let _ = self.session.handle(self.now, event);
         }

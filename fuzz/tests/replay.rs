@@ -25,27 +25,15 @@ fn replay(target: &str, body: fn(&[u8])) {
     assert!(count > 0, "{} is empty", folder.display());
 }
 
-#[test]
-fn session() {
-    replay("session", wharf_fuzz::session);
+macro_rules! targets {
+    ($($target:ident)+) => {
+        $(
+            #[test]
+            fn $target() {
+                replay(stringify!($target), wharf_fuzz::$target);
+            }
+        )+
+    };
 }
 
-#[test]
-fn command() {
-    replay("command", wharf_fuzz::command);
-}
-
-#[test]
-fn values() {
-    replay("values", wharf_fuzz::values);
-}
-
-#[test]
-fn ascii() {
-    replay("ascii", wharf_fuzz::ascii);
-}
-
-#[test]
-fn listing() {
-    replay("listing", wharf_fuzz::listing);
-}
+targets! { line command session model path hostport ascii listing glob config }

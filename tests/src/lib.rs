@@ -16,12 +16,14 @@ pub mod differential;
 mod faults;
 mod process;
 mod server;
+mod soak;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 pub use client::Client;
 pub use clients::yardstick::{grow_file, grow_yardstick};
 pub use server::{Config, Server};
+pub use soak::{Soaked, soak};
 
 /// One thing that is promised, and how it is proved.
 #[derive(Clone, Copy)]
@@ -60,6 +62,7 @@ pub fn run(binary: &'static str) -> ! {
         clients::cases(),
         process::CASES.to_vec(),
         faults::cases(),
+        soak::CASES.to_vec(),
     ];
     let trials = groups
         .into_iter()

@@ -15,13 +15,17 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// What the server answers to the connection itself.
+    /// What the server answers to the connection itself: a line that no client can send.
     pub(super) fn connection() -> Self {
         Self {
-            bytes: b"(connect)".to_vec(),
+            bytes: b"\n".to_vec(),
             verb: None,
             too_long: false,
         }
+    }
+
+    pub(super) fn is_connection(&self) -> bool {
+        self.bytes == b"\n"
     }
 
     fn new(mut bytes: Vec<u8>, limit: usize) -> Self {

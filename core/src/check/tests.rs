@@ -49,7 +49,8 @@ enum Fault {
     WantsAll,
     BelievesAll,
     KeepsPassword,
-    NotesPassword,
+    /// It notes that line, whatever it was sent.
+    Notes(&'static str),
     IsHuge,
     HasPath(VPath),
     Renames(VPath),
@@ -223,10 +224,12 @@ impl Machine for Double {
 
     fn note(&mut self) -> Option<Note> {
         match self.fault {
-            Fault::NotesPassword => Some(Note::Command {
-                line: "PASS p".into(),
-                code: 230,
+            Fault::Notes(line) => Some(Note::Command {
+                line: line.into(),
+                code: 200,
             }),
+            // Only what it says and does is looked at.
+            Fault::Says(..) | Fault::Mishears(..) => None,
             _ => self.session.note(),
         }
     }
@@ -293,11 +296,7 @@ fn perform(play: &Play, fault: Fault) {
     loop {
         let waiting = session.transmit().len();
         session.transmitted(START, waiting);
-        while session
-            .note()
-            .is_some_and(|note| !matches!(note, Note::Command { line, .. } if line == "PASS p"))
-        {
-        }
+        while session.note().is_some() {}
         if let Some(action) = session.poll() {
             let failure = play.fails.filter(|(which, _)| which(&action));
             let event = match failure {
@@ -645,11 +644,12 @@ fn calls() -> Vec<Case> {
     unreported.then = Some(|session, now| _ = session.report(now, b" x\r\n"));
     vec![
         ("I11", play(lines!["NOOP"]), Fault::TakesNothing),
+        ("I07", play(lines!["NOOP a"]), Fault::Notes("NOOP b")),
         ("I17", play(lines!["QUIT"]), Fault::TakesAll),
         ("I17", play(lines!["QUIT"]), Fault::GoesOn),
         ("I19", unreported, Fault::TakesAll),
         ("I22", play(lines!["NOOP"]), Fault::KeepsPassword),
-        ("I22", play(lines!["NOOP"]), Fault::NotesPassword),
+        ("I22", play(lines!["NOOP"]), Fault::Notes("PASS p")),
         ("I25", play(lines!["AUTH TLS"]), Fault::WantsAll),
         ("I38", unasked, Fault::BelievesAll),
         ("I46", play(lines!["NOOP"]), Fault::IsHasty),

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bstr::{BStr, ByteSlice};
@@ -14,8 +15,8 @@ use super::request::{Causes, Out, Work};
 use super::standing::{Standing, transfers};
 use crate::action::Action;
 use crate::command::Verb;
-use crate::config::Config;
-use crate::note::Note;
+use crate::config::{Config, Notes};
+use crate::note::{MOST as MOST_NOTED, Note};
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
 use crate::ticket::{Event, Foreign};
@@ -35,6 +36,8 @@ pub struct Checked<M: Machine = Session> {
     queue: VecDeque<Line>,
     /// How many of them came in this very call.
     fresh: usize,
+    /// Lines that were answered and not noted, with the code.
+    answered: VecDeque<(Vec<u8>, u16)>,
     replies: Replies,
     /// Bytes of the waiting output that were looked at.
     seen: usize,
@@ -83,6 +86,7 @@ impl<M: Machine> Checked<M> {
             lines: Lines::default(),
             queue: VecDeque::from([Line::connection()]),
             fresh: 0,
+            answered: VecDeque::new(),
             replies: Replies::default(),
             seen: 0,
             standing: Standing::default(),
@@ -216,6 +220,7 @@ impl<M: Machine> Checked<M> {
         }
         if let Some(line) = self.queue.pop_front() {
             self.on_final(&line, reply);
+            self.on_answered(line, code);
         }
     }
 
@@ -244,15 +249,52 @@ impl<M: Machine> Checked<M> {
         (self.begun, self.since) = (self.now, self.now);
     }
 
+    /// Keeps the line for its note.
+    fn on_answered(&mut self, line: Line, code: u16) {
+        if self.config.notes == Notes::Commands {
+            self.answered.push_back((line.bytes, code));
+            if self.answered.len() > MOST_NOTED {
+                self.answered.pop_front();
+            }
+        }
+    }
+
+    /// I07: what a note says was taken so. Notes may be lost, but not change places.
+    fn check_note(&mut self, noted: &BStr, code: u16) {
+        let is_pass = Verb::of_line(noted) == Some(Verb::Pass);
+        assert!(
+            !is_pass || noted == "PASS ****",
+            "I22: a password in a note"
+        );
+        // A line that ends the session was not looked at as answered.
+        if code == 421 || self.gone {
+            return;
+        }
+        let is_it = |(line, answer): (Vec<u8>, u16)| {
+            let same = if is_pass {
+                Verb::of_line(&line) == Some(Verb::Pass)
+            } else {
+                line == noted
+            };
+            same && answer == code
+        };
+        let known = core::iter::from_fn(|| self.answered.pop_front()).any(is_it);
+        assert!(
+            known,
+            "I07: {noted:?} was not taken, or not answered by {code}"
+        );
+    }
+
     /// I05 and I13.
     fn check_code(&self, line: &Line, code: u16) {
         if line.too_long {
             assert_eq!(code, 500, "I05: for a line that is too long");
             return;
         }
-        let fits = match &line.bytes[..] {
-            b"(connect)" => code == 220,
-            _ => codes(line.verb).contains(&code),
+        let fits = if line.is_connection() {
+            code == 220
+        } else {
+            codes(line.verb).contains(&code)
         };
         assert!(fits, "I13: {code} for {:?}", line.bytes.as_bstr());
     }
@@ -265,7 +307,10 @@ impl<M: Machine> Checked<M> {
         }
         let passed =
             |since: Instant, limit: Duration| !limit.is_zero() && self.now.since(since) >= limit;
-        let founded = passed(self.since, limits.idle)
+        // A report that never ends is answered before the session gives up on it.
+        let gives_up = self.out.is_some_and(|out| out.cancelled);
+        let founded = gives_up
+            || passed(self.since, limits.idle)
             || self.standing.rights.is_none() && passed(self.stranger_since, limits.login)
             || self.lines.is_amid_line() && passed(self.line_since, limits.line_time);
         assert!(founded, "I46: a timeout before its time");
@@ -521,9 +566,8 @@ impl<M: Machine> Machine for Checked<M> {
 
     fn note(&mut self) -> Option<Note> {
         let note = self.session.note();
-        if let Some(Note::Command { line, .. }) = &note {
-            let is_pass = Verb::of_line(line) == Some(Verb::Pass);
-            assert!(!is_pass || line == "PASS ****", "I22: a password in a note");
+        if let Some(Note::Command { line, code }) = &note {
+            self.check_note(line.as_bstr(), *code);
         }
         note
     }

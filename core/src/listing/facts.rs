@@ -76,13 +76,13 @@ impl Default for FactSet {
 }
 
 /// The letters of `perm=` (RFC 3659 section 7.5.5), worked out once for each listing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Perm {
     file: Letters,
     directory: Letters,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Letters {
     bytes: [u8; 8],
     len: u8,

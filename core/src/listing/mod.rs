@@ -95,7 +95,7 @@ pub enum Step {
 }
 
 /// Formats the entries of a directory, or of a tree, as the client asked for them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     form: Form,
     options: ListOptions,
@@ -113,7 +113,7 @@ pub struct Listing {
 }
 
 /// What `-R` must remember.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tree {
     /// The directory whose entries are being pushed.
     here: VPath,

@@ -11,7 +11,7 @@ use crate::listing::options::{ListOptions, Order};
 const LIMIT: usize = 10_000;
 
 /// Keeps entries until the directory ends or there are too many.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sorter {
     kept: Vec<Kept>,
     /// Entries before this one are written.
@@ -20,7 +20,7 @@ pub(crate) struct Sorter {
     overflowed: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Kept {
     name: BString,
     target: Option<BString>,

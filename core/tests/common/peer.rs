@@ -313,6 +313,10 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
             }),
             "dir" | "link" | "other" => Ok(metadata(first)),
             "timeless" => Ok(Metadata::default()),
+            "whole" => Ok(Metadata {
+                modified: Some(CLOCK.now),
+                ..Metadata::default()
+            }),
             _ => Err(failure(outcome)),
         }),
         Action::Listen(ticket) => ticket.done(outcome.parse().map_err(|_| failure(outcome))),

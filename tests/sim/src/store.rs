@@ -127,12 +127,10 @@ impl Store {
     }
 
     fn children(&self, path: &VPath) -> impl Iterator<Item = (&VPath, &Node)> {
-        let below = self.nodes.range(path.clone()..).skip(1);
         let path = path.clone();
-        let inside = path.clone();
-        below
-            .take_while(move |(name, _)| name.is_within(&path))
-            .filter(move |(name, _)| name.parent() == inside)
+        // Not only as long as they lie within: `/d.1` stands between `/d` and `/d/a`.
+        let behind = self.nodes.range(path.clone()..).skip(1);
+        behind.filter(move |(name, _)| name.parent() == path)
     }
 
     /// Whether a new name may stand there.
@@ -206,7 +204,7 @@ impl Store {
         let moved: Vec<VPath> = self
             .nodes
             .range(from.clone()..)
-            .take_while(|(name, _)| name.is_within(from))
+            .filter(|(name, _)| name.is_within(from))
             .map(|(name, _)| name.clone())
             .collect();
         for name in moved {

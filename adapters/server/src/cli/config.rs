@@ -144,6 +144,14 @@ pub(crate) fn rights(words: Option<&List<Value<Rights>>>) -> Rights {
     }
 }
 
+/// Understands these bytes as the configuration file of that name, and opens nothing.
+///
+/// # Errors
+/// What to tell the user: the name, the line and the column of the mistake, and what it is.
+pub fn check(path: &Path, bytes: Vec<u8>) -> Result<(), String> {
+    Source::new(path, bytes)?.parse().map(drop)
+}
+
 /// The text of a file, to tell where in it a mistake is; empty if there is no file.
 #[derive(Default)]
 pub(crate) struct Source {
@@ -159,6 +167,10 @@ impl Source {
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let bytes = fs::read(path)
             .map_err(|error| format!("{}: {error}, expected a TOML file", path.display()))?;
+        Self::new(path, bytes)
+    }
+
+    fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
         let path = path.to_owned();
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { path, text }),

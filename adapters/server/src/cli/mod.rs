@@ -28,5 +28,6 @@ mod run;
 mod value;
 
 pub use assemble::{Launch, sweep};
+pub use config::check;
 pub use launch::{Stop, launch, start};
 pub use run::run;

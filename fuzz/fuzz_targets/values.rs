@@ -1,5 +1,0 @@
-//! Hands what libFuzzer makes to `wharf_fuzz::values`.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wharf_fuzz::values(bytes));

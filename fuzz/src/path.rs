@@ -1,0 +1,67 @@
+//! Paths, held against a resolver that is said as simply as can be.
+
+use bstr::ByteSlice;
+use wharf_core::{PathError, VPath};
+
+use crate::two;
+
+/// The first line is the working directory, the rest the argument: what comes of them is the path
+/// that the parts give, and normal.
+pub fn path(bytes: &[u8]) {
+    let (cwd, argument) = two(bytes);
+    let Ok(cwd) = VPath::resolve(&VPath::root(), cwd) else {
+        return;
+    };
+    let path = VPath::resolve(&cwd, argument);
+    let parts = match (resolve(&cwd, argument), &path) {
+        (Ok(parts), Ok(_)) => parts,
+        (expected, _) => {
+            assert_eq!(path.err(), expected.err());
+            return;
+        }
+    };
+    let path = path.unwrap_or_default();
+    assert_eq!(path.as_bytes(), &[b"/", &parts.join(&b'/')[..]].concat());
+    assert_eq!(path.components().collect::<Vec<_>>(), parts);
+    assert_eq!(path.is_root(), parts.is_empty());
+    assert_eq!(path.relative(), &parts.join(&b'/')[..]);
+    assert_eq!(
+        path.file_name().map(|name| name.as_bytes()),
+        parts.last().copied()
+    );
+    assert!(path.is_within(&path.parent()) && path.is_within(&VPath::root()));
+    if let Some(name) = path.file_name() {
+        assert_eq!(path.parent().join(name).as_ref(), Ok(&path));
+    }
+    let is_name = !argument.contains(&b'/') && !matches!(argument, b"" | b"." | b"..");
+    let joined = is_name.then_some(&path);
+    assert_eq!(cwd.join(argument).ok().as_ref(), joined);
+    assert_eq!(
+        VPath::resolve(&cwd, path.as_bytes()).as_ref(),
+        Ok(&path),
+        "it is its own path"
+    );
+}
+
+/// The parts of a path, one after the other.
+fn resolve<'a>(cwd: &'a VPath, argument: &'a [u8]) -> Result<Vec<&'a [u8]>, PathError> {
+    if argument.find_byteset(b"\0\r\n").is_some() {
+        return Err(PathError::ForbiddenByte);
+    }
+    let mut parts: Vec<&[u8]> = Vec::new();
+    if !argument.starts_with(b"/") {
+        parts.extend(cwd.components().map(|part| part.as_bytes()));
+    }
+    for part in argument.split_str("/") {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+        // Not even for a moment, since the memory is bounded.
+        if parts.iter().map(|part| part.len() + 1).sum::<usize>() > VPath::MAX {
+            return Err(PathError::TooLong);
+        }
+    }
+    Ok(parts)
+}
