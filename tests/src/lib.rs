@@ -15,6 +15,7 @@ mod conversations;
 pub mod differential;
 mod faults;
 mod process;
+mod scripts;
 mod server;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
@@ -59,6 +60,7 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        scripts::CASES.to_vec(),
         faults::cases(),
     ];
     let trials = groups
