@@ -3,14 +3,15 @@
 //! | Driver | Plays them against | What it cannot play |
 //! |---|---|---|
 //! | `core/tests/corpora.rs` | the core alone, with a clock of its own | its list `SKIPPED` |
-//! | [`play`], here | both binaries, over real sockets and files | [`NOT_PLAYED`] |
+//! | `play.rs`, here | both binaries, over real sockets and files | its list `NOT_PLAYED` |
 //!
-//! `core/tests/corpora/README.md` says what the lines of a script mean, [`play`] what becomes of
-//! them here, and [`scene`] what is arranged beforehand: the adapter reports nothing to us, so that
-//! what it will report has to be so when it looks.
+//! `core/tests/corpora/README.md` says what the lines of a script mean. What a client does is done
+//! where it stands (`play.rs`). What an adapter reports, such as the size of a file, has to be so
+//! when it looks, and is arranged before the command is sent (`scene.rs`).
 
 mod play;
 mod scene;
+mod served;
 
 use std::collections::BTreeSet;
 use std::fs;

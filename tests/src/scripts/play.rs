@@ -5,8 +5,6 @@
 //! and nothing else has been stored, renamed or removed. A data connection that was to be closed is
 //! closed, and one that was not to be made is not.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -14,7 +12,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::scene::{LARGE, Line, Script, Told, Tree, break_for, letters, tree};
+use super::scene::{Line, Script, break_for, letters};
+use super::served::Served;
 use crate::client::{connect_data, reset};
 use crate::conversations::data::connect_from;
 use crate::differential::{address, unescape};
@@ -57,29 +56,7 @@ struct Play {
     closes_data: bool,
     /// What has a call fail.
     tracer: Option<Tracer>,
-    /// What is served, by the replies.
-    tree: Tree,
-    offset: usize,
-    download: Option<Download>,
-    upload: Option<Upload>,
-    /// From where, and to where if that is known.
-    rename: Option<(String, Option<String>)>,
-}
-
-/// A download, or a listing.
-struct Download {
-    name: String,
-    /// What shall come; not known of a listing.
-    wanted: Option<Vec<u8>>,
-    came: Vec<u8>,
-    /// The file is cut off to so many bytes.
-    cut: Option<usize>,
-}
-
-struct Upload {
-    name: String,
-    offset: usize,
-    sent: Vec<u8>,
+    served: Served,
 }
 
 impl Drop for Play {
@@ -92,12 +69,12 @@ impl Drop for Play {
 
 impl Play {
     fn begin(server: Server, second: Duration) -> Self {
-        let client = Client::silent(server.address());
-        let mut play = Self {
+        Self {
+            client: Some(Client::silent(server.address())),
+            served: Served::begin(server.home()),
             server,
             second,
             line: String::new(),
-            client: Some(client),
             codes: Vec::new(),
             passive: None,
             listener: None,
@@ -105,20 +82,7 @@ impl Play {
             stranger: None,
             closes_data: false,
             tracer: None,
-            tree: BTreeMap::from([("d".into(), None)]),
-            offset: 0,
-            download: None,
-            upload: None,
-            rename: None,
-        };
-        fs::create_dir(play.server.home().join("d")).expect("a directory");
-        play.put("f", letters(b'a', 1_000));
-        play
-    }
-
-    fn put(&mut self, name: &str, content: Vec<u8>) {
-        self.server.put(name, &content);
-        self.tree.insert(name.into(), Some(content));
+        }
     }
 
     fn step(&mut self, mark: &str, text: &str, ahead: &[Line]) {
@@ -165,60 +129,17 @@ impl Play {
 
     fn command(&mut self, line: &str, ahead: &[Line]) {
         let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
-        let mut line = unescape(line);
-        match verb {
-            "REST" => self.offset = number(argument),
-            "RETR" => self.download = Some(self.retrieve(argument, ahead)),
-            "LIST" => {
-                self.download = Some(Download {
-                    name: argument.into(),
-                    wanted: None,
-                    came: Vec::new(),
-                    cut: None,
-                });
-            }
-            "STOR" => {
-                self.upload = Some(Upload {
-                    name: argument.into(),
-                    offset: std::mem::take(&mut self.offset),
-                    sent: Vec::new(),
-                });
-            }
-            "RNFR" => self.rename = Some((argument.into(), None)),
-            "RNTO" => {
-                if let Some((_, to)) = &mut self.rename {
-                    *to = Some(argument.into());
-                }
-            }
-            // A third host, or a reserved port, stays what it is.
-            "PORT" if argument.starts_with("127,0,0,1,200,") => {
-                let refuses = ahead.iter().any(|(_, text)| text == "data-refused");
-                line = self.port(refuses).into_bytes();
-            }
-            _ => {}
-        }
-        self.tracer = self
-            .tracer
-            .take()
-            .or_else(|| break_for(&self.server, verb, ahead));
-        self.send(&[&line[..], b"\r\n"].concat());
-    }
-
-    /// A file as the script tells of it.
-    fn retrieve(&mut self, name: &str, ahead: &[Line]) -> Download {
-        let offset = std::mem::take(&mut self.offset);
-        let told = Told::by(ahead, offset);
-        if let Some(size) = told.size {
-            let size = if told.is_held { LARGE } else { size };
-            self.put(name, letters(b'a', size));
-        }
-        let content = self.tree.get(name).cloned().flatten().unwrap_or_default();
-        Download {
-            name: name.into(),
-            wanted: Some(content.get(offset..).unwrap_or_default().to_vec()),
-            came: Vec::new(),
-            cut: told.cut,
-        }
+        self.served.command(verb, argument, ahead);
+        let broken = break_for(&self.server, verb, ahead);
+        self.tracer = self.tracer.take().or(broken);
+        // A third host, or a reserved port, stays what it is.
+        let bytes = if verb == "PORT" && argument.starts_with("127,0,0,1,200,") {
+            let refuses = ahead.iter().any(|(_, text)| text == "data-refused");
+            self.port(refuses).into_bytes()
+        } else {
+            unescape(line)
+        };
+        self.send(&[&bytes[..], b"\r\n"].concat());
     }
 
     /// PORT with a port of ours.
@@ -237,24 +158,8 @@ impl Play {
     fn reply(&mut self) -> u16 {
         let (code, text) = self.client().reply();
         self.codes.push(code);
-        match code {
-            227 => self.passive = address(&text),
-            226 => {
-                self.download = None;
-                if let Some(upload) = self.upload.take() {
-                    upload.store(&mut self.tree);
-                    assert!(tree(self.server.home()) == self.tree, "stored other bytes");
-                }
-            }
-            250 => {
-                if let Some((from, Some(to))) = self.rename.take() {
-                    let content = self.tree.remove(&from).expect("what is renamed");
-                    self.tree.insert(to, content);
-                }
-            }
-            400.. => (self.download, self.upload, self.rename) = (None, None, None),
-            _ => {}
-        }
+        self.passive = address(&text).filter(|_| code == 227).or(self.passive);
+        self.served.reply(code);
         code
     }
 
@@ -270,7 +175,7 @@ impl Play {
             "data-bytes" => {
                 let bytes = letters(b'A', number(argument));
                 self.data().write_all(&bytes).expect("to send data");
-                self.upload.as_mut().expect("an upload").sent.extend(bytes);
+                self.served.sent(&bytes);
             }
             "data-eof" => self
                 .data()
@@ -280,14 +185,14 @@ impl Play {
             "fs-data" => {
                 let mut bytes = vec![0; number(argument)];
                 self.data().read_exact(&mut bytes).expect("data");
-                self.receive(&bytes);
+                self.served.came(&bytes);
             }
             "fs-eof" => self.receive_all(),
             "ctrl-reset" => self.client.take().expect("a connection").reset(),
             "shutdown" => self.server.signal(Signal::TERM),
             "time" => {
                 let time = self.second * number(argument.trim_start_matches('+'));
-                // Limits are a little less than the time that passes; nothing happens before.
+                // A limit is a little less than the time that passes, and nothing happens before.
                 assert!(self.client().is_silent(time * 4 / 5), "a reply too early");
                 thread::sleep(time / 5);
             }
@@ -316,45 +221,12 @@ impl Play {
         self.data.as_ref().expect("a data connection")
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
-        let download = self.download.as_mut().expect("a download");
-        download.came.extend_from_slice(bytes);
-        let wanted = download.wanted.as_ref();
-        assert!(
-            wanted.is_none_or(|wanted| wanted.starts_with(&download.came)),
-            "other bytes"
-        );
-    }
-
     /// Reads the data to their end.
     fn receive_all(&mut self) {
-        let download = self.download.as_ref().expect("a download");
-        let cut = download.cut;
-        if let Some(size) = cut {
-            self.put(&download.name.clone(), letters(b'a', size));
-        }
+        self.served.cut();
         let bytes = rest(self.data());
-        self.receive(&bytes);
-        let Some(Download { wanted, came, .. }) = &self.download else {
-            return;
-        };
-        match wanted {
-            Some(wanted) => assert_eq!(came.len() < wanted.len(), cut.is_some(), "its length"),
-            None => {
-                let text = String::from_utf8_lossy(came);
-                let names: Vec<&str> = text
-                    .lines()
-                    .filter_map(|line| line.split(' ').next_back())
-                    .collect();
-                // One of the entries was gone when the server looked at it.
-                let gone = usize::from(self.tracer.is_some());
-                assert!(
-                    names.iter().all(|name| self.tree.contains_key(*name)),
-                    "{text}"
-                );
-                assert_eq!(names.len() + gone, self.tree.len(), "{text}");
-            }
-        }
+        self.served.came(&bytes);
+        self.served.came_whole(usize::from(self.tracer.is_some()));
     }
 
     fn action(&mut self, text: &str) {
@@ -362,12 +234,7 @@ impl Play {
             "close" => self.ends(),
             // One that no preliminary reply has spoken of waits for the next command.
             "data-close" => self.closes_data |= self.codes.iter().any(|code| *code < 200),
-            // Till it is whole, an upload is not seen.
-            "fs-write" => {
-                let name = &self.upload.as_ref().expect("an upload").name;
-                let seen = self.server.has(name);
-                assert_eq!(seen, self.tree.contains_key(name), "{name} is seen");
-            }
+            "fs-write" => self.served.hides_the_upload(),
             // The others are seen by what is sent and by what is stored.
             _ => {}
         }
@@ -397,26 +264,23 @@ impl Play {
 
     fn end(mut self) {
         // Some scripts end when the file is opened: here that is seen when it comes.
-        if self.download.is_some() {
+        if self.served.is_sending() {
             assert_eq!(self.reply(), 150);
             self.receive_all();
             assert_eq!(self.reply(), 226);
         }
         if let Some(data) = self.data.take().filter(|_| self.closes_data) {
-            let ended = (&data).read_to_end(&mut Vec::new());
-            let is_waiting = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
-            assert!(!ended.is_err_and(is_waiting), "the data connection goes on");
+            until_closed(data);
         }
-        if let Some(mut stranger) = self.stranger.take() {
-            let mut bytes = Vec::new();
-            let _ = stranger.read_to_end(&mut bytes);
+        if let Some(stranger) = self.stranger.take() {
+            let bytes = until_closed(stranger);
             assert!(bytes.is_empty(), "the stranger got {bytes:?}");
         }
         if let Some(tracer) = self.tracer.take() {
             assert!(tracer.injected() > 0, "no call was made to fail");
         }
         eventually("exactly that is served which was answered", || {
-            tree(self.server.home()) == self.tree
+            self.served.is_so()
         });
         // These are last words.
         if let Some(221 | 421) = self.codes.last() {
@@ -428,22 +292,16 @@ impl Play {
     }
 }
 
-impl Upload {
-    /// Bytes before and behind those that were sent stay, if it was restarted.
-    fn store(self, tree: &mut Tree) {
-        let entry = tree.entry(self.name).or_default();
-        let mut content = entry.take().unwrap_or_default();
-        let end = self.offset + self.sent.len();
-        if self.offset == 0 {
-            content.clear();
-        }
-        content.resize(content.len().max(end), 0);
-        content[self.offset..end].copy_from_slice(&self.sent);
-        *entry = Some(content);
-    }
+/// What comes until the server has closed a data connection, or reset it.
+fn until_closed(mut data: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let ended = data.read_to_end(&mut bytes);
+    let is_waiting = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
+    assert!(!ended.is_err_and(is_waiting), "the data connection goes on");
+    bytes
 }
 
-fn number<N: std::str::FromStr>(text: &str) -> N {
+pub(super) fn number<N: std::str::FromStr>(text: &str) -> N {
     text.parse()
         .unwrap_or_else(|_| panic!("{text} is no number"))
 }

@@ -1,6 +1,5 @@
 //! [`Script`]: its lines, and what they ask for before they are played.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -20,9 +19,6 @@ pub(super) const LARGE: usize = 16_000_000;
 
 /// A line: its mark, and the rest.
 pub(super) type Line = (String, String);
-
-/// What is served: the content of each file by name, nothing for a directory.
-pub(super) type Tree = BTreeMap<String, Option<Vec<u8>>>;
 
 /// A script.
 pub(super) struct Script {
@@ -172,20 +168,6 @@ pub(super) fn break_for(server: &Server, verb: &str, ahead: &[Line]) -> Option<T
         }
         _ => None,
     }
-}
-
-/// What is in the directory.
-pub(super) fn tree(home: &Path) -> Tree {
-    let entries = fs::read_dir(home).expect("the home").flatten();
-    entries
-        .map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // A directory cannot be read, and a temporary file may be gone.
-            (name, fs::read(entry.path()).ok())
-        })
-        // There uploads that broke off are kept for their owner.
-        .filter(|(name, _)| name != ".wharf")
-        .collect()
 }
 
 /// So many letters from that one on. No ends of lines: TYPE A shall not change them.
