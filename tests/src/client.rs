@@ -108,6 +108,15 @@ impl Client {
         }
     }
 
+    /// Whether it is not told anything for so long.
+    pub fn is_silent(&mut self, time: Duration) -> bool {
+        let wait = |time| self.stream.set_read_timeout(Some(time));
+        wait(time).expect("a timeout");
+        let heard = self.reader.fill_buf().map(<[u8]>::len);
+        wait(PATIENCE).expect("a timeout");
+        matches!(heard, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Reads to the end of the connection, which must come.
     pub fn expect_end(&mut self) {
         let mut left = Vec::new();

@@ -15,6 +15,7 @@ mod conversations;
 pub mod differential;
 mod faults;
 mod process;
+mod scripts;
 mod server;
 mod soak;
 
@@ -61,6 +62,7 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        scripts::CASES.to_vec(),
         faults::cases(),
         soak::CASES.to_vec(),
     ];

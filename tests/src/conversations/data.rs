@@ -27,7 +27,7 @@ cases! { "data";
 }
 
 /// A connection from another address of this machine.
-fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
     let socket =
         rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     rustix::net::bind(&socket, &SocketAddr::new(IpAddr::V4(from), 0)).expect("to bind");

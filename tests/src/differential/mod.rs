@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::player::{Heard, Peer, play, prepare};
+pub(crate) use self::player::{address, unescape};
 use crate::{Program, cases};
 
 cases! { "differential";

@@ -235,21 +235,7 @@ impl<'a> Player<'a> {
     fn unescape(&self, text: &str) -> Vec<u8> {
         let text = text.replace("{user}", &self.peer.user);
         let text = text.replace("{password}", &self.peer.password);
-        let text = text.replace("{start}", &self.peer.start);
-        let mut parts = text.split('\\');
-        let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-        for part in parts {
-            let (byte, rest) = match part.as_bytes() {
-                [b'x', ..] => (u8::from_str_radix(&part[1..3], 16).unwrap_or(b'?'), 3),
-                [b'r', ..] => (b'\r', 1),
-                [b'n', ..] => (b'\n', 1),
-                [b't', ..] => (b'\t', 1),
-                _ => (0, 1),
-            };
-            bytes.push(byte);
-            bytes.extend_from_slice(&part.as_bytes()[rest..]);
-        }
-        bytes
+        unescape(&text.replace("{start}", &self.peer.start))
     }
 
     /// Reads a reply and notes it.
@@ -291,6 +277,24 @@ impl<'a> Player<'a> {
     }
 }
 
+/// The bytes that a text of a script stands for.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (byte, rest) = match part.as_bytes() {
+            [b'x', ..] => (u8::from_str_radix(&part[1..3], 16).unwrap_or(b'?'), 3),
+            [b'r', ..] => (b'\r', 1),
+            [b'n', ..] => (b'\n', 1),
+            [b't', ..] => (b'\t', 1),
+            _ => (0, 1),
+        };
+        bytes.push(byte);
+        bytes.extend_from_slice(&part.as_bytes()[rest..]);
+    }
+    bytes
+}
+
 /// The verb of a command, without what Telnet puts before it.
 fn verb(line: &[u8]) -> String {
     let letters = line.iter().skip_while(|byte| !byte.is_ascii_alphabetic());
@@ -301,7 +305,7 @@ fn verb(line: &[u8]) -> String {
 }
 
 /// The address in the reply to PASV.
-fn address(text: &str) -> Option<SocketAddr> {
+pub(crate) fn address(text: &str) -> Option<SocketAddr> {
     let numbers: Vec<u8> = text[3..]
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|word| word.parse().ok())

@@ -10,7 +10,7 @@ mod hosts;
 mod network;
 mod peers;
 mod script;
-mod strace;
+pub(crate) mod strace;
 mod system;
 mod transfers;
 
@@ -141,7 +141,7 @@ fn temporaries(folder: &Path) -> usize {
 }
 
 /// The file that an upload is written to: the first of a server has the serial number 0.
-fn temporary(server: &Server, serial: usize) -> String {
+pub(crate) fn temporary(server: &Server, serial: usize) -> String {
     let name = format!(".wharf-{}-{serial}", server.pid());
     server.home().join(name).display().to_string()
 }

@@ -12,7 +12,7 @@ use crate::Server;
 use crate::server::eventually;
 
 /// A server under strace; it is let go when this is dropped.
-pub(super) struct Tracer {
+pub(crate) struct Tracer {
     child: Child,
     log: PathBuf,
     options: String,
@@ -21,7 +21,7 @@ pub(super) struct Tracer {
 
 impl Tracer {
     /// Traces the threads of a server, those to come included.
-    pub(super) fn attach(server: &Server, options: &[&str]) -> Self {
+    pub(crate) fn attach(server: &Server, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let log = folder.path().join("trace");
         let errors = folder.path().join("errors");
@@ -47,13 +47,13 @@ impl Tracer {
     }
 
     /// Lets the server go, and returns the calls that were traced.
-    pub(super) fn detach(mut self) -> String {
+    pub(crate) fn detach(mut self) -> String {
         self.end();
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Lets the server go; how many calls were made to fail.
-    pub(super) fn injected(self) -> usize {
+    pub(crate) fn injected(self) -> usize {
         self.detach().matches("(INJECTED)").count()
     }
 
