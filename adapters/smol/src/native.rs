@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use futures_lite::future;
+use wharf_server::sockets;
 
 use crate::helper::Blocking;
 use crate::reactor::{Alarm, Reactor};
@@ -33,7 +34,11 @@ impl Reactor for AsyncIo {
     /// The socket is not registered yet: most are ready before anybody has to wait, and cost
     /// nothing.
     async fn ready(&self, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
-        let socket = Async::new_nonblocking(socket.as_fd())?;
+        let Ok(socket) = Async::new_nonblocking(socket.as_fd()) else {
+            // There is no memory to wait with: it is looked at again after a while.
+            Timer::after(sockets::EXHAUSTED).await;
+            return Ok(());
+        };
         if readable {
             socket.readable().await
         } else {
