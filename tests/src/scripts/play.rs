@@ -8,7 +8,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -46,6 +46,8 @@ struct Play {
     /// None once the connection has ended.
     client: Option<Client>,
     codes: Vec<u16>,
+    /// When something was last sent or done.
+    acted: Instant,
     /// What PASV said.
     passive: Option<SocketAddr>,
     /// What PORT named.
@@ -76,6 +78,7 @@ impl Play {
             second,
             line: String::new(),
             codes: Vec::new(),
+            acted: Instant::now(),
             passive: None,
             listener: None,
             data: None,
@@ -111,7 +114,11 @@ impl Play {
                 got.sort_unstable();
                 assert_eq!(got, wanted);
             }
-            "E" => self.event(text),
+            "E" if text.starts_with("time ") => self.wait(self.second * number(&text[6..])),
+            "E" => {
+                self.acted = Instant::now();
+                self.event(text);
+            }
             "A" => self.action(text),
             "A!" => text.split(' ').for_each(|word| self.is_not_done(word)),
             _ => panic!("no such mark"),
@@ -124,6 +131,7 @@ impl Play {
 
     fn send(&mut self, bytes: &[u8]) {
         assert!(self.client().is_silent(GAP), "a reply more");
+        self.acted = Instant::now();
         self.client().raw(bytes);
     }
 
@@ -190,18 +198,22 @@ impl Play {
             "fs-eof" => self.receive_all(),
             "ctrl-reset" => self.client.take().expect("a connection").reset(),
             "shutdown" => self.server.signal(Signal::TERM),
-            "time" => {
-                let time = self.second * number(argument.trim_start_matches('+'));
-                // A limit is a little less than the time that passes, and nothing happens before.
-                assert!(self.client().is_silent(time * 4 / 5), "a reply too early");
-                thread::sleep(time / 5);
-            }
             "expect-close-by-policy" => self.ends(),
             // These have been arranged.
             "data-refused" | "data-blocked" | "fs-ok" | "fs-exists" | "fs-err"
             | "fs-entry-gone" => {}
             _ => panic!("no such event"),
         }
+    }
+
+    /// Lets time pass. A limit is a little less, and before it is over nothing happens.
+    fn wait(&mut self, time: Duration) {
+        let begun = Instant::now();
+        // What was done last has the limit begin, and may have been done a while ago.
+        let quiet = (time * 4 / 5).saturating_sub(self.acted.elapsed());
+        let is_silent = quiet.is_zero() || self.client().is_silent(quiet);
+        assert!(is_silent, "a reply too early");
+        thread::sleep(time.saturating_sub(begun.elapsed()));
     }
 
     /// A data connection, whoever makes it.
