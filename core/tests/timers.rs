@@ -465,6 +465,23 @@ fn an_outcome_of_another_kind_is_foreign_though_its_number_fits() {
         one.session.handle(one.now, foreign),
         Err(wharf_core::Foreign)
     );
+    let mut later = logged_in(
+        "C: SIZE f
+         A: stat /f
+         E: file 5
+         S: 213
+         C: SIZE f
+         A: stat /f",
+    );
+    let Some(wharf_core::Action::Stat(ticket)) = later.request.take() else {
+        panic!("the ticket is still out");
+    };
+    let foreign = ticket.done(Err(wharf_core::Failure::NotFound));
+    assert_eq!(
+        one.session.handle(one.now, foreign),
+        Err(wharf_core::Foreign),
+        "its number does not fit either"
+    );
     let Some(wharf_core::Action::Stat(ticket)) = one.request.take() else {
         panic!("the ticket is still out");
     };

@@ -46,8 +46,8 @@ impl Run {
         let has = |bit: u8| choices >> bit & 1 == 1;
         let limits = Limits {
             login_delay: Duration::from_secs(u64::from(has(0))),
-            line: 500,
-            look_ahead: 1_000,
+            line: 100,
+            look_ahead: 300,
             output: 12_000,
             ..Limits::default()
         };
@@ -158,7 +158,7 @@ impl Run {
         {
             check_lines(&list(listing.clone()));
         }
-        if let Some(event) = action.and_then(|action| outcome(action, how)) {
+        if let Some(event) = action.and_then(|action| outcome(action, how, self.asked.len())) {
             // The check knows whether it may be refused.
             let _ = self.session.handle(self.now, event);
         }
@@ -183,8 +183,9 @@ fn grant(how: u8) -> Grant {
     }
 }
 
-fn outcome(action: Action, how: u8) -> Option<Event> {
-    const FAILURES: [Failure; 8] = [
+/// Failures take turns, since there are more of them than ways.
+fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
+    const FAILURES: [Failure; 18] = [
         Failure::NotFound,
         Failure::Denied,
         Failure::Exists,
@@ -193,6 +194,16 @@ fn outcome(action: Action, how: u8) -> Option<Event> {
         Failure::BadName,
         Failure::Unsupported,
         Failure::Cancelled,
+        Failure::NotADirectory,
+        Failure::IsADirectory,
+        Failure::NotEmpty,
+        Failure::NotAFile,
+        Failure::BadMove,
+        Failure::PastEnd,
+        Failure::TooLarge,
+        Failure::Busy,
+        Failure::Quota,
+        Failure::Unknown,
     ];
     match action {
         Action::Stat(ticket) if how < 4 => Some(ticket.done(Ok(Metadata {
@@ -208,6 +219,9 @@ fn outcome(action: Action, how: u8) -> Option<Event> {
             }))
         }
         action if how < 8 => fulfil(action, &grant(how)),
-        action => refuse(action, FAILURES[usize::from(how - 8)]),
+        action => refuse(
+            action,
+            FAILURES[(usize::from(how - 8) + turn * 8) % FAILURES.len()],
+        ),
     }
 }
