@@ -39,7 +39,7 @@
 //! | | What always holds | Where |
 //! |---|---|---|
 //! | I01 | No bytes make it panic or loop. | every test; `fuzz` |
-//! | I02 | How the input is cut changes nothing. | `fuzz` (session), `tests/properties.rs` |
+//! | I02 | How the input is cut changes nothing. | `fuzz` (session, line), `tests/properties.rs` |
 //! | I03 | A command that is printed and parsed is the same command. | `tests/properties.rs`, `fuzz` (command) |
 //! | I04 | The case of a verb does not matter; arguments are not touched. | `tests/properties.rs` |
 //! | I05 | A line too long gets one 500, the next one is read normally. | here |
@@ -47,7 +47,7 @@
 //! | I07 | Telnet sequences vanish, and nothing else. | here, `fuzz` (line) |
 //! | I08 | Replies have the form of RFC 959 section 4.2, whatever names hold. | here |
 //! | I09 | The quoted path in a 257 is the path. | here |
-//! | I10 | Numbers and addresses are read or refused, never wrapped. | `tests/corpora.rs` |
+//! | I10 | Numbers and addresses are read or refused, never wrapped. | `tests/corpora.rs`, `fuzz` (hostport) |
 //! | I11 | One final reply for each line, one 150 before it at most. | here |
 //! | I12 | Replies come in the order of the lines; STAT in a transfer is the exception. | here |
 //! | I13 | The code belongs to the verb ([`codes`]). | here |
@@ -64,7 +64,7 @@
 //! | I24 | Nothing is asked without the right for it. | here |
 //! | I25 | What came with AUTH is not run before its reply. | here |
 //! | I26 | Nothing is left after REIN or USER. | here |
-//! | I27 | Every path is absolute and normal. | here |
+//! | I27 | Every path is absolute and normal. | here, `fuzz` (path) |
 //! | I28 | One data connection or listener at most. | here |
 //! | I29 | Data goes to the client's address, port 1024 or higher. | here |
 //! | I30 | Strangers are dropped from the data port. | adapters |
