@@ -42,6 +42,8 @@ enum Fault {
     GoesOn,
     /// Time means nothing to it.
     IsTimeless,
+    /// Its deadline is always over.
+    IsLate,
     /// Time passes twice as fast for it.
     IsHasty,
     TakesAll,
@@ -98,6 +100,7 @@ impl Machine for Double {
     fn deadline(&self) -> Option<Instant> {
         match self.fault {
             Fault::IsTimeless => None,
+            Fault::IsLate => Some(Instant::ZERO),
             Fault::IsHasty => self
                 .session
                 .deadline()
@@ -653,6 +656,7 @@ fn calls() -> Vec<Case> {
         ("I25", play(lines!["AUTH TLS"]), Fault::WantsAll),
         ("I38", unasked, Fault::BelievesAll),
         ("I46", play(lines!["NOOP"]), Fault::IsHasty),
+        ("I45", play(lines!["NOOP"]), Fault::IsLate),
         ("I47", play(lines!["NOOP"]), Fault::IsTimeless),
         ("I48", play(lines!["NOOP"]), Fault::IsHuge),
     ]
