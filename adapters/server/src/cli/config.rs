@@ -207,6 +207,8 @@ impl Source {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        // A key is repeated as it stands in the file, and a terminal may obey what stands there.
+        let what = what.to_string().replace(char::is_control, "?");
         format!("{}:{line}:{column}: {what}", self.path.display())
     }
 
