@@ -57,6 +57,31 @@ pub enum Action {
     Disconnect,
 }
 
+impl Action {
+    /// The name of the request, by which [`Action::Cancel`] would ask for it back; `None` for what
+    /// asks nothing.
+    #[must_use]
+    pub const fn id(&self) -> Option<TicketId> {
+        Some(match self {
+            Self::Login(ticket) => ticket.id(),
+            Self::StartTls(ticket) => ticket.id(),
+            Self::StopTls(ticket) => ticket.id(),
+            Self::Stat(ticket) => ticket.id(),
+            Self::Change(ticket, _) => ticket.id(),
+            Self::Open(ticket, _) => ticket.id(),
+            Self::Listen(ticket) => ticket.id(),
+            Self::OpenData(ticket, _) => ticket.id(),
+            Self::Secure(ticket) => ticket.id(),
+            Self::Transfer(ticket, _) => ticket.id(),
+            Self::CloseData(ticket) => ticket.id(),
+            Self::Finish(ticket, _) => ticket.id(),
+            Self::Report(ticket, ..) => ticket.id(),
+            Self::Optional(ticket, _) => ticket.id(),
+            Self::Cancel(_) | Self::Disconnect => return None,
+        })
+    }
+}
+
 /// How [`Action::Open`] shall open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

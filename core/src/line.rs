@@ -32,9 +32,9 @@ enum Telnet {
 
 /// Command lines that were received and not yet run.
 ///
-/// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the next one
-/// follows. A line longer than the limit is cut one byte beyond it, which tells it from the
-/// others, and its tail is never kept.
+/// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the
+/// next one follows. A line longer than the limit is cut one byte beyond it, which tells it from
+/// the others, and its tail is never kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,

@@ -27,38 +27,17 @@ pub(super) struct Out {
 impl Out {
     /// `None` for actions that ask nothing.
     pub(super) fn of(action: &Action) -> Option<Self> {
-        let (mut mode, mut verdict, mut moves) = (None, None, false);
-        let id = match action {
-            Action::Login(ticket) => ticket.id(),
-            Action::StartTls(ticket) => ticket.id(),
-            Action::StopTls(ticket) => ticket.id(),
-            Action::Stat(ticket) => ticket.id(),
-            Action::Change(ticket, _) => ticket.id(),
-            Action::Open(ticket, how) => {
-                mode = Some(*how);
-                ticket.id()
-            }
-            Action::Listen(ticket) => ticket.id(),
-            Action::OpenData(ticket, _) => ticket.id(),
-            Action::Secure(ticket) => ticket.id(),
-            Action::Transfer(ticket, _) => {
-                moves = true;
-                ticket.id()
-            }
-            Action::CloseData(ticket) => ticket.id(),
-            Action::Finish(ticket, what) => {
-                verdict = Some(*what);
-                ticket.id()
-            }
-            Action::Report(ticket, ..) => ticket.id(),
-            Action::Optional(ticket, _) => ticket.id(),
-            Action::Cancel(_) | Action::Disconnect => return None,
-        };
         Some(Self {
-            id,
-            mode,
-            verdict,
-            moves,
+            id: action.id()?,
+            mode: match action {
+                Action::Open(_, mode) => Some(*mode),
+                _ => None,
+            },
+            verdict: match action {
+                Action::Finish(_, verdict) => Some(*verdict),
+                _ => None,
+            },
+            moves: matches!(action, Action::Transfer(..)),
             cancelled: false,
         })
     }
@@ -89,7 +68,7 @@ pub(super) struct Work {
     /// The address of the listener that was asked for.
     pub(super) listening: Option<SocketAddr>,
     /// Something was asked and done.
-    pub(super) done: bool,
+    done: bool,
     /// The last request that was answered failed.
     failed: bool,
     /// What is open and not finished.
@@ -159,14 +138,10 @@ impl Work {
             }
             Action::Open(_, mode) => {
                 assert!(self.opened.is_none(), "I39: opened twice");
-                let offset = match *mode {
-                    Mode::Read { offset } => offset,
-                    Mode::Write { at, .. } => at,
-                    _ => 0,
-                };
-                let wanted = match mode {
-                    Mode::Read { .. } | Mode::Write { .. } => standing.restart,
-                    _ => 0,
+                let (offset, wanted) = match *mode {
+                    Mode::Read { offset } => (offset, standing.restart),
+                    Mode::Write { at, .. } => (at, standing.restart),
+                    _ => (0, 0),
                 };
                 assert_eq!(offset, wanted, "I36: opened at another offset");
                 assert!(offset == 0 || !standing.text, "I42: an offset in TYPE A");

@@ -34,7 +34,7 @@ pub(super) struct Standing {
     /// RNFR, for RNTO.
     pub(super) rename_from: Option<VPath>,
     /// EPSV ALL was given.
-    pub(super) epsv_only: bool,
+    epsv_only: bool,
     pub(super) ready: Ready,
     /// Logins that were refused.
     tries: u32,

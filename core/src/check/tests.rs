@@ -335,12 +335,6 @@ fn says(from: &'static str, to: impl Into<String>) -> Fault {
     Fault::Says(from, to.into())
 }
 
-/// Another request under the same ticket.
-fn instead(action: Action, other: fn(TicketId) -> Action) -> Action {
-    let id = super::request::Out::of(&action).map(|out| out.id);
-    other(id.unwrap_or(TicketId(0)))
-}
-
 type Case = (&'static str, Play, Fault);
 
 fn play(input: &'static [u8]) -> Play {
@@ -494,9 +488,7 @@ fn requests() -> Vec<Case> {
             "I21",
             play(b"USER u\r\nPASS p\r\n"),
             Fault::Asks(|action| match action {
-                Action::Login(ticket) => {
-                    instead(Action::Login(ticket), |id| Action::Stat(Ticket::new(id)))
-                }
+                Action::Login(ticket) => Action::Stat(Ticket::new(ticket.id())),
                 other => other,
             }),
         ),
@@ -539,12 +531,8 @@ fn requests() -> Vec<Case> {
             play(lines!["PASV", "RETR f"]),
             Fault::Asks(|action| match action {
                 Action::Transfer(ticket, _) => {
-                    instead(Action::CloseData(Ticket::new(ticket.id())), |id| {
-                        let route = Route::Accept {
-                            only_from: [127, 0, 0, 1].into(),
-                        };
-                        Action::OpenData(Ticket::new(id), route)
-                    })
+                    let only_from = [127, 0, 0, 1].into();
+                    Action::OpenData(Ticket::new(ticket.id()), Route::Accept { only_from })
                 }
                 other => other,
             }),

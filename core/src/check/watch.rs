@@ -115,12 +115,6 @@ impl<M: Machine> Checked<M> {
         &self.session
     }
 
-    /// Whether a request is out.
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        self.out.is_some()
-    }
-
     /// Whether [`Action::Disconnect`] came.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -7,8 +7,8 @@ use bstr::ByteSlice;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
     Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Instant,
-    Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, TicketId, Timestamp,
-    Transferred, VPath, Verdict,
+    Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp, Transferred,
+    VPath, Verdict,
 };
 
 use super::Scene;
@@ -83,7 +83,7 @@ impl Peer {
         let words = describe(&action, &self.session);
         match action {
             Action::Cancel(id) => {
-                let out = self.request.as_ref().and_then(ticket_id);
+                let out = self.request.as_ref().and_then(Action::id);
                 assert_eq!(Some(id), out, "a request is cancelled that is not out");
             }
             Action::Disconnect => {}
@@ -264,27 +264,6 @@ fn scoped(scope: Scope) -> &'static str {
         Scope::Entries => "entries",
         Scope::Itself => "itself",
     }
-}
-
-/// The ticket of an action.
-pub(crate) fn ticket_id(action: &Action) -> Option<TicketId> {
-    Some(match action {
-        Action::Login(ticket) => ticket.id(),
-        Action::StartTls(ticket) => ticket.id(),
-        Action::StopTls(ticket) => ticket.id(),
-        Action::Stat(ticket) => ticket.id(),
-        Action::Change(ticket, _) => ticket.id(),
-        Action::Open(ticket, _) => ticket.id(),
-        Action::Listen(ticket) => ticket.id(),
-        Action::OpenData(ticket, _) => ticket.id(),
-        Action::Secure(ticket) => ticket.id(),
-        Action::Transfer(ticket, _) => ticket.id(),
-        Action::CloseData(ticket) => ticket.id(),
-        Action::Finish(ticket, _) => ticket.id(),
-        Action::Report(ticket, ..) => ticket.id(),
-        Action::Optional(ticket, _) => ticket.id(),
-        Action::Cancel(_) | Action::Disconnect => return None,
-    })
 }
 
 /// The event that answers a request.
