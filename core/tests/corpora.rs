@@ -6,9 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::codes::Codes;
 use common::peer::number;
 use common::script::take_reply;
 use common::{Peer, Scene, unescape};
+use wharf_core::check;
+use wharf_core::command::Verb;
 use wharf_core::{Rights, VPath};
 
 fn corpora() -> PathBuf {
@@ -158,6 +161,46 @@ const SKIPPED: [(&str, &str); 9] = [
         "the adapter drops strangers; the core names whom to accept",
     ),
 ];
+
+/// What the watch bears beyond the table: a storage that fails for a moment, has no room or does not
+/// take a name (RFC 1123 section 4.1.2.11 allows any code of the right class), a restart behind the
+/// end, PORT where it is switched off or of another family.
+const BEYOND: [(&str, &[u16]); 13] = [
+    ("CWD", &[450, 451]),
+    ("CDUP", &[450, 451]),
+    ("PORT", &[502, 522]),
+    ("STOR", &[554]),
+    ("STOU", &[554]),
+    ("APPE", &[554]),
+    ("RNFR", &[451]),
+    ("RNTO", &[450, 451, 452, 552]),
+    ("DELE", &[451]),
+    ("RMD", &[450, 451]),
+    ("MKD", &[450, 451, 452, 552]),
+    ("STAT", &[451]),
+    ("SITE", &[450, 451, 452, 552, 553]),
+];
+
+/// I13: other codes than these and those of the table are never borne.
+#[test]
+fn the_codes_of_the_watch_are_those_of_the_table() {
+    let table = Codes::read();
+    let mut beyond = Vec::new();
+    for row in rows("replies.tsv") {
+        let Some(verb) = Verb::parse(row[0].as_bytes()) else {
+            continue;
+        };
+        let codes = check::codes(Some(verb)).iter().copied();
+        let others: Vec<u16> = codes
+            .filter(|&code| !table.allow(Some(verb), code))
+            .collect();
+        if !others.is_empty() {
+            beyond.push((verb.name(), others));
+        }
+    }
+    let listed = BEYOND.map(|(verb, codes)| (verb, codes.to_vec()));
+    assert_eq!(beyond, listed);
+}
 
 #[test]
 fn sessions() {

@@ -154,6 +154,23 @@ fn text_is_translated_in_type_a_and_its_length_is_not_told() {
 }
 
 #[test]
+fn a_rest_before_an_upload_that_is_refused_is_used_up() {
+    let scene = Scene::new().capabilities(Capabilities::NONE);
+    scene.logged_in(
+        "C: REST 3
+         S: 350
+         C: APPE f
+         S: 502
+         C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         C: RETR f
+         A: open /f read@0",
+    );
+}
+
+#[test]
 fn a_failed_open_never_touches_the_data_connection() {
     let commands = [
         ("RETR f", "open /f read@0"),

@@ -174,6 +174,7 @@ impl Session {
     }
 
     pub(super) fn appe(&mut self, path: &BStr) {
+        self.settings.restart = 0;
         if self.capabilities().append {
             let mode = Mode::Append {
                 replace: self.may_replace(),
@@ -186,6 +187,7 @@ impl Session {
     }
 
     pub(super) fn stou(&mut self, name: Option<&BStr>) {
+        self.settings.restart = 0;
         let mode = Mode::Unique {
             umask: self.settings.umask,
         };
@@ -193,7 +195,6 @@ impl Session {
     }
 
     fn upload(&mut self, verb: Verb, path: &BStr, mode: Mode) {
-        self.settings.restart = 0;
         let size = self.settings.announced.take();
         if self.permit(Rights::WRITE) && self.may_begin() && self.new_target(path) {
             let transfer = Transfer {
