@@ -1,8 +1,6 @@
 //! ABOR, in every stage and at any place among other commands.
 
-mod common;
-
-use common::{Peer, Scene, logged_in};
+use crate::common::{Peer, Scene, logged_in};
 
 fn passive(trace: &str) -> Peer {
     logged_in(&format!(

@@ -1,10 +1,9 @@
 //! A busy session allocates nothing for a command, and an idle one is small.
 
-mod common;
-
 use allocation_counter::measure;
-use common::{Peer, Scene};
 use wharf_core::{Notes, Session};
+
+use crate::common::{Peer, Scene};
 
 /// A session that notes nothing, behind a login, that has run the commands once.
 fn warm(commands: &[&str]) -> Peer {

@@ -1,17 +1,17 @@
 //! C1 to C11 under an embedder and a client that do whatever they like: answer late, fail, lose
 //! tickets, cut bytes anywhere, jump in time, leave.
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::ByteSlice;
-use common::Scene;
-use common::peer::{FAILURES, answer, describe};
 use proptest::prelude::*;
 use wharf_core::check::{Checked, Machine, wind_down};
 use wharf_core::{Action, Foreign, Instant, PathError, Rights, VPath, Wire};
+
+use crate::common::embedder::outcomes;
+use crate::common::peer::{FAILURES, answer, describe};
+use crate::common::{self, Scene};
 
 /// What may happen next.
 #[derive(Clone, Debug)]
@@ -110,28 +110,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// One of the outcomes of a request; 0 is success.
-fn outcome(words: &str, choice: u8) -> String {
-    let choices: &[&str] = match words.split(' ').next().unwrap_or_default() {
-        "login" => &["ok", "ok", "ok", "denied", "too-many", "unavailable"],
-        "stat" if words.ends_with('d') => &["dir", "dir", "file 5", "fails"],
-        "stat" => &["file 5", "fails", "dir", "link"],
-        "listen" => &["127.0.0.1:51210", "127.0.0.1:51210", "[::1]:51210", "fails"],
-        "open" if words.contains("read@") => &["opened 5", "opened", "opened 2", "fails"],
-        "open" if words.contains("unique") => &["chosen /u.1", "fails"],
-        "open" => &["opened", "opened", "fails"],
-        "accept" | "dial" => &["ok", "ok", "Refused", "NoResources", "Cancelled"],
-        "send" | "receive" | "list" => &[
-            "moved 5 clean",
-            "moved 2 clean",
-            "moved 3 cancelled",
-            "moved 3 reset",
-            "moved 3 truncated",
-            "moved 3 fails",
-        ],
-        "close-data" => &["ok"],
-        "text-size" | "available" => &["7", "fails", "decline"],
-        _ => &["ok", "fails"],
-    };
+fn outcome(request: &str, choice: u8) -> String {
+    let choices = outcomes(request);
     let (way, which) = (usize::from(choice) % choices.len(), usize::from(choice));
     let failure = FAILURES[which / choices.len() % FAILURES.len()];
     choices[way].replace("fails", &format!("{failure:?}"))

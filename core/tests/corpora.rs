@@ -1,18 +1,17 @@
 //! The data of `tests/corpora`: arguments, addresses, paths, scripted sessions.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::codes::Codes;
-use common::peer::number;
-use common::script::take_reply;
-use common::{Peer, Scene, unescape};
 use wharf_core::check;
 use wharf_core::command::Verb;
 use wharf_core::{Rights, VPath};
+
+use crate::common::codes::Codes;
+use crate::common::peer::number;
+use crate::common::script::take_reply;
+use crate::common::{self, Peer, Scene, unescape};
 
 fn corpora() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpora")
@@ -24,7 +23,7 @@ fn read(name: &str) -> String {
 }
 
 /// The rows of a table, without its remarks and its header.
-fn rows(name: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(name: &str) -> Vec<Vec<String>> {
     let rows = |text: String| -> Vec<Vec<String>> {
         text.lines()
             .filter(|line| !line.starts_with('#'))

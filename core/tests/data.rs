@@ -1,8 +1,6 @@
 //! PORT, PASV, EPRT, EPSV, TYPE, MODE, STRU, REST, ALLO: what is set up before a transfer.
 
-mod common;
-
-use common::{Scene, logged_in, play};
+use crate::common::{Scene, logged_in, play};
 
 #[test]
 fn pasv_announces_the_address_that_the_embedder_listens_on() {

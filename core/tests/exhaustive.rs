@@ -1,16 +1,15 @@
 //! Every state, every event in it, and every short sequence of events, all under watch.
 
-mod common;
-
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::Scene;
 use wharf_core::check::{Checked, Machine, State, fulfil, refuse, wind_down};
 use wharf_core::{Action, Failure, Grant, Instant, Kind, Metadata};
+
+use crate::common::Scene;
 
 /// What may happen next.
 #[derive(Clone, Copy, Debug)]

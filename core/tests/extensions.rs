@@ -1,9 +1,8 @@
 //! FEAT, OPTS, HELP, STAT, CSID, CLNT, LANG, and verbs that are not there.
 
-mod common;
-
-use common::{Scene, logged_in, play};
 use wharf_core::Capabilities;
+
+use crate::common::{Scene, logged_in, play};
 
 #[test]
 fn feat_lists_what_there_is() {

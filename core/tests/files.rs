@@ -1,9 +1,8 @@
 //! DELE, RMD, MKD, RNFR and RNTO, MFMT, MFF, SITE: what changes the storage.
 
-mod common;
-
-use common::{Scene, logged_in};
 use wharf_core::{Capabilities, Rights};
+
+use crate::common::{Scene, logged_in};
 
 #[test]
 fn files_and_directories_are_removed() {

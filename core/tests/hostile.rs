@@ -1,15 +1,14 @@
 //! What nobody should send: the streams of `tests/corpora/hostile`.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::codes::Codes;
-use common::embedder::converse;
-use common::{Peer, Scene};
 use wharf_core::command::Verb;
 use wharf_core::{Note, Notes};
+
+use crate::common::codes::Codes;
+use crate::common::embedder::converse;
+use crate::common::{Peer, Scene};
 
 fn corpora() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpora")

@@ -1,11 +1,10 @@
 //! LIST, NLST, MLSD: options, patterns, prefixes, and lines to the byte.
 
-mod common;
-
-use common::peer::CLOCK;
-use common::{Peer, Scene, logged_in};
 use wharf_core::listing::{Clock, FactSet, Form, ListOptions, Listing, Step};
 use wharf_core::{Capabilities, Entry, Kind, Metadata, Rights, Style, Timestamp, VPath};
+
+use crate::common::peer::CLOCK;
+use crate::common::{Peer, Scene, logged_in};
 
 /// A listing command, from its request to the data connection.
 fn listing(scene: &Scene, command: &str, requests: &str, lines: &str) -> Peer {

@@ -1,9 +1,8 @@
 //! USER, PASS, REIN, HOST: who the client is, and what is refused to nobody.
 
-mod common;
-
-use common::{Scene, all_rights, logged_in, play};
 use wharf_core::{Note, Notes, Rights};
+
+use crate::common::{Scene, all_rights, logged_in, play};
 
 #[test]
 fn a_login_leads_from_the_greeting_to_230() {

@@ -1,10 +1,9 @@
 //! CWD, CDUP, PWD, SIZE, MDTM, MLST, STAT with a path.
 
-mod common;
-
-use common::peer::FAILURES;
-use common::{Scene, logged_in};
 use wharf_core::{Capabilities, Failure, Style};
+
+use crate::common::peer::FAILURES;
+use crate::common::{Scene, logged_in};
 
 #[test]
 fn cwd_goes_where_a_directory_is() {

@@ -1,14 +1,9 @@
 //! What holds for every input: the parser, paths, addresses, text, listings, patterns, dates, and
 //! how bytes are cut.
 
-mod common;
-
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use bstr::{BStr, ByteSlice};
-use common::embedder::converse;
-use common::peer::CLOCK;
-use common::{Peer, Scene};
 use proptest::prelude::*;
 use wharf_core::address::{AddressError, parse_eprt, parse_port};
 use wharf_core::ascii::{ToFile, ToWire};
@@ -16,6 +11,10 @@ use wharf_core::command::{Command, Epsv, Opts, Site, Type};
 use wharf_core::listing::{FactSet, Form, ListOptions, Listing, Order, Step, glob_matches};
 use wharf_core::time::Civil;
 use wharf_core::{Capabilities, Entry, Facts, Kind, Metadata, PathError, Rights, Timestamp, VPath};
+
+use crate::common::embedder::converse;
+use crate::common::peer::CLOCK;
+use crate::common::{self, Peer, Scene};
 
 /// Bytes of an argument: no line end, since that never reaches the parser.
 fn text() -> impl Strategy<Value = Vec<u8>> {

@@ -1,8 +1,6 @@
 //! The server stops: 421 when idle, a grace for transfers.
 
-mod common;
-
-use common::{Peer, logged_in, play};
+use crate::common::{Peer, logged_in, play};
 
 const MOVING: &str = "
     C: PASV

@@ -1,8 +1,6 @@
 //! From bytes to lines: Telnet, line ends, lines that are too long, barriers.
 
-mod common;
-
-use common::{Peer, logged_in, play};
+use crate::common::{Peer, logged_in, play};
 
 /// Sends the bytes whole and one by one; both must give these replies.
 fn replies(bytes: &[u8], wanted: &str) {

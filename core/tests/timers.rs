@@ -1,11 +1,10 @@
 //! Every wait ends: what is asked of whom when time has passed.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Peer, Scene, logged_in, play};
 use wharf_core::Instant;
+
+use crate::common::{Peer, Scene, logged_in, play};
 
 fn passive(trace: &str) -> Peer {
     logged_in(&format!(

@@ -1,12 +1,11 @@
 //! RETR, STOR, APPE, STOU, LIST, NLST, MLSD: from the command to the final reply.
 
-mod common;
-
 use std::time::Duration;
 
-use common::peer::FAILURES;
-use common::{Peer, Scene, logged_in};
 use wharf_core::{Capabilities, Note, Reason, Rights};
+
+use crate::common::peer::FAILURES;
+use crate::common::{Peer, Scene, logged_in};
 
 const PASV: &str = "
     C: PASV

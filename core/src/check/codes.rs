@@ -2,7 +2,7 @@
 
 use crate::command::Verb;
 
-/// The codes of the final replies that Wharf gives to a verb, beside 421.
+/// The codes of the final replies that Wharf gives to a verb, beside 421: these and no others.
 ///
 /// The table of RFC 959 section 5.4 and its successors has nearly all of them. RFC 1123 section
 /// 4.1.2.11 allows others of the right class; 450 and 451 are given wherever a storage may fail
@@ -13,15 +13,16 @@ pub fn codes(verb: Option<Verb>) -> &'static [u16] {
         return &[500];
     };
     match verb {
-        Verb::Abor => &[225, 226, 501, 530],
+        Verb::Abor => &[225, 226, 530],
         Verb::Acct => &[202, 501, 530],
-        Verb::Allo | Verb::Clnt | Verb::Csid | Verb::Pret => &[200, 501, 530],
+        Verb::Allo | Verb::Pret => &[200, 501, 530],
         Verb::Appe => &[
             226, 425, 426, 450, 451, 452, 501, 502, 530, 550, 552, 553, 554,
         ],
         Verb::Auth | Verb::Ccc | Verb::Pbsz | Verb::Prot => &[501, 502],
-        Verb::Avbl | Verb::Mdtm | Verb::Size => &[213, 450, 451, 501, 502, 530, 550],
+        Verb::Avbl => &[213, 450, 451, 501, 502, 530, 550],
         Verb::Cdup | Verb::Cwd | Verb::Mlst => &[250, 450, 451, 501, 530, 550],
+        Verb::Clnt | Verb::Csid | Verb::Opts => &[200, 501],
         Verb::Dele | Verb::Rmd => &[250, 450, 451, 501, 502, 530, 550],
         Verb::Eprt | Verb::Port => &[200, 501, 502, 522, 530],
         Verb::Epsv => &[200, 229, 425, 501, 502, 522, 530],
@@ -30,16 +31,17 @@ pub fn codes(verb: Option<Verb>) -> &'static [u16] {
         Verb::Host => &[220, 501, 503],
         Verb::Lang => &[200, 504],
         Verb::List | Verb::Nlst | Verb::Mlsd => &[226, 425, 426, 450, 451, 501, 530, 550],
-        Verb::Mff | Verb::Mfmt => &[213, 450, 451, 452, 501, 502, 504, 530, 550, 552, 553],
+        Verb::Mdtm | Verb::Size => &[213, 450, 451, 501, 530, 550],
+        Verb::Mff => &[213, 450, 451, 452, 501, 502, 504, 530, 550, 552, 553],
+        Verb::Mfmt => &[213, 450, 451, 452, 501, 502, 530, 550, 552, 553],
         Verb::Mkd => &[257, 450, 451, 452, 501, 502, 530, 550, 552, 553],
         Verb::Mode | Verb::Stru | Verb::Type => &[200, 501, 504, 530],
         Verb::Noop => &[200],
-        Verb::Opts => &[200, 501],
-        Verb::Pass => &[230, 501, 503, 530],
+        Verb::Pass => &[230, 503, 530],
         Verb::Pasv => &[227, 425, 501, 502, 530],
         Verb::Pwd => &[257, 501, 530],
         Verb::Quit => &[221],
-        Verb::Rein => &[220, 530],
+        Verb::Rein => &[220, 501, 530],
         Verb::Rest => &[350, 501, 530],
         Verb::Retr => &[226, 425, 426, 450, 451, 501, 530, 550, 554],
         Verb::Rnfr => &[350, 450, 451, 501, 502, 530, 550],

@@ -50,7 +50,7 @@
 //! | I10 | Numbers and addresses are read or refused, never wrapped. | `tests/corpora.rs`, `fuzz` (hostport) |
 //! | I11 | One final reply for each line, one 150 before it at most. | here |
 //! | I12 | Replies come in the order of the lines; STAT in a transfer is the exception. | here |
-//! | I13 | The code belongs to the verb ([`codes`]). | here |
+//! | I13 | The code belongs to the verb ([`codes`]). | here; `tests/answers.rs`: each is given |
 //! | I14 | A 150 is followed by a final reply, unless the client is gone. | here |
 //! | I15 | 2yz only after the storage has done it. | here |
 //! | I16 | 226 for a download only when every byte was taken. | here |

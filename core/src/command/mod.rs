@@ -19,8 +19,8 @@ use crate::decimal;
 use crate::listing::{FactSet, ListOptions};
 use crate::time::Timestamp;
 pub(crate) use print::write_facts;
+pub(crate) use verb::Access;
 pub use verb::Verb;
-pub(crate) use verb::{Access, VERBS};
 
 /// A command with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -125,7 +125,7 @@ pub(crate) enum Access {
 use Access::{Always, LoggedIn};
 
 /// Verb, when it may be given, and its syntax: a row for each offered verb, in the order of [`Verb`].
-pub(crate) const VERBS: [(Verb, Access, &str); 52] = [
+const VERBS: [(Verb, Access, &str); 52] = [
     (Verb::Abor, LoggedIn, "ABOR"),
     (Verb::Acct, LoggedIn, "ACCT <SP> account"),
     (Verb::Allo, LoggedIn, "ALLO <SP> size [<SP> R <SP> size]"),
@@ -185,6 +185,11 @@ pub(crate) const VERBS: [(Verb, Access, &str); 52] = [
 ];
 
 impl Verb {
+    /// The verbs that have a syntax, in the order of the alphabet.
+    pub fn all() -> impl Iterator<Item = Self> {
+        VERBS.iter().map(|(verb, ..)| *verb)
+    }
+
     /// The verb of a line without its end, in any case; `None` if there is no such verb.
     #[must_use]
     pub fn of_line(line: &[u8]) -> Option<Self> {

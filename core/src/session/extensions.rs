@@ -5,7 +5,7 @@ use bstr::{BStr, ByteSlice};
 use super::run::{Job, Look, Work};
 use super::{Login, Session};
 use crate::account::Rights;
-use crate::command::{Opts, Type, VERBS, Verb, write_facts};
+use crate::command::{Opts, Type, Verb, write_facts};
 use crate::config::Style;
 use crate::listing::FactSet;
 
@@ -104,10 +104,7 @@ impl Session {
         match topic.map(|topic| topic.trim_ascii()) {
             None => {
                 self.output.first(214, "These commands are known:");
-                let mut names = VERBS
-                    .iter()
-                    .map(|(verb, ..)| *verb)
-                    .filter(|verb| is_offered(*verb));
+                let mut names = Verb::all().filter(|verb| is_offered(*verb));
                 let mut name = || names.next().map(Verb::name);
                 while let Some(first) = name() {
                     let mut line = self.output.inner().text(first.as_bytes());

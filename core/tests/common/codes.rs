@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use wharf_core::command::Verb;
 
 /// Codes beyond the table, each as servers give it.
-const BEYOND: [(&str, u16, &str); 4] = [
+const BEYOND: [(&str, u16, &str); 5] = [
     ("ABOR", 530, "before a login; three of three servers"),
+    ("REIN", 501, "with an argument"),
     ("REIN", 530, "before a login"),
     ("MKD", 553, "a name with control characters, as for STOR"),
     ("PASV", 425, "no port is free, as for EPSV"),

@@ -24,6 +24,31 @@ pub(crate) fn obliging(request: &str) -> &'static str {
     }
 }
 
+/// What may come of a request, the good first; `fails` stands for each failure.
+pub(crate) fn outcomes(request: &str) -> &'static [&'static str] {
+    match request.split(' ').next().unwrap_or_default() {
+        "login" => &["ok", "ok", "ok", "denied", "too-many", "unavailable"],
+        "stat" if request.ends_with('d') => &["dir", "dir", "file 5", "fails"],
+        "stat" => &["file 5", "fails", "dir", "link"],
+        "listen" => &["127.0.0.1:51210", "127.0.0.1:51210", "[::1]:51210", "fails"],
+        "open" if request.contains("read@") => &["opened 5", "opened", "opened 2", "fails"],
+        "open" if request.contains("unique") => &["chosen /u.1", "fails"],
+        "open" => &["opened", "opened", "fails"],
+        "accept" | "dial" => &["ok", "ok", "Refused", "NoResources", "Cancelled"],
+        "send" | "receive" | "list" => &[
+            "moved 5 clean",
+            "moved 2 clean",
+            "moved 3 cancelled",
+            "moved 3 reset",
+            "moved 3 truncated",
+            "moved 3 fails",
+        ],
+        "close-data" => &["ok"],
+        "text-size" | "available" => &["7", "fails", "decline"],
+        _ => &["ok", "fails"],
+    }
+}
+
 /// Sends the bytes in pieces, lets the session write in pieces, obliges it, and says which
 /// actions it asked for.
 pub(crate) fn converse(

@@ -1,0 +1,228 @@
+//! I13 both ways: whatever is said and whatever comes of it, a verb gets only its codes, and it gets
+//! each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bstr::ByteSlice;
+use wharf_core::check::{Checked, Machine, codes};
+use wharf_core::command::Verb;
+use wharf_core::{Action, Capabilities, Instant, Rights};
+
+use crate::common::Scene;
+use crate::common::embedder::outcomes;
+use crate::common::peer::{FAILURES, answer, describe, number};
+use crate::common::script::take_reply;
+
+/// What may stand behind a verb: something right for each, and much that is wrong for most.
+const ARGUMENTS: [&str; 46] = [
+    "",
+    " ",
+    " f",
+    " d",
+    " /",
+    " ..",
+    " *.c",
+    " a\0b",
+    " -al d",
+    " 0",
+    " 3",
+    " 99999999999999999999",
+    " 9 R 9",
+    " A",
+    " A N",
+    " A T",
+    " E",
+    " I",
+    " L 8",
+    " L 7",
+    " S",
+    " B",
+    " F",
+    " R",
+    " 1",
+    " 2",
+    " 3",
+    " ALL",
+    " 127,0,0,1,200,10",
+    " 10,0,0,1,200,10",
+    " |1|127.0.0.1|51211|",
+    " |2|::1|51211|",
+    " |3|x|51211|",
+    " UTF8 ON",
+    " MLST size;",
+    " en",
+    " TLS",
+    " NOOP",
+    " HELP",
+    " CHMOD 600 f",
+    " UMASK 077",
+    " UTIME 20200101000000 f",
+    " SYMLINK a b",
+    " 20200101000000 f",
+    " Modify=20200101000000; f",
+    " Size=1; f",
+];
+
+/// What was said before.
+const BEFORE: [&[&str]; 7] = [
+    &[],
+    &["TYPE A"],
+    &["PASV"],
+    &["PASV", "REST 3"],
+    &["PORT 127,0,0,1,200,10"],
+    &["EPSV ALL"],
+    &["RNFR f"],
+];
+
+/// A session whose client waits for each reply, and whose requests may end in every way.
+#[derive(Clone)]
+struct Turn {
+    session: Checked,
+    now: Instant,
+    replies: Vec<u8>,
+    /// The code of the last reply.
+    code: u16,
+}
+
+impl Turn {
+    fn new(scene: &Scene) -> Self {
+        let now = Instant::from_micros(1_000_000);
+        Self {
+            session: Checked::new(&Arc::new(scene.config.clone()), scene.ends, now),
+            now,
+            replies: Vec::new(),
+            code: 0,
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.code = 0;
+        for piece in [line.as_bytes(), b"\r\n"] {
+            assert_eq!(self.session.receive(self.now, piece), piece.len());
+        }
+    }
+
+    /// What is asked next; `None` if the line has its final reply.
+    fn request(&mut self) -> Option<Action> {
+        loop {
+            let waiting = self.session.transmit();
+            let written = waiting.len();
+            self.replies.extend_from_slice(waiting);
+            self.session.transmitted(self.now, written);
+            while let Some(reply) = take_reply(&mut self.replies) {
+                self.code = reply[..3].to_str().map_or(0, |code| number(code) as u16);
+            }
+            match self.session.poll() {
+                Some(Action::Cancel(_) | Action::Disconnect) => {}
+                None if self.code >= 200 => return None,
+                None => {
+                    // A refused login waits for its time.
+                    self.now = self.session.deadline().expect("something is waited for");
+                    self.session.tick(self.now);
+                }
+                request => return request,
+            }
+        }
+    }
+
+    /// Each way in which the request may end.
+    fn ends(&self, request: &Action) -> BTreeSet<String> {
+        let words = describe(request, self.session.inner());
+        outcomes(&words)
+            .iter()
+            .flat_map(|outcome| match outcome.contains("fails") {
+                true => FAILURES
+                    .iter()
+                    .map(|failure| outcome.replace("fails", &format!("{failure:?}")))
+                    .collect(),
+                false => vec![(*outcome).to_owned()],
+            })
+            .collect()
+    }
+
+    fn end(&mut self, request: Action, outcome: &str, scene: &Scene) {
+        let event = answer(request, outcome, &scene.grant);
+        assert_eq!(self.session.handle(self.now, event), Ok(()));
+    }
+
+    /// What goes well.
+    fn settle(&mut self, scene: &Scene) {
+        while let Some(request) = self.request() {
+            let words = describe(&request, self.session.inner());
+            self.end(request, outcomes(&words)[0], scene);
+        }
+    }
+
+    /// Every way that the line can go, from here on.
+    fn explore(mut self, scene: &Scene, seen: &mut BTreeSet<u16>) {
+        let Some(request) = self.request() else {
+            seen.insert(self.code);
+            return;
+        };
+        for outcome in self.ends(&request) {
+            let mut next = self.clone();
+            next.end(request.clone(), &outcome, scene);
+            next.explore(scene, seen);
+        }
+    }
+}
+
+fn scenes() -> Vec<Scene> {
+    vec![
+        Scene::new(),
+        Scene::new().address("::1"),
+        Scene::new().rights(Rights::NONE),
+        Scene::new().capabilities(Capabilities::NONE),
+        Scene::new().config(|config| {
+            config.passive = false;
+            config.active = false;
+        }),
+    ]
+}
+
+#[test]
+fn every_verb_gets_each_of_its_codes_and_no_other() {
+    let mut seen: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+    for scene in scenes() {
+        for beginning in beginnings(&scene) {
+            for verb in Verb::all() {
+                for argument in ARGUMENTS {
+                    let mut turn = beginning.clone();
+                    turn.say(&format!("{}{argument}", verb.name()));
+                    turn.explore(&scene, seen.entry(verb.name()).or_default());
+                }
+            }
+        }
+    }
+    // That nothing else is given, the watch has seen to.
+    for verb in Verb::all() {
+        let seen = &seen[verb.name()];
+        let never = codes(Some(verb)).iter().copied();
+        let never: Vec<u16> = never.filter(|code| !seen.contains(code)).collect();
+        let elsewhere: &[u16] = match verb {
+            // It ends a transfer, which these lines do not find running.
+            Verb::Abor => &[226],
+            _ => &[],
+        };
+        assert_eq!(never, elsewhere, "of {}", verb.name());
+    }
+}
+
+/// Before a login, amid it, and behind it with what may have been said since.
+fn beginnings(scene: &Scene) -> Vec<Turn> {
+    let after = |turn: &Turn, lines: &[&str]| {
+        let mut turn = turn.clone();
+        for line in lines {
+            turn.say(line);
+            turn.settle(scene);
+        }
+        turn
+    };
+    let mut nobody = Turn::new(scene);
+    nobody.settle(scene);
+    let named = after(&nobody, &["USER u"]);
+    let known = after(&named, &["PASS p"]);
+    let later = BEFORE.map(|lines| after(&known, lines));
+    [nobody, named].into_iter().chain(later).collect()
+}

@@ -1,0 +1,22 @@
+//! The core from outside, in one program: to link it is what takes long.
+
+mod common;
+
+mod abort;
+mod allocations;
+mod answers;
+mod contract;
+mod corpora;
+mod data;
+mod exhaustive;
+mod extensions;
+mod files;
+mod hostile;
+mod listing;
+mod login;
+mod navigation;
+mod properties;
+mod shutdown;
+mod telnet;
+mod timers;
+mod transfer;
