@@ -118,8 +118,11 @@ impl Turn {
                 None if self.code >= 200 => return None,
                 None => {
                     // A refused login waits for its time.
-                    self.now = self.session.deadline().expect("something is waited for");
-                    self.session.tick(self.now);
+                    let Some(deadline) = self.session.deadline() else {
+                        panic!("nothing is waited for");
+                    };
+                    self.now = deadline;
+                    self.session.tick(deadline);
                 }
                 request => return request,
             }
