@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::{Action, Endpoints, Instant, Session};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Service;
 use crate::journal::Journal;
@@ -22,7 +22,7 @@ pub struct Connection<H> {
     work: Work<H>,
     journal: Journal,
     /// Bytes that were read and that the session has not taken yet.
-    left: Vec<u8>,
+    left: Zeroizing<Vec<u8>>,
     /// The session knows that the server is stopping.
     stopping: bool,
 }
@@ -76,7 +76,7 @@ impl<H: Helper> Connection<H> {
             session: Session::new(&settings.protocol, ends, service.now()),
             work: Work::new(service, ends, helper),
             journal: Journal::new(peer),
-            left: Vec::new(),
+            left: Zeroizing::default(),
             stopping: false,
         })
     }
@@ -166,7 +166,7 @@ impl<H: Helper> Connection<H> {
             Ok(0) => self.session.receive_eof(now),
             Ok(count) => {
                 let taken = self.session.receive(now, &buffer[..count]);
-                self.left = buffer[taken..count].to_vec();
+                self.left = Zeroizing::new(buffer[taken..count].to_vec());
                 // It may hold a password.
                 buffer[..count].zeroize();
             }
@@ -181,9 +181,7 @@ impl<H: Helper> Connection<H> {
             return false;
         }
         let taken = self.session.receive(now, &self.left);
-        let rest = self.left[taken..].to_vec();
-        self.left.zeroize();
-        self.left = rest;
+        self.left = Zeroizing::new(self.left[taken..].to_vec());
         taken > 0
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Without features this crate is what every adapter needs besides the protocol: [`Settings`] and
 //! the running [`Service`] that has them, [`sockets`] and [`passive`] listeners on a [`system`], the
-//! [`pump`] that moves bytes, the [`work`] and the [`connection`] that both adapters drive, and the [`journal`]
-//! that logs. The feature `cli` adds the module of that name: what a binary needs besides.
+//! [`pump`] that moves bytes, the [`work`] and the [`connection`] that both adapters drive, and the
+//! [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
+//! besides.
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -114,8 +114,8 @@ impl FromStr for PublicAddress {
     }
 }
 
-/// Letters, digits, hyphens and underscores between dots. No top-level domain is a number, so that a mistyped
-/// address is not taken for a name.
+/// Letters, digits, hyphens and underscores between dots. No top-level domain is a number, so that
+/// a mistyped address is not taken for a name.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -28,8 +28,6 @@ pub struct Embedder {
     pub grant: Grant,
     /// What is open.
     pub handle: Option<Handle>,
-    /// A listener waits for the client.
-    pub listens: bool,
     /// The data connection stands.
     pub connected: bool,
     /// What the client will send on the next data connection.
@@ -45,7 +43,6 @@ impl Embedder {
         Self {
             grant,
             handle: None,
-            listens: false,
             connected: false,
             upload: Vec::new(),
             download: Vec::new(),
@@ -76,10 +73,7 @@ impl Embedder {
                     opened
                 }))
             }
-            Action::Listen(ticket) => {
-                self.listens = true;
-                ticket.done(Ok(SocketAddr::from(LISTENER)))
-            }
+            Action::Listen(ticket) => ticket.done(Ok(SocketAddr::from(LISTENER))),
             Action::OpenData(ticket, _) => {
                 self.connected = true;
                 self.download.clear();
@@ -87,7 +81,7 @@ impl Embedder {
             }
             Action::Transfer(ticket, plan) => ticket.done(self.transfer(plan)),
             Action::CloseData(ticket) => {
-                (self.listens, self.connected) = (false, false);
+                self.connected = false;
                 ticket.done(())
             }
             Action::Finish(ticket, verdict) => {

@@ -351,7 +351,7 @@ impl Seat {
         if let Some(handle) = embedder.handle.take() {
             let _ = store.finish(now, handle, false);
         }
-        (embedder.listens, embedder.connected) = (false, false);
+        embedder.connected = false;
     }
 
     /// Answers a lost request, long after.
