@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::world::{Outcome, furnished};
-use outside::{Bed, Outside, Wake, is_ready, pair};
+use outside::{Bed, Outside, Wake, Way, is_ready, pair};
 use storage::{Disk, Everybody};
 
 /// What happens at a seat.
@@ -70,6 +70,8 @@ struct Seat {
     wake: Wake,
     /// When the next wake is planned.
     waking: u64,
+    /// The session is worth looking at.
+    touched: bool,
     control: Option<TcpStream>,
     client: Client,
     data: Option<Data>,
@@ -180,6 +182,7 @@ impl<'a> World<'a> {
             task: Some(Box::pin(task)),
             wake,
             waking: u64::MAX,
+            touched: true,
             control: Some(control),
             client: Client::new(random, number, self.case.commands, garbage),
             data: None,
@@ -196,6 +199,13 @@ impl<'a> World<'a> {
         self.run(seat);
     }
 
+    /// The client did something that the session may be waiting for.
+    fn touch(&mut self, at: usize, way: Way) {
+        let seat = &mut self.seats[at];
+        seat.touched = true;
+        seat.wake.touch(way);
+    }
+
     fn strikes(&mut self, at: usize, fault: Fault) -> bool {
         let rate = self.case.rate(fault);
         let seat = &mut self.seats[at];
@@ -210,12 +220,14 @@ impl<'a> World<'a> {
             What::ToServer(bytes) => {
                 self.say(at, "C", &bytes);
                 self.outcome.hash(bytes.len() as u64);
+                self.touch(at, Way::Control);
                 if let Some(control) = &mut self.seats[at].control {
                     // A server that is gone is noticed by reading.
                     let _ = control.write_all(&bytes);
                 }
             }
             What::EndToServer => {
+                self.touch(at, Way::Control);
                 if let Some(control) = &self.seats[at].control {
                     let _ = control.shutdown(Shutdown::Write);
                 }
@@ -230,13 +242,19 @@ impl<'a> World<'a> {
                     seat.client.on_end();
                 }
             }
-            What::Wake => self.seats[at].waking = u64::MAX,
+            What::Wake => {
+                self.seats[at].waking = u64::MAX;
+                self.seats[at].touched = true;
+            }
             What::Connect(port) => {
                 if let Ok(stream) = self.outside.connect(port) {
                     self.on_data(at, stream);
                 }
             }
-            What::Move => self.move_data(at),
+            What::Move => {
+                self.touch(at, Way::Data);
+                self.move_data(at);
+            }
             What::Fidget => self.fidget(at),
             What::Stop => {
                 self.service.stop();
@@ -246,7 +264,7 @@ impl<'a> World<'a> {
                     self.plans.plan(now + seat as u64, seat, What::Wake);
                 }
             }
-            What::Hear => {}
+            What::Hear => self.seats[at].touched = true,
         }
         self.run(at);
     }
@@ -281,6 +299,7 @@ impl<'a> World<'a> {
         client.broke = false;
         let upload = (!client.downloads()).then(|| client.upload());
         let stalls = self.strikes(at, Fault::DataStall);
+        self.touch(at, Way::Data);
         self.seats[at].data = Some(Data {
             stream,
             upload,
@@ -343,6 +362,7 @@ impl<'a> World<'a> {
         if let Some(data) = seat.data.as_mut().filter(|data| data.upload.is_none()) {
             // Until it would have to wait.
             let _ = data.stream.read_to_end(&mut seat.client.download);
+            self.touch(at, Way::Data);
         }
     }
 
@@ -363,6 +383,7 @@ impl<'a> World<'a> {
             self.plans.plan(until, at, What::Hear);
         }
         if self.strikes(at, Fault::ControlReset) {
+            self.touch(at, Way::Control);
             self.seats[at].gone = true;
             self.seats[at].control = None;
         } else if self.strikes(at, Fault::HalfClose) {
@@ -399,17 +420,29 @@ impl<'a> World<'a> {
 
     /// Lets a session run until it sleeps, and takes what it says.
     fn run(&mut self, at: usize) {
-        for turn in 0.. {
-            assert!(turn < 10_000, "I47: the session does not sleep");
-            let woken = self.poll(at);
+        let mut turns = 0;
+        while std::mem::take(&mut self.seats[at].touched) {
+            turns += 1;
+            assert!(turns < 10_000, "I47: the session does not sleep");
+            let wants_more = self.poll(at);
             let port = self.seats[at].client.port;
             if let Some(stream) = self.outside.take_dialed(port) {
                 self.on_data(at, stream);
             }
-            if !self.take_replies(at) && !woken {
-                break;
+            let heard = self.take_replies(at);
+            let seat = &mut self.seats[at];
+            seat.touched |= wants_more;
+            if heard && seat.wake.take_blocked() {
+                self.touch(at, Way::Control);
             }
         }
+        if turns > 0 {
+            self.plan_what_follows(at);
+        }
+    }
+
+    /// When the session, and the client with its data, go on by themselves.
+    fn plan_what_follows(&mut self, at: usize) {
         let seat = &mut self.seats[at];
         if let Some(when) = seat.wake.take().filter(|when| *when < seat.waking) {
             seat.waking = when;
@@ -460,30 +493,33 @@ impl<'a> World<'a> {
     /// Takes replies from the socket: whether there were any.
     fn take_replies(&mut self, at: usize) -> bool {
         let now = self.outside.now();
-        let seat = &mut self.seats[at];
-        if now < seat.deaf_until || seat.gone {
-            return false;
-        }
-        let Some(control) = &mut seat.control else {
-            return false;
-        };
-        let mut buffer = [0; 8_192];
-        match control.read(&mut buffer) {
-            Ok(0) => {
-                if !seat.ended {
-                    seat.ended = true;
-                    let when = seat.arrival[1].max(now) + 1;
-                    self.plans.plan(when, at, What::EndToClient);
-                }
-                false
+        let mut heard = false;
+        loop {
+            let seat = &mut self.seats[at];
+            if now < seat.deaf_until || seat.gone {
+                return heard;
             }
-            Ok(count) => {
-                for (arrival, piece) in self.pieces(at, 1, &buffer[..count]) {
-                    self.plans.plan(arrival, at, What::ToClient(piece));
+            let Some(control) = &mut seat.control else {
+                return heard;
+            };
+            let mut buffer = [0; 1_024];
+            match control.read(&mut buffer) {
+                Ok(0) => {
+                    if !seat.ended {
+                        seat.ended = true;
+                        let when = seat.arrival[1].max(now) + 1;
+                        self.plans.plan(when, at, What::EndToClient);
+                    }
+                    return heard;
                 }
-                true
+                Ok(count) => {
+                    heard = true;
+                    for (arrival, piece) in self.pieces(at, 1, &buffer[..count]) {
+                        self.plans.plan(arrival, at, What::ToClient(piece));
+                    }
+                }
+                Err(_) => return heard,
             }
-            Err(_) => false,
         }
     }
 

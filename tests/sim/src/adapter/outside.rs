@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -129,18 +129,60 @@ pub(crate) fn is_ready(socket: impl AsFd, interest: PollFlags) -> bool {
     poll(&mut [PollFd::new(&socket, interest)], Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
-/// When a session wants to be looked at again, however it sleeps.
+/// How a session sleeps, and what it would be woken for in vain.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wake(Arc<Mutex<Option<u64>>>);
+pub(crate) struct Wake(Arc<Mutex<Sleep>>);
+
+#[derive(Debug, Default)]
+struct Sleep {
+    /// The session wants to be looked at then.
+    until: Option<u64>,
+    /// It waits for room for its replies.
+    is_blocked: bool,
+    /// What is known not to be ready, so that the kernel is not asked again.
+    idle: Vec<(Way, RawFd, PollFlags)>,
+}
+
+/// Which of its connections a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Control,
+    Data,
+}
 
 impl Wake {
     fn at(&self, time: u64) {
-        let mut wake = lock(&self.0);
-        *wake = Some(wake.map_or(time, |earlier| earlier.min(time)));
+        let mut sleep = lock(&self.0);
+        sleep.until = Some(sleep.until.map_or(time, |earlier| earlier.min(time)));
     }
 
+    /// When it wants to be looked at, which is then forgotten.
     pub(crate) fn take(&self) -> Option<u64> {
-        lock(&self.0).take()
+        lock(&self.0).until.take()
+    }
+
+    /// Whether it waited for room for its replies, which is then forgotten.
+    pub(crate) fn take_blocked(&self) -> bool {
+        std::mem::take(&mut lock(&self.0).is_blocked)
+    }
+
+    /// The client did something there.
+    pub(crate) fn touch(&self, touched: Way) {
+        lock(&self.0).idle.retain(|(way, ..)| *way != touched);
+    }
+
+    fn is_ready(&self, way: Way, socket: BorrowedFd<'_>, interest: PollFlags) -> bool {
+        let mut sleep = lock(&self.0);
+        let question = (way, socket.as_raw_fd(), interest);
+        if sleep.idle.contains(&question) {
+            return false;
+        }
+        let is_ready = is_ready(socket, interest);
+        if !is_ready {
+            sleep.idle.push(question);
+            sleep.is_blocked |= way == Way::Control && interest == PollFlags::OUT;
+        }
+        is_ready
     }
 }
 
@@ -156,8 +198,8 @@ pub(crate) struct Bed {
 
 impl Bed {
     /// Becomes ready with the socket; the simulator looks again whenever something has happened.
-    async fn until(&self, socket: impl AsFd, interest: PollFlags) -> io::Result<()> {
-        poll_fn(|_| match is_ready(&socket, interest) {
+    async fn until(&self, way: Way, socket: BorrowedFd<'_>, interest: PollFlags) -> io::Result<()> {
+        poll_fn(|_| match self.wake.is_ready(way, socket, interest) {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         })
@@ -174,11 +216,13 @@ impl Reactor for Bed {
     }
 
     async fn readable(&self) -> io::Result<()> {
-        self.until(&self.control, PollFlags::IN).await
+        let control = self.control.as_fd();
+        self.until(Way::Control, control, PollFlags::IN).await
     }
 
     async fn writable(&self) -> io::Result<()> {
-        self.until(&self.control, PollFlags::OUT).await
+        let control = self.control.as_fd();
+        self.until(Way::Control, control, PollFlags::OUT).await
     }
 
     async fn ready(&self, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
@@ -187,7 +231,7 @@ impl Reactor for Bed {
         } else {
             PollFlags::OUT
         };
-        self.until(socket, interest).await
+        self.until(Way::Data, socket, interest).await
     }
 
     fn pool(&self) -> Jobs {
