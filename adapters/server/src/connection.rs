@@ -100,7 +100,11 @@ impl<H: Helper> Connection<H> {
             }
             match self.work.step(&mut self.session, now) {
                 Some(event) => self.answer(now, event),
-                None => return true,
+                None => {
+                    // Before the session sleeps: the limit on stalls counts from here.
+                    self.session.progress(now, self.work.moved());
+                    return true;
+                }
             }
         }
     }
@@ -135,7 +139,6 @@ impl<H: Helper> Connection<H> {
         if ready.work || self.work.is_due() {
             self.work.wake();
         }
-        self.session.progress(now, self.work.moved());
         self.session.tick(now);
     }
 

@@ -394,7 +394,7 @@ impl Client {
 }
 
 /// The port in a 227 or 229.
-fn port(reply: &[u8]) -> Option<u16> {
+pub(crate) fn port(reply: &[u8]) -> Option<u16> {
     let inside = reply.splitn_str(2, "(").nth(1)?;
     let numbers = inside
         .split(|byte| !byte.is_ascii_digit())

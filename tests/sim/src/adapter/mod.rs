@@ -2,6 +2,7 @@
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
 mod outside;
+mod play;
 mod storage;
 
 use std::future::Future;
@@ -25,6 +26,8 @@ use crate::random::Random;
 use crate::world::{Outcome, furnished};
 use outside::{Bed, Outside, Wake, Way, is_ready, pair};
 use storage::{Disk, Everybody};
+
+pub use play::play_on_adapter;
 
 /// What happens at a seat.
 #[derive(Debug)]
@@ -112,6 +115,22 @@ pub fn run_adapter(case: &Case, trace: Option<&mut String>) -> Outcome {
     }
     world.judge();
     world.outcome
+}
+
+/// Polls a session: whether it is over, and whether it wants to be polled again at once.
+fn poll(task: &mut Task) -> (bool, bool) {
+    struct Flag(AtomicBool);
+    impl std::task::Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let flag = Arc::new(Flag(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&flag));
+    match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(()) => (true, false),
+        Poll::Pending => (false, flag.0.load(Ordering::Relaxed)),
+    }
 }
 
 impl<'a> World<'a> {
@@ -468,26 +487,16 @@ impl<'a> World<'a> {
 
     /// Polls the session once: whether it wants to be polled again at once.
     fn poll(&mut self, at: usize) -> bool {
-        struct Flag(AtomicBool);
-        impl std::task::Wake for Flag {
-            fn wake(self: Arc<Self>) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
         let seat = &mut self.seats[at];
         let Some(task) = &mut seat.task else {
             return false;
         };
-        let flag = Arc::new(Flag(AtomicBool::new(false)));
-        let waker = Waker::from(Arc::clone(&flag));
-        match task.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(()) => {
-                seat.task = None;
-                // The control connection was the session's.
-                false
-            }
-            Poll::Pending => flag.0.load(Ordering::Relaxed),
+        let (is_over, wants_more) = poll(task);
+        if is_over {
+            // The control connection was the session's.
+            seat.task = None;
         }
+        wants_more
     }
 
     /// Takes replies from the socket: whether there were any.

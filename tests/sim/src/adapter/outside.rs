@@ -1,7 +1,7 @@
 //! What the adapter's session has around it: time that stands still unless the simulator moves it,
 //! sockets that lead to the simulated client, a pool whose jobs take as long as they are told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -32,6 +32,10 @@ struct Sockets {
     listeners: HashMap<u16, Vec<u8>>,
     /// The clients' ends of connections that the server made.
     dialed: HashMap<u16, TcpStream>,
+    /// Who has connected to a listener and was not accepted yet.
+    callers: VecDeque<IpAddr>,
+    /// Where nobody answers.
+    refusing: Option<u16>,
 }
 
 /// Names must differ, whatever else runs on the machine.
@@ -59,11 +63,21 @@ impl Outside {
 
     /// Connects to a listener of the server.
     pub(crate) fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        self.connect_from(Ipv4Addr::LOCALHOST.into(), port)
+    }
+
+    /// From now on no connection to that port can be made.
+    pub(crate) fn refuse(&self, port: Option<u16>) {
+        lock(&self.sockets).refusing = port;
+    }
+
+    pub(crate) fn connect_from(&self, address: IpAddr, port: u16) -> io::Result<TcpStream> {
         let name = lock(&self.sockets).listeners.get(&port).cloned();
         let name = name.ok_or(io::ErrorKind::ConnectionRefused)?;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
         rustix::net::connect(&socket, &SocketAddrUnix::new_abstract_name(&name)?)?;
+        lock(&self.sockets).callers.push_back(address);
         Ok(TcpStream::from(socket))
     }
 
@@ -110,12 +124,18 @@ impl System for Outside {
 
     fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
         let socket = rustix::net::accept_with(listener, FLAGS)?;
-        Ok((TcpStream::from(socket), Some(Ipv4Addr::LOCALHOST.into())))
+        // They come in the order in which they called.
+        let caller = lock(&self.sockets).callers.pop_front();
+        Ok((TcpStream::from(socket), caller))
     }
 
     fn dial(&self, _: IpAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
         let (server, client) = pair()?;
-        lock(&self.sockets).dialed.insert(to.port(), client);
+        let mut sockets = lock(&self.sockets);
+        if sockets.refusing == Some(to.port()) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        sockets.dialed.insert(to.port(), client);
         Ok(server)
     }
 }

@@ -28,6 +28,10 @@ pub(crate) struct Disk {
     pub(crate) troubled: AtomicBool,
     /// It is not known whether the last upload is kept.
     pub(crate) unknown: AtomicBool,
+    /// How the next call fails.
+    doom: Mutex<Option<Failure>>,
+    /// The next file that is read ends there.
+    pub(crate) ends_at_next_read: AtomicBool,
     /// Whether its calls return at once.
     short: bool,
     grant: Grant,
@@ -45,6 +49,8 @@ impl Disk {
             store: Mutex::new(store),
             outside: Arc::clone(outside),
             case: case.clone(),
+            doom: Mutex::new(None),
+            ends_at_next_read: AtomicBool::new(false),
             short: random.below(2) == 0,
             random: Mutex::new(random),
             troubled: AtomicBool::new(false),
@@ -63,8 +69,16 @@ impl Disk {
         strikes
     }
 
+    /// The next call fails like that.
+    pub(crate) fn doom(&self, failure: Failure) {
+        *lock(&self.doom) = Some(failure);
+    }
+
     /// Fails now and then.
     fn try_luck(&self) -> Result<(), Failure> {
+        if let Some(failure) = lock(&self.doom).take() {
+            return Err(failure);
+        }
         match self.strikes(Fault::StorageFails) {
             true => Err(lock(&self.random).pick(&[Failure::Io, Failure::NoSpace, Failure::Busy])),
             false => Ok(()),
@@ -81,7 +95,7 @@ pub(crate) struct Everybody(pub(crate) Arc<Disk>);
 
 impl Accounts for Everybody {
     fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
-        if credentials.password == b"wrong" {
+        if [&b"wrong"[..], b"bad"].contains(&credentials.password) {
             return Err(Denied::Credentials);
         }
         Ok(Account {
@@ -162,9 +176,8 @@ impl Held {
                     0 => Some(file_of(&bytes)?),
                     _ => None,
                 };
-                let held = self;
                 let reader = Reader {
-                    _held: held,
+                    held: self,
                     bytes,
                     file,
                 };
@@ -211,14 +224,17 @@ fn file_of(bytes: &[u8]) -> Result<File, Failure> {
 }
 
 struct Reader {
-    _held: Held,
+    held: Held,
     bytes: Vec<u8>,
     file: Option<File>,
 }
 
 impl Source for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        self._held.disk.try_luck()?;
+        self.held.disk.try_luck()?;
+        if self.held.disk.ends_at_next_read.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
         let count = self.bytes.len().min(buffer.len()).min(1_500);
         buffer[..count].copy_from_slice(&self.bytes[..count]);
         self.bytes.drain(..count);
