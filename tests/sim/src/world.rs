@@ -15,6 +15,9 @@ use crate::random::Random;
 use crate::seat::Seat;
 use crate::store::Store;
 
+/// Faults happen only before that time, so that in the end all is well.
+pub(crate) const QUIET_AFTER: u64 = 600_000_000;
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -63,8 +66,6 @@ struct World<'a> {
     store: Store,
     seats: Vec<Seat>,
     network: Random,
-    /// Faults happen only before that time.
-    quiet_after: u64,
     outcome: Outcome,
 }
 
@@ -90,6 +91,32 @@ pub(crate) fn furnished() -> Store {
         store.put(0, path, Some(bytes.as_bytes()));
     }
     store
+}
+
+/// What an account may do: everything, or not as much.
+pub(crate) fn draw_grant(random: &mut Random) -> Grant {
+    let rights = match random.below(6) {
+        0 => Rights::LIST | Rights::READ | Rights::WRITE,
+        _ => Rights::ALL,
+    };
+    Grant {
+        rights,
+        capabilities: Capabilities::ALL,
+        start: VPath::root(),
+    }
+}
+
+/// A line of the conversation, if somebody wants to read it.
+pub(crate) fn say(trace: &mut Option<&mut String>, now: u64, seat: usize, who: &str, bytes: &[u8]) {
+    if let Some(trace) = trace {
+        let seconds = now as f64 / 1e6;
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            trace,
+            "{seconds:12.6} {seat} {who}: {}",
+            bytes.escape_ascii()
+        );
+    }
 }
 
 impl Outcome {
@@ -120,7 +147,6 @@ impl<'a> World<'a> {
             store,
             seats: Vec::new(),
             network: root.fork("network", 0),
-            quiet_after: 600_000_000,
             outcome: Outcome {
                 sessions: case.clients,
                 ..Outcome::default()
@@ -147,16 +173,7 @@ impl<'a> World<'a> {
             peer: ([127, 0, 0, 1], 40_000).into(),
         };
         let mut random = root.fork("client", number);
-        let rights = if random.below(6) == 0 {
-            Rights::LIST | Rights::READ | Rights::WRITE
-        } else {
-            Rights::ALL
-        };
-        let grant = Grant {
-            rights,
-            capabilities: Capabilities::ALL,
-            start: VPath::root(),
-        };
+        let grant = draw_grant(&mut random);
         let garbage = self.case.rate(Fault::Garbage);
         let seat = Seat::new(
             Checked::new(config, ends, Instant::from_micros(self.now)),
@@ -177,7 +194,7 @@ impl<'a> World<'a> {
 
     /// Whether that fault happens at that seat now.
     fn strikes(&mut self, seat: usize, fault: Fault) -> bool {
-        self.now < self.quiet_after && self.seats[seat].strikes(&self.case, fault)
+        self.now < QUIET_AFTER && self.seats[seat].strikes(&self.case, fault)
     }
 
     fn live(&mut self) {
@@ -273,7 +290,7 @@ impl<'a> World<'a> {
             self.plan(arrival, at, What::EndToServer);
         } else if self.strikes(at, Fault::Vanish) {
             self.seats[at].gone = true;
-        } else if self.now < self.quiet_after {
+        } else if self.now < QUIET_AFTER {
             let patience = self.network.between(10_000, 3_000_000);
             self.plan(self.now + patience, at, What::Fidget);
         }
@@ -392,7 +409,7 @@ impl<'a> World<'a> {
                 self.plan(self.now + 3_600_000_000, at, What::Late);
             }
             request => {
-                let quiet = self.now >= self.quiet_after;
+                let quiet = self.now >= QUIET_AFTER;
                 let calm = quiet.then(|| self.case.calm());
                 let case = calm.as_ref().unwrap_or(&self.case);
                 let when = seat.begin(self.now, case, request);
@@ -403,12 +420,7 @@ impl<'a> World<'a> {
     }
 
     fn say(&mut self, at: usize, who: &str, bytes: &[u8]) {
-        if let Some(trace) = &mut self.trace {
-            let text = bytes.escape_ascii();
-            let seconds = self.now as f64 / 1e6;
-            // Writing into a string cannot fail.
-            let _ = writeln!(trace, "{seconds:12.6} {at} {who}: {text}");
-        }
+        say(&mut self.trace, self.now, at, who, bytes);
     }
 
     /// What must be so when nothing happens any more.

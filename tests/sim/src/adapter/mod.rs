@@ -1,30 +1,30 @@
 //! The second level: the session of `wharf-smol` itself, with its sleeping and waking, its pump and
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
+mod guest;
 mod outside;
 mod play;
+mod stage;
 mod storage;
 
-use std::future::Future;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
-use std::pin::Pin;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
 use smol::channel::{Receiver, Sender};
-use wharf_core::{Capabilities, Config, Grant, Rights, VPath};
+use wharf_core::Config;
 use wharf_server::{Service, Settings};
 
 use crate::case::{Case, Fault};
 use crate::client::Client;
 use crate::queue::Queue;
 use crate::random::Random;
-use crate::world::{Outcome, furnished};
-use outside::{Bed, Outside, Wake, Way, is_ready, pair};
+use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
+use guest::Guest;
+use outside::{Outside, Way, is_ready};
 use storage::{Disk, Everybody};
 
 pub use play::play_on_adapter;
@@ -54,9 +54,6 @@ enum What {
     Stop,
 }
 
-/// A session of the adapter.
-type Task = Pin<Box<dyn Future<Output = ()>>>;
-
 /// The client's end of a data connection.
 struct Data {
     stream: TcpStream,
@@ -69,13 +66,11 @@ struct Data {
 }
 
 struct Seat {
-    task: Option<Task>,
-    wake: Wake,
+    guest: Guest,
     /// When the next wake is planned.
     waking: u64,
     /// The session is worth looking at.
     touched: bool,
-    control: Option<TcpStream>,
     client: Client,
     data: Option<Data>,
     random: Random,
@@ -98,7 +93,6 @@ struct World<'a> {
     plans: Queue<What>,
     seats: Vec<Seat>,
     network: Random,
-    quiet_after: u64,
     outcome: Outcome,
 }
 
@@ -117,37 +111,13 @@ pub fn run_adapter(case: &Case, trace: Option<&mut String>) -> Outcome {
     world.outcome
 }
 
-/// Polls a session: whether it is over, and whether it wants to be polled again at once.
-fn poll(task: &mut Task) -> (bool, bool) {
-    struct Flag(AtomicBool);
-    impl std::task::Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-    let flag = Arc::new(Flag(AtomicBool::new(false)));
-    let waker = Waker::from(Arc::clone(&flag));
-    match task.as_mut().poll(&mut Context::from_waker(&waker)) {
-        Poll::Ready(()) => (true, false),
-        Poll::Pending => (false, flag.0.load(Ordering::Relaxed)),
-    }
-}
-
 impl<'a> World<'a> {
     fn new(case: Case, trace: Option<&'a mut String>) -> Self {
         let root = Random::new(case.seed);
         let outside = Arc::new(Outside::default());
         outside.set_now(1_000_000);
         let mut random = root.fork("rights", 0);
-        let rights = match random.below(6) {
-            0 => Rights::LIST | Rights::READ | Rights::WRITE,
-            _ => Rights::ALL,
-        };
-        let grant = Grant {
-            rights,
-            capabilities: Capabilities::ALL,
-            start: VPath::root(),
-        };
+        let grant = draw_grant(&mut random);
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
@@ -161,7 +131,6 @@ impl<'a> World<'a> {
             plans: Queue::default(),
             seats: Vec::new(),
             network: root.fork("network", 0),
-            quiet_after: 600_000_000,
             outcome: Outcome {
                 sessions: case.clients,
                 ..Outcome::default()
@@ -181,28 +150,14 @@ impl<'a> World<'a> {
     }
 
     fn sit_down(&mut self, root: &Random, number: u64, stop: &Receiver<()>) {
-        let (server, control) = match pair() {
-            Ok(ends) => ends,
-            Err(error) => panic!("no sockets: {error}"),
-        };
-        let wake = Wake::default();
-        let bed = Bed {
-            control: server,
-            outside: Arc::clone(&self.outside),
-            wake: wake.clone(),
-            random: root.fork("jobs", number),
-        };
-        let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-        let service = Arc::clone(&self.service);
-        let task = wharf_smol::serve_client(bed, peer, service, stop.clone());
+        let jobs = root.fork("jobs", number);
+        let guest = Guest::new(&self.service, &self.outside, jobs, stop.clone());
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         self.seats.push(Seat {
-            task: Some(Box::pin(task)),
-            wake,
+            guest,
             waking: u64::MAX,
             touched: true,
-            control: Some(control),
             client: Client::new(random, number, self.case.commands, garbage),
             data: None,
             random: root.fork("seat", number),
@@ -222,13 +177,13 @@ impl<'a> World<'a> {
     fn touch(&mut self, at: usize, way: Way) {
         let seat = &mut self.seats[at];
         seat.touched = true;
-        seat.wake.touch(way);
+        seat.guest.wake.touch(way);
     }
 
     fn strikes(&mut self, at: usize, fault: Fault) -> bool {
         let rate = self.case.rate(fault);
         let seat = &mut self.seats[at];
-        let strikes = self.outside.now() < self.quiet_after && seat.random.chance(rate);
+        let strikes = self.outside.now() < QUIET_AFTER && seat.random.chance(rate);
         seat.troubled |= strikes;
         strikes
     }
@@ -240,14 +195,14 @@ impl<'a> World<'a> {
                 self.say(at, "C", &bytes);
                 self.outcome.hash(bytes.len() as u64);
                 self.touch(at, Way::Control);
-                if let Some(control) = &mut self.seats[at].control {
+                if let Some(control) = &mut self.seats[at].guest.control {
                     // A server that is gone is noticed by reading.
                     let _ = control.write_all(&bytes);
                 }
             }
             What::EndToServer => {
                 self.touch(at, Way::Control);
-                if let Some(control) = &self.seats[at].control {
+                if let Some(control) = &self.seats[at].guest.control {
                     let _ = control.shutdown(Shutdown::Write);
                 }
             }
@@ -388,7 +343,7 @@ impl<'a> World<'a> {
     /// What a client does beside its plan.
     fn fidget(&mut self, at: usize) {
         let now = self.outside.now();
-        if self.seats[at].task.is_none() || self.seats[at].gone {
+        if self.seats[at].guest.task.is_none() || self.seats[at].gone {
             return;
         }
         if self.strikes(at, Fault::Abort)
@@ -404,13 +359,13 @@ impl<'a> World<'a> {
         if self.strikes(at, Fault::ControlReset) {
             self.touch(at, Way::Control);
             self.seats[at].gone = true;
-            self.seats[at].control = None;
+            self.seats[at].guest.control = None;
         } else if self.strikes(at, Fault::HalfClose) {
             let arrival = self.seats[at].arrival[0].max(now) + 1;
             self.plans.plan(arrival, at, What::EndToServer);
         } else if self.strikes(at, Fault::Vanish) {
             self.seats[at].gone = true;
-        } else if now < self.quiet_after {
+        } else if now < QUIET_AFTER {
             let patience = self.network.between(10_000, 3_000_000);
             self.plans.plan(now + patience, at, What::Fidget);
         }
@@ -443,7 +398,7 @@ impl<'a> World<'a> {
         while std::mem::take(&mut self.seats[at].touched) {
             turns += 1;
             assert!(turns < 10_000, "I47: the session does not sleep");
-            let wants_more = self.poll(at);
+            let wants_more = self.seats[at].guest.poll();
             let port = self.seats[at].client.port;
             if let Some(stream) = self.outside.take_dialed(port) {
                 self.on_data(at, stream);
@@ -451,7 +406,7 @@ impl<'a> World<'a> {
             let heard = self.take_replies(at);
             let seat = &mut self.seats[at];
             seat.touched |= wants_more;
-            if heard && seat.wake.take_blocked() {
+            if heard && seat.guest.wake.take_blocked() {
                 self.touch(at, Way::Control);
             }
         }
@@ -463,7 +418,7 @@ impl<'a> World<'a> {
     /// When the session, and the client with its data, go on by themselves.
     fn plan_what_follows(&mut self, at: usize) {
         let seat = &mut self.seats[at];
-        if let Some(when) = seat.wake.take().filter(|when| *when < seat.waking) {
+        if let Some(when) = seat.guest.wake.take().filter(|when| *when < seat.waking) {
             seat.waking = when;
             self.plans.plan(when, at, What::Wake);
         }
@@ -485,20 +440,6 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Polls the session once: whether it wants to be polled again at once.
-    fn poll(&mut self, at: usize) -> bool {
-        let seat = &mut self.seats[at];
-        let Some(task) = &mut seat.task else {
-            return false;
-        };
-        let (is_over, wants_more) = poll(task);
-        if is_over {
-            // The control connection was the session's.
-            seat.task = None;
-        }
-        wants_more
-    }
-
     /// Takes replies from the socket: whether there were any.
     fn take_replies(&mut self, at: usize) -> bool {
         let now = self.outside.now();
@@ -508,7 +449,7 @@ impl<'a> World<'a> {
             if now < seat.deaf_until || seat.gone {
                 return heard;
             }
-            let Some(control) = &mut seat.control else {
+            let Some(control) = &mut seat.guest.control else {
                 return heard;
             };
             let mut buffer = [0; 1_024];
@@ -533,12 +474,7 @@ impl<'a> World<'a> {
     }
 
     fn say(&mut self, at: usize, who: &str, bytes: &[u8]) {
-        use std::fmt::Write as _;
-        let seconds = self.outside.now() as f64 / 1e6;
-        if let Some(trace) = &mut self.trace {
-            // Writing into a string cannot fail.
-            let _ = writeln!(trace, "{seconds:12.6} {at} {who}: {}", bytes.escape_ascii());
-        }
+        say(&mut self.trace, self.outside.now(), at, who, bytes);
     }
 
     /// What must be so when nothing happens any more.
@@ -547,7 +483,7 @@ impl<'a> World<'a> {
         assert_eq!(store.open, 0, "O4: handles are open");
         let unlucky = self.disk.troubled.load(Ordering::Relaxed);
         for (number, seat) in self.seats.iter().enumerate() {
-            assert!(seat.task.is_none(), "I47: session {number} goes on");
+            assert!(seat.guest.task.is_none(), "I47: session {number} goes on");
             seat.client.judge(number, seat.troubled || unlucky, &store);
         }
         for port in self.outside.ports() {

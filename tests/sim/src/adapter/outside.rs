@@ -67,8 +67,8 @@ impl Outside {
     }
 
     /// From now on no connection to that port can be made.
-    pub(crate) fn refuse(&self, port: Option<u16>) {
-        lock(&self.sockets).refusing = port;
+    pub(crate) fn refuse(&self, port: u16) {
+        lock(&self.sockets).refusing = Some(port);
     }
 
     pub(crate) fn connect_from(&self, address: IpAddr, port: u16) -> io::Result<TcpStream> {

@@ -1,0 +1,78 @@
+//! [`Guest`]: a session of the adapter, and the client's end of its control connection.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use smol::channel::Receiver;
+use wharf_server::Service;
+
+use super::outside::{Bed, Outside, Wake, pair};
+use crate::random::Random;
+
+pub(super) struct Guest {
+    /// Nothing once the session is over.
+    pub(super) task: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    pub(super) wake: Wake,
+    pub(super) control: Option<TcpStream>,
+}
+
+struct Flag(AtomicBool);
+
+impl std::task::Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Guest {
+    /// A client has connected. How long jobs take is drawn from `random`.
+    ///
+    /// # Panics
+    /// If the system has no sockets.
+    pub(super) fn new(
+        service: &Arc<Service>,
+        outside: &Arc<Outside>,
+        random: Random,
+        stop: Receiver<()>,
+    ) -> Self {
+        let (server, control) = match pair() {
+            Ok(ends) => ends,
+            Err(error) => panic!("no sockets: {error}"),
+        };
+        let wake = Wake::default();
+        let bed = Bed {
+            control: server,
+            outside: Arc::clone(outside),
+            wake: wake.clone(),
+            random,
+        };
+        let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
+        let task = wharf_smol::serve_client(bed, peer, Arc::clone(service), stop);
+        Self {
+            task: Some(Box::pin(task)),
+            wake,
+            control: Some(control),
+        }
+    }
+
+    /// Lets the session run: whether it wants to do so again at once.
+    pub(super) fn poll(&mut self) -> bool {
+        let Some(task) = &mut self.task else {
+            return false;
+        };
+        let flag = Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&flag));
+        match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(()) => {
+                // The server's end of the control connection was the session's.
+                self.task = None;
+                false
+            }
+            Poll::Pending => flag.0.load(Ordering::Relaxed),
+        }
+    }
+}
