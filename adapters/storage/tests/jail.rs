@@ -166,6 +166,7 @@ fn magic_links_are_not_followed() {
 
 #[test]
 fn nobody_escapes_in_a_race() {
+    let tries = std::env::var("WHARF_RACES").map_or(1_000, |tries| tries.parse().unwrap());
     let outside = TempDir::new().unwrap();
     fs::write(outside.path().join("f"), "outside").unwrap();
     for links in [Links::Root, Links::Beneath] {
@@ -182,8 +183,7 @@ fn nobody_escapes_in_a_race() {
                     renameat_with(CWD, &d, CWD, &link, RenameFlags::EXCHANGE).unwrap();
                 }
             });
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_secs(1) {
+            for _ in 0..tries {
                 match place.read("/d/f") {
                     Ok(text) => {
                         assert_eq!(text, "inside");
