@@ -225,6 +225,10 @@ impl Client {
     fn say(&mut self, now: u64, step: Step, bytes: &mut Vec<u8>) {
         if let Step::Blurt(blurt) = &step {
             self.babbles = true;
+            // Its bytes may lie in a data connection that was left alone, for whatever is stored next.
+            if let Some((_, _, fate @ Fate::Refused)) = self.uploads.last_mut() {
+                *fate = Fate::Unknown;
+            }
             bytes.extend_from_slice(blurt);
             return;
         }

@@ -42,6 +42,7 @@ fn seeds_that_failed_do_not_fail_again() {
     for seed in [4, 5, 8, 67_278] {
         run(&Case::draw(seed), None);
     }
+    run_adapter(&Case::draw(2_036_995), None);
 }
 
 #[test]
