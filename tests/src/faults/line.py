@@ -47,5 +47,9 @@ while True:
         heapq.heappush(on_the_way, (arrival, seen, other, packet))
     while on_the_way and on_the_way[0][0] <= now:
         _, _, end, packet = heapq.heappop(on_the_way)
-        os.write(end, packet)
+        try:
+            os.write(end, packet)
+        except OSError:
+            # The device is not up yet: the packet arrives nowhere.
+            lost += 1
 print(f"{lost} {seen}")
