@@ -50,6 +50,9 @@ fn resolve<'a>(cwd: &'a VPath, argument: &'a [u8]) -> Result<Vec<&'a [u8]>, Path
     if argument.find_byteset(b"\0\r\n").is_some() {
         return Err(PathError::ForbiddenByte);
     }
+    if argument.len() > VPath::MAX {
+        return Err(PathError::TooLong);
+    }
     let mut parts: Vec<&[u8]> = Vec::new();
     let mut length = 0;
     if !argument.starts_with(b"/") {
