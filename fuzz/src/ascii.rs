@@ -21,6 +21,8 @@ pub fn ascii(bytes: &[u8]) {
             input = &input[progress.read..];
         }
     }
+    let last = codec.finish(&mut output);
+    wire.extend_from_slice(&output[..last.written]);
     let whole = data.replace(b"\r\n", b"\n");
     assert_eq!(wire.as_bstr(), whole.replace(b"\n", b"\r\n").as_bstr());
 

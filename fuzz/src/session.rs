@@ -167,9 +167,15 @@ impl Run {
     /// Answers the request that is out: well, or in one of many bad ways.
     fn answer(&mut self, how: u8) {
         let action = self.out.take();
-        if let Some(Action::Transfer(_, plan)) = &action
-            && let Flow::List(listing) = &plan.flow
-        {
+        let listing = match &action {
+            Some(Action::Transfer(_, plan)) => match &plan.flow {
+                Flow::List(listing) => Some(listing),
+                _ => None,
+            },
+            Some(Action::Report(_, _, listing)) => Some(listing),
+            _ => None,
+        };
+        if let Some(listing) = listing {
             check_lines(&list(listing.clone()));
         }
         if let Some(event) = action.and_then(|action| outcome(action, how, self.asked.len())) {
