@@ -1,6 +1,6 @@
 //! From bytes to lines: Telnet, line ends, lines that are too long, barriers.
 
-use crate::common::{Peer, logged_in, play};
+use crate::common::{Peer, Scene, logged_in, play};
 
 /// Sends the bytes whole and one by one; both must give these replies.
 fn replies(bytes: &[u8], wanted: &str) {
@@ -105,6 +105,36 @@ fn an_over_long_line_is_answered_before_it_ends() {
     peer.send(&[b'A'; 100_000]);
     peer.send(b"\r\n");
     assert_eq!(peer.replies, b"500 Line too long.\r\n");
+}
+
+/// Were that byte taken twice, its second half would begin a sequence.
+#[test]
+fn the_byte_at_which_a_line_is_cut_is_taken_once() {
+    let line = [&[b'x'; 4_096][..], b"\xff\xff\xfd\nNOOP\r\n"].concat();
+    replies(&line, "500 200");
+}
+
+#[test]
+fn an_over_long_line_that_comes_whole_is_not_kept_whole() {
+    let scene = Scene::new().limits(|limits| limits.line = 100);
+    let mut peer = scene.logged_in(
+        "C: SIZE f
+         A: stat /f",
+    );
+    peer.send(&[&[b'A'; 5_000][..], b"\r\n"].concat());
+    assert!(peer.session.heap_size() < 2_000);
+}
+
+#[test]
+fn lines_that_have_run_hold_no_memory() {
+    let mut peer = logged_in("");
+    peer.send(b"SIZE f\r\n");
+    for _ in 0..2_000 {
+        peer.send(b"SIZE f\r\n");
+        assert!(peer.poll().is_some());
+        peer.answer("file 5");
+    }
+    assert!(peer.session.heap_size() < 4_000);
 }
 
 #[test]

@@ -30,6 +30,27 @@ fn a_client_that_does_not_log_in_is_sent_away() {
 }
 
 #[test]
+fn a_client_is_not_sent_away_for_the_time_that_its_login_takes() {
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         T: +30s
+         C: PASS x
+         A: login u
+         T: +30s
+         T: +10s
+         E: denied
+         T: +1s
+         S: 530
+         T: +48s
+         T: +1s
+         S: 421 Timeout.
+         A: disconnect",
+    );
+}
+
+#[test]
 fn a_client_that_logs_out_has_to_log_in_again_in_time() {
     logged_in(
         "C: REIN
