@@ -125,7 +125,7 @@ fn an_idle_session_is_small() {
 fn the_heap_of_a_session_is_told_honestly() {
     for (notes, before, in_hand) in [
         (Notes::None, "FEAT\r\n", ""),
-        (Notes::Commands, "FEAT\r\n", "RNTO another\r\n"),
+        (Notes::Commands, "FEAT\r\n", "NOOP\r\nRNTO another\r\n"),
         (Notes::Commands, "USER u\r\n", "PASS secret\r\n"),
     ] {
         let mut told = 0;
@@ -166,8 +166,8 @@ fn a_tree_is_listed_in_bounded_memory() {
             metadata,
             target: None,
         };
-        for _ in 0..1_000 {
-            for _ in 0..5 {
+        for _ in 0..50 {
+            for _ in 0..300 {
                 while !listing.push(&entry, CLOCK, &mut out).taken {}
             }
             let _ = listing.end_of_directory(CLOCK, &mut out);

@@ -206,7 +206,11 @@ fn times_and_modes_are_set() {
          A: set /a file mode 0644
          E: ok
          S: 200 Done.
+         C: MFF UNIX.mode=; f
+         S: 501
          C: SITE CHMOD 888 f
+         S: 501
+         C: SITE CHMOD 00644 f
          S: 501
          C: SITE CHMOD 644
          S: 501

@@ -292,6 +292,26 @@ fn r_goes_through_the_tree_with_a_header_for_each_directory() {
 }
 
 #[test]
+fn each_directory_of_a_tree_is_in_order() {
+    list(
+        "NLST -rR",
+        "A: open / entries",
+        "D: dir d
+         D: end
+         L: .:
+         L: d
+         L: (enter /d)
+         D: file a 1
+         D: file b 1
+         D: end
+         L:
+         L: ./d:
+         L: b
+         L: a",
+    );
+}
+
+#[test]
 fn a_pattern_chooses_among_the_names_of_its_directory() {
     list(
         "LIST *.tx?",

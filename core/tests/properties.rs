@@ -389,7 +389,8 @@ proptest! {
 fn pattern() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ab*?\\[\\]!^.-]{0,9}",
-        "([ab*?]|\\[[!^]?[]ab.-]{1,3}\\]){1,4}"
+        "([ab*?]|\\[[!^]?[]ab.-]{1,3}\\]){1,4}",
+        "\\[[!^]?[]ab.-]{1,3}\\]\\*",
     ]
 }
 
@@ -739,6 +740,20 @@ fn dates_are_those_of_the_calendar() {
 }
 
 #[test]
+fn the_longest_path_is_as_long_as_is_said() {
+    let directory = VPath::resolve(&VPath::root(), b"directory").unwrap();
+    for (cwd, room) in [
+        (VPath::root(), VPath::MAX - 1),
+        (directory, VPath::MAX - 11),
+    ] {
+        let name = vec![b'n'; room + 1];
+        let longest = VPath::resolve(&cwd, &name[1..]);
+        assert_eq!(longest.map(|path| path.as_bytes().len()), Ok(VPath::MAX));
+        assert_eq!(VPath::resolve(&cwd, &name), Err(PathError::TooLong));
+    }
+}
+
+#[test]
 fn what_is_no_date_has_no_seconds() {
     let date = Civil::from_seconds(0);
     for none in [
@@ -758,6 +773,9 @@ fn what_is_no_date_has_no_seconds() {
         },
     ] {
         assert_eq!(none.to_seconds(), None, "{none:?}");
+    }
+    for year in [-1_000_000, 1_000_000] {
+        assert!(Civil { year, ..date }.to_seconds().is_some(), "{year}");
     }
 }
 

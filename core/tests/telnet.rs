@@ -128,9 +128,9 @@ fn an_over_long_line_that_comes_whole_is_not_kept_whole() {
 #[test]
 fn lines_that_have_run_hold_no_memory() {
     let mut peer = logged_in("");
-    peer.send(b"SIZE f\r\n");
+    peer.send(b"SIZE f\r\nSIZE f\r\n");
     for _ in 0..2_000 {
-        peer.send(b"SIZE f\r\n");
+        peer.send(b"SIZE file\r\n");
         assert!(peer.poll().is_some());
         peer.answer("file 5");
     }
@@ -189,6 +189,24 @@ fn a_whole_login_may_come_in_one_segment() {
          S: 221
          A: disconnect",
     );
+}
+
+#[test]
+fn replies_that_are_read_hold_no_memory_and_make_room() {
+    let mut peer = logged_in("");
+    peer.reads = false;
+    for _ in 0..2_000 {
+        peer.send(b"NOOP\r\n");
+        // The last byte is never read.
+        let count = peer.session.transmit().len() - 1;
+        peer.session.transmitted(peer.now, count);
+    }
+    assert!(peer.session.heap_size() < 4_000);
+    peer.send(&b"NOOP\r\n".repeat(2_000));
+    let waiting = peer.session.transmit().len();
+    peer.session.transmitted(peer.now, 1_000);
+    let line = "200 NOOP ok.\r\n".len();
+    assert!(peer.session.transmit().len().abs_diff(waiting) < line);
 }
 
 #[test]

@@ -454,7 +454,18 @@ fn limits_of_zero_are_no_limits() {
 
 #[test]
 fn buffers_are_given_back_after_a_second_of_idleness() {
-    let mut peer = logged_in("");
+    let mut peer = logged_in(&format!(
+        "C: CWD {}
+         A: stat /{}
+         E: dir
+         S: 250
+         C: CDUP
+         A: stat /
+         E: dir
+         S: 250",
+        "d".repeat(1_000),
+        "d".repeat(1_000),
+    ));
     peer.send(&b"FEAT\r\n".repeat(1_000));
     peer.replies.clear();
     while peer.session.note().is_some() {}
