@@ -1,5 +1,7 @@
 //! From bytes to lines: Telnet, line ends, lines that are too long, barriers.
 
+use wharf_core::VPath;
+
 use crate::common::{Peer, Scene, logged_in, play};
 
 /// Sends the bytes whole and one by one; both must give these replies.
@@ -222,4 +224,18 @@ fn a_client_that_reads_nothing_is_not_heard_for_ever() {
     peer.exchange();
     let count = |peer: &Peer| peer.replies.split(|&byte| byte == b'\n').count() - 1;
     assert_eq!(count(&peer), 100_000);
+}
+
+/// A quote in a path is two in its reply.
+#[test]
+fn the_longest_replies_keep_to_the_limit() {
+    let mut scene = Scene::new();
+    scene.grant.start = VPath::resolve(&VPath::root(), &[b'"'; VPath::MAX - 1]).unwrap();
+    let mut peer = scene.logged_in("");
+    peer.reads = false;
+    peer.send(&b"PWD\r\n".repeat(10));
+    assert!(peer.session.transmit().len() <= 16_384);
+    peer.reads = true;
+    peer.exchange();
+    assert_eq!(peer.replies.split(|&byte| byte == b'\n').count() - 1, 10);
 }
