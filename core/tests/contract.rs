@@ -294,6 +294,11 @@ fn what_can_go_wrong_is_said_in_words() {
 }
 
 #[test]
+fn a_right_that_is_given_twice_is_given() {
+    assert_eq!(Rights::LIST | Rights::LIST, Rights::LIST);
+}
+
+#[test]
 fn no_name_is_joined_that_is_none() {
     for name in ["", ".", "..", "a/b"] {
         let joined = VPath::root().join(name.as_bytes());
