@@ -42,7 +42,7 @@ impl ToWire {
     /// reads something.
     pub fn push(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let mut done = Progress::default();
-        while done.read < input.len() {
+        loop {
             let rest = &input[done.read..];
             let room = output.len() - done.written;
             let run = memchr(b'\n', rest).unwrap_or(rest.len()).min(room);

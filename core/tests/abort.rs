@@ -1,5 +1,7 @@
 //! ABOR, in every stage and at any place among other commands.
 
+use bstr::ByteSlice;
+
 use crate::common::{Peer, Scene, logged_in};
 
 fn passive(trace: &str) -> Peer {
@@ -319,4 +321,56 @@ fn look_ahead_is_bounded_and_what_is_not_taken_is_not_lost() {
         replies.filter(|line| line.starts_with(b"200 ")).count(),
         10_000
     );
+}
+
+/// A line of the longest kind, with its CRLF and room for nothing else.
+const LONGEST: usize = 4_096 + 2;
+
+fn with_the_least_limits(trace: &str) -> Peer {
+    let scene = Scene::new().limits(|limits| (limits.look_ahead, limits.output) = (0, 0));
+    scene.logged_in(&format!(
+        "C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         {MOVING}
+         {trace}"
+    ))
+}
+
+#[test]
+fn there_is_always_room_for_a_line() {
+    let line = format!("CWD {}\r\n", "d".repeat(4_092)).into_bytes();
+    assert_eq!(line.len(), LONGEST);
+    let mut peer = with_the_least_limits("");
+    peer.send(&line);
+    // A line that waits has no CR: there is room for one byte more.
+    peer.send(&line[10..]);
+    assert_eq!(peer.unsent, &line[11..]);
+    let mut peer = with_the_least_limits(
+        "C~: SIZE f\\r\\nSIZE g\\r\\n
+         E: moved 10 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         A: stat /f",
+    );
+    let rest = [&[b'd'; LONGEST - "SIZE g\n".len()][..], b"\n"].concat();
+    peer.send(&rest);
+    assert_eq!(peer.unsent, b"\n");
+}
+
+/// A STAT that is answered at once leaves room for the reply of the transfer.
+#[test]
+fn there_is_always_room_for_one_status_and_a_reply() {
+    let mut peer = with_the_least_limits(
+        "C: STAT
+         S: 211",
+    );
+    peer.reads = false;
+    peer.send(b"STAT\r\nSTAT\r\n");
+    let replies = peer.session.transmit().lines();
+    assert_eq!(replies.filter(|line| line.starts_with(b"211-")).count(), 1);
 }

@@ -1,13 +1,15 @@
 //! A busy session allocates nothing for a command, and an idle one is small.
 
 use allocation_counter::measure;
-use wharf_core::{Notes, Session};
+use wharf_core::listing::{Form, ListOptions, Listing};
+use wharf_core::{Entry, Kind, Metadata, Notes, Session};
 
+use crate::common::peer::CLOCK;
 use crate::common::{Peer, Scene};
 
-/// A session that notes nothing, behind a login, that has run the commands once.
-fn warm(commands: &[&str]) -> Peer {
-    let scene = Scene::new().config(|config| config.notes = Notes::None);
+/// A session behind a login that has run the commands already.
+fn warm(notes: Notes, commands: &[&str]) -> Peer {
+    let scene = Scene::new().config(|config| config.notes = notes);
     let mut peer = scene.logged_in("");
     // The tests' own buffers must not grow either.
     peer.reads = false;
@@ -85,7 +87,7 @@ fn a_busy_session_allocates_nothing_for_a_command() {
         &["PASV\r\n", "STOR file\r\n", "XYZZY\r\n"],
     ];
     for cycle in cycles {
-        let mut peer = warm(cycle);
+        let mut peer = warm(Notes::None, cycle);
         let info = measure(|| run(&mut peer, cycle));
         assert_eq!(info.count_total, 0, "{cycle:?}");
     }
@@ -94,7 +96,7 @@ fn a_busy_session_allocates_nothing_for_a_command() {
 #[test]
 fn pipelined_commands_allocate_nothing_either() {
     let lines = "NOOP\r\nPWD\r\nTYPE I\r\n".repeat(20);
-    let mut peer = warm(&[&lines]);
+    let mut peer = warm(Notes::None, &[&lines]);
     let info = measure(|| run(&mut peer, &[&lines]));
     assert_eq!(info.count_total, 0);
 }
@@ -102,35 +104,74 @@ fn pipelined_commands_allocate_nothing_either() {
 /// GOALS.md: an idle session, heap and all.
 #[test]
 fn an_idle_session_is_small() {
-    let mut peer = warm(&[
-        "CWD /some/directory\r\n",
-        "PASV\r\n",
-        "RETR file\r\n",
-        "FEAT\r\n",
-        "RNFR f\r\n",
-    ]);
+    let mut peer = warm(
+        Notes::None,
+        &[
+            "CWD /some/directory\r\n",
+            "PASV\r\n",
+            "RETR file\r\n",
+            "FEAT\r\n",
+            "RNFR f\r\n",
+        ],
+    );
     peer.wait(std::time::Duration::from_secs(1));
     let (fixed, heap) = (size_of::<Session>(), peer.session.heap_size());
     println!("a session is {fixed} bytes, and {heap} on the heap");
     assert!(fixed + heap <= 1_536, "{fixed} + {heap}");
 }
 
-/// What [`Session::heap_size`] says is what the allocator sees.
+/// What [`Session::heap_size`] says is what the allocator sees, at rest and with a command in hand.
 #[test]
 fn the_heap_of_a_session_is_told_honestly() {
-    let mut told = 0;
-    let mut kept = None;
+    for (notes, before, in_hand) in [
+        (Notes::None, "FEAT\r\n", ""),
+        (Notes::Commands, "FEAT\r\n", "NOOP\r\nRNTO another\r\n"),
+        (Notes::Commands, "USER u\r\n", "PASS secret\r\n"),
+    ] {
+        let mut told = 0;
+        let mut kept = None;
+        let info = measure(|| {
+            let lines = ["CWD /some/directory\r\n", "RNFR f\r\n", before];
+            let mut peer = warm(notes, &lines);
+            peer.wait(std::time::Duration::from_secs(1));
+            let _ = peer.session.receive(peer.now, in_hand.as_bytes());
+            while peer.session.note().is_some() {}
+            told = peer.session.heap_size();
+            // Only the session stays; its configuration is shared with others.
+            peer.replies = Vec::new();
+            peer.data = Vec::new();
+            kept = Some(peer);
+        });
+        drop(kept);
+        let config = size_of::<wharf_core::Config>() + 2 * size_of::<usize>();
+        let seen = usize::try_from(info.bytes_current).unwrap_or_default() - config;
+        assert_eq!(told, seen, "{in_hand}");
+    }
+}
+
+/// However many directories there are, and however deep.
+#[test]
+fn a_tree_is_listed_in_bounded_memory() {
     let info = measure(|| {
-        let mut peer = warm(&["CWD /some/directory\r\n", "RNFR f\r\n", "FEAT\r\n"]);
-        peer.wait(std::time::Duration::from_secs(1));
-        told = peer.session.heap_size();
-        // Only the session stays; its configuration is shared with others.
-        peer.replies = Vec::new();
-        peer.data = Vec::new();
-        kept = Some(peer);
+        let (options, _) = ListOptions::parse(b"-1R");
+        let mut listing = Listing::new(Form::Unix, options);
+        let mut out = vec![0; Listing::MAX_LINE];
+        let name = "d".repeat(1_000);
+        let metadata = Metadata {
+            kind: Kind::Directory,
+            ..Metadata::default()
+        };
+        let entry = Entry {
+            name: name.as_str().into(),
+            metadata,
+            target: None,
+        };
+        for _ in 0..50 {
+            for _ in 0..300 {
+                while !listing.push(&entry, CLOCK, &mut out).taken {}
+            }
+            let _ = listing.end_of_directory(CLOCK, &mut out);
+        }
     });
-    drop(kept);
-    let config = size_of::<wharf_core::Config>() + 2 * size_of::<usize>();
-    let seen = usize::try_from(info.bytes_current).unwrap_or_default() - config;
-    assert_eq!(told, seen);
+    assert!(info.bytes_max < 512 * 1_024, "{info:?}");
 }

@@ -285,11 +285,17 @@ fn what_can_go_wrong_is_said_in_words() {
         "a path cannot hold NUL, CR or LF"
     );
     assert_eq!(PathError::TooLong.to_string(), "the path is too long");
+    assert_eq!((Rights::LIST | Rights::MKDIR).to_string(), "list, mkdir");
     let unknown = "fly".parse::<Rights>().unwrap_err();
     assert_eq!(
         unknown.to_string(),
         "expected one of list, read, write, overwrite, delete, rename, mkdir"
     );
+}
+
+#[test]
+fn a_right_that_is_given_twice_is_given() {
+    assert_eq!(Rights::LIST | Rights::LIST, Rights::LIST);
 }
 
 #[test]
@@ -312,6 +318,11 @@ fn bytes_go_as_they_are_unless_something_is_asked_of_them() {
         .is_identity()
     );
     assert!(!Wire { tls: true, ..plain }.is_identity());
+}
+
+#[test]
+fn an_instant_is_a_number_of_microseconds() {
+    assert_eq!(Instant::from_micros(7).as_micros(), 7);
 }
 
 #[test]

@@ -388,6 +388,8 @@ fn allo_is_noted_and_answered_200() {
          S: 200
          C: ALLO 5 7
          S: 501
+         C: ALLO 5:
+         S: 501
          C: ALLO x
          S: 501
          C: ALLO 99999999999999999999

@@ -1,5 +1,6 @@
 //! FEAT, OPTS, HELP, STAT, CSID, CLNT, LANG, and verbs that are not there.
 
+use bstr::ByteSlice;
 use wharf_core::Capabilities;
 
 use crate::common::{Scene, logged_in, play};
@@ -57,6 +58,24 @@ fn feat_leaves_out_what_is_not_offered() {
 }
 
 #[test]
+fn feat_offers_mff_where_all_its_facts_can_be_set() {
+    for (set_time, set_mode) in [(true, false), (false, true)] {
+        let scene = Scene::new().capabilities(Capabilities {
+            set_time,
+            set_mode,
+            ..Capabilities::NONE
+        });
+        let mut peer = scene.logged_in("");
+        peer.send(b"FEAT\r\n");
+        assert!(
+            !peer.replies.contains_str("MFF"),
+            "{:?}",
+            peer.replies.as_bstr()
+        );
+    }
+}
+
+#[test]
 fn options_are_taken_in_every_spelling_that_clients_use() {
     for spelling in [
         "UTF8 ON",
@@ -68,6 +87,11 @@ fn options_are_taken_in_every_spelling_that_clients_use() {
     ] {
         play(&format!("S: 220\nC: OPTS {spelling}\nS: 200 UTF-8 is on."));
     }
+    play(
+        "S: 220
+         C: OPTS MLST size;SIZE;type
+         S: 200 MLST OPTS type;size;",
+    );
     for nonsense in ["", "XYZ", "UTF8 OFF", "REST"] {
         play(&format!("S: 220\nC: OPTS {nonsense}\nS: 501"));
     }

@@ -172,6 +172,10 @@ fn times_and_modes_are_set() {
          A: set /a file modified 1
          E: ok
          S: 213 Set; /a file
+         C: MFMT 19700101000001.05 f
+         A: set /f modified 1.050000000
+         E: ok
+         S: 213
          C: MFMT 20240230000000 f
          S: 501
          C: MFMT 20240101000000
@@ -202,7 +206,11 @@ fn times_and_modes_are_set() {
          A: set /a file mode 0644
          E: ok
          S: 200 Done.
+         C: MFF UNIX.mode=; f
+         S: 501
          C: SITE CHMOD 888 f
+         S: 501
+         C: SITE CHMOD 00644 f
          S: 501
          C: SITE CHMOD 644
          S: 501
@@ -214,6 +222,8 @@ fn times_and_modes_are_set() {
          A: set /a file modified 4
          E: ok
          S: 200
+         C: SITE UTIME a file 19700101000003 19700101000004 19700101000005 CET
+         S: 501
          C: SITE UTIME f
          S: 501",
     );

@@ -30,6 +30,25 @@ fn listing(scene: &Scene, command: &str, requests: &str, lines: &str) -> Peer {
     ))
 }
 
+/// A listing of that directory, whose entries are still to come.
+fn begun(command: &str, path: &str) -> Peer {
+    logged_in(&format!(
+        "C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         C: {command}
+         A: stat {path}
+         E: dir
+         A: open {path} entries
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: list"
+    ))
+}
+
 fn list(command: &str, requests: &str, lines: &str) {
     listing(&Scene::new(), command, requests, lines);
 }
@@ -269,6 +288,26 @@ fn r_goes_through_the_tree_with_a_header_for_each_directory() {
          L:
          L: d/e:
          L: f",
+    );
+}
+
+#[test]
+fn each_directory_of_a_tree_is_in_order() {
+    list(
+        "NLST -rR",
+        "A: open / entries",
+        "D: dir d
+         D: end
+         L: .:
+         L: d
+         L: (enter /d)
+         D: file a 1
+         D: file b 1
+         D: end
+         L:
+         L: ./d:
+         L: b
+         L: a",
     );
 }
 
@@ -578,6 +617,22 @@ fn a_tree_is_entered_to_a_bounded_depth_and_count() {
     assert_eq!(entered, 10_000);
 }
 
+/// Not from the root.
+#[test]
+fn depth_is_counted_from_the_directory_that_is_listed() {
+    let mut peer = begun("LIST -R a/b/c/d", "/a/b/c/d");
+    let mut out = vec![0; Listing::MAX_LINE];
+    let mut deepest = 4;
+    loop {
+        let _ = peer.listing().push(&directory("d"), CLOCK, &mut out);
+        match peer.listing().end_of_directory(CLOCK, &mut out) {
+            (_, Step::Enter(path)) => deepest = path.components().count(),
+            _ => break,
+        }
+    }
+    assert_eq!(deepest, 4 + 15);
+}
+
 fn directory(name: &str) -> Entry<'_> {
     Entry {
         name: name.into(),
@@ -649,6 +704,44 @@ fn names_that_are_kept_back_wait_for_room_with_their_header() {
     );
     let (written, _) = listing.end_of_directory(CLOCK, &mut out);
     assert_eq!(&out[..written], b".:\r\nd\r\n");
+}
+
+/// However long the names are, and from however deep in the tree.
+#[test]
+fn a_line_is_written_whole_or_not_at_all() {
+    let argument = "./".repeat(120);
+    let (name, target) = ("n".repeat(300), "t".repeat(700));
+    let entry = Entry {
+        name: name.as_str().into(),
+        metadata: Metadata {
+            kind: Kind::Link,
+            ..Metadata::default()
+        },
+        target: Some(target.as_str().into()),
+    };
+    for command in ["LIST", "NLST", "LIST -R", "NLST -R", "LIST -r"] {
+        let mut peer = begun(&format!("{command} {argument}"), "/");
+        let mut out = vec![0; Listing::MAX_LINE];
+        let listing = peer.listing();
+        let _ = listing.push(&directory(&"d".repeat(4_094)), CLOCK, &mut out);
+        let _ = listing.end_of_directory(CLOCK, &mut out);
+        let mut all = |room: usize| {
+            let mut listing = listing.clone();
+            let pushed = listing.push(&entry, CLOCK, &mut out[..room]);
+            let (behind, _) = listing.end_of_directory(CLOCK, &mut out[pushed.written..room]);
+            (out[..pushed.written + behind].to_vec(), pushed.taken)
+        };
+        let (whole, taken) = all(Listing::MAX_LINE);
+        assert!(taken && whole.ends_with(b"\r\n"), "{command}");
+        for room in 0..6_000 {
+            let (text, _) = all(room);
+            assert!(whole.starts_with(&text), "{command} in {room} bytes");
+            assert!(
+                text.is_empty() || text.ends_with(b"\r\n"),
+                "{command} in {room} bytes"
+            );
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn moment() -> impl Strategy<Value = Timestamp> {
 
 fn options() -> impl Strategy<Value = ListOptions> {
     let order = prop_oneof![Just(Order::Storage), Just(Order::Time), Just(Order::Size)];
-    (any::<[bool; 7]>(), order).prop_map(|(flags, order)| ListOptions {
+    let chosen = (any::<[bool; 7]>(), order).prop_map(|(flags, order)| ListOptions {
         all: flags[0],
         long: flags[1],
         names_only: flags[2],
@@ -56,7 +56,14 @@ fn options() -> impl Strategy<Value = ListOptions> {
         recursive: flags[5],
         reverse: flags[6],
         order,
-    })
+    });
+    prop_oneof![Just(ListOptions::default()), chosen]
+}
+
+/// Paths, of which some look like options.
+fn path() -> impl Strategy<Value = Option<Vec<u8>>> {
+    let dashed = "-[a-z]{1,3}( [a-z])?".prop_map(String::into_bytes);
+    prop::option::of(prop_oneof![text(), dashed])
 }
 
 fn facts() -> impl Strategy<Value = FactSet> {
@@ -107,7 +114,7 @@ proptest! {
         mode in 0..0o10_000_u16,
         mask in prop::option::of(0..=0o777_u16),
         options in options(),
-        path in prop::option::of(text()),
+        path in path(),
         fact_set in facts(),
         set in set_facts(),
         v4: (u32, u16),
@@ -355,7 +362,7 @@ proptest! {
 
     /// Only a star is tried again, and it gives the answer of the model that tries everything.
     #[test]
-    fn patterns_match_as_by_hand(pattern in "[ab*?\\[\\]!^.-]{0,9}", name in "[ab\\[\\].-]{1,7}") {
+    fn patterns_match_as_by_hand(pattern in pattern(), name in "[ab\\[\\].-]{1,7}") {
         let wanted = (!name.starts_with('.') || pattern.starts_with('.'))
             && model_matches(pattern.as_bytes(), name.as_bytes());
         prop_assert_eq!(glob_matches(pattern.as_bytes(), name.as_bytes()), wanted);
@@ -376,6 +383,15 @@ proptest! {
         prop_assert!((1..=12).contains(&date.month) && (1..=31).contains(&date.day));
         prop_assert!(date.hour < 24 && date.minute < 60 && date.second < 60);
     }
+}
+
+/// Patterns, of which some are well-formed.
+fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ab*?\\[\\]!^.-]{0,9}",
+        "([ab*?]|\\[[!^]?[]ab.-]{1,3}\\]){1,4}",
+        "\\[[!^]?[]ab.-]{1,3}\\]\\*",
+    ]
 }
 
 /// Lines that begin like commands.
@@ -724,6 +740,20 @@ fn dates_are_those_of_the_calendar() {
 }
 
 #[test]
+fn the_longest_path_is_as_long_as_is_said() {
+    let directory = VPath::resolve(&VPath::root(), b"directory").unwrap();
+    for (cwd, room) in [
+        (VPath::root(), VPath::MAX - 1),
+        (directory, VPath::MAX - 11),
+    ] {
+        let name = vec![b'n'; room + 1];
+        let longest = VPath::resolve(&cwd, &name[1..]);
+        assert_eq!(longest.map(|path| path.as_bytes().len()), Ok(VPath::MAX));
+        assert_eq!(VPath::resolve(&cwd, &name), Err(PathError::TooLong));
+    }
+}
+
+#[test]
 fn what_is_no_date_has_no_seconds() {
     let date = Civil::from_seconds(0);
     for none in [
@@ -743,6 +773,9 @@ fn what_is_no_date_has_no_seconds() {
         },
     ] {
         assert_eq!(none.to_seconds(), None, "{none:?}");
+    }
+    for year in [-1_000_000, 1_000_000] {
+        assert!(Civil { year, ..date }.to_seconds().is_some(), "{year}");
     }
 }
 

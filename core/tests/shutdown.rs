@@ -219,7 +219,7 @@ fn a_lost_connection_ends_a_session_when_its_request_has_come_back() {
          A: disconnect",
     );
     logged_in(
-        "C~: SIZE f\\r\\nNOOP\\r\\n
+        "C~: SIZE f\\r\\nDELE f\\r\\n
          A: stat /f
          E: lost
          A: cancel
@@ -232,6 +232,15 @@ fn a_lost_connection_ends_a_session_when_its_request_has_come_back() {
          E: lost
          A: cancel
          T: +60s
+         A: disconnect",
+    );
+    logged_in(
+        "C: SIZE f
+         A: stat /f
+         T: +60s
+         A: cancel
+         E: lost
+         E: Cancelled
          A: disconnect",
     );
     play(

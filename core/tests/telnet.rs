@@ -1,6 +1,8 @@
 //! From bytes to lines: Telnet, line ends, lines that are too long, barriers.
 
-use crate::common::{Peer, logged_in, play};
+use wharf_core::VPath;
+
+use crate::common::{Peer, Scene, logged_in, play};
 
 /// Sends the bytes whole and one by one; both must give these replies.
 fn replies(bytes: &[u8], wanted: &str) {
@@ -107,6 +109,36 @@ fn an_over_long_line_is_answered_before_it_ends() {
     assert_eq!(peer.replies, b"500 Line too long.\r\n");
 }
 
+/// Were that byte taken twice, its second half would begin a sequence.
+#[test]
+fn the_byte_at_which_a_line_is_cut_is_taken_once() {
+    let line = [&[b'x'; 4_096][..], b"\xff\xff\xfd\nNOOP\r\n"].concat();
+    replies(&line, "500 200");
+}
+
+#[test]
+fn an_over_long_line_that_comes_whole_is_not_kept_whole() {
+    let scene = Scene::new().limits(|limits| limits.line = 100);
+    let mut peer = scene.logged_in(
+        "C: SIZE f
+         A: stat /f",
+    );
+    peer.send(&[&[b'A'; 5_000][..], b"\r\n"].concat());
+    assert!(peer.session.heap_size() < 2_000);
+}
+
+#[test]
+fn lines_that_have_run_hold_no_memory() {
+    let mut peer = logged_in("");
+    peer.send(b"SIZE f\r\nSIZE f\r\n");
+    for _ in 0..2_000 {
+        peer.send(b"SIZE file\r\n");
+        assert!(peer.poll().is_some());
+        peer.answer("file 5");
+    }
+    assert!(peer.session.heap_size() < 4_000);
+}
+
 #[test]
 fn nul_is_no_line_end_and_no_argument() {
     replies(b"NO\0OP\r\n", "500");
@@ -162,6 +194,24 @@ fn a_whole_login_may_come_in_one_segment() {
 }
 
 #[test]
+fn replies_that_are_read_hold_no_memory_and_make_room() {
+    let mut peer = logged_in("");
+    peer.reads = false;
+    for _ in 0..2_000 {
+        peer.send(b"NOOP\r\n");
+        // The last byte is never read.
+        let count = peer.session.transmit().len() - 1;
+        peer.session.transmitted(peer.now, count);
+    }
+    assert!(peer.session.heap_size() < 4_000);
+    peer.send(&b"NOOP\r\n".repeat(2_000));
+    let waiting = peer.session.transmit().len();
+    peer.session.transmitted(peer.now, 1_000);
+    let line = "200 NOOP ok.\r\n".len();
+    assert!(peer.session.transmit().len().abs_diff(waiting) < line);
+}
+
+#[test]
 fn a_client_that_reads_nothing_is_not_heard_for_ever() {
     let mut peer = logged_in("");
     peer.reads = false;
@@ -174,4 +224,18 @@ fn a_client_that_reads_nothing_is_not_heard_for_ever() {
     peer.exchange();
     let count = |peer: &Peer| peer.replies.split(|&byte| byte == b'\n').count() - 1;
     assert_eq!(count(&peer), 100_000);
+}
+
+/// A quote in a path is two in its reply.
+#[test]
+fn the_longest_replies_keep_to_the_limit() {
+    let mut scene = Scene::new();
+    scene.grant.start = VPath::resolve(&VPath::root(), &[b'"'; VPath::MAX - 1]).unwrap();
+    let mut peer = scene.logged_in("");
+    peer.reads = false;
+    peer.send(&b"PWD\r\n".repeat(10));
+    assert!(peer.session.transmit().len() <= 16_384);
+    peer.reads = true;
+    peer.exchange();
+    assert_eq!(peer.replies.split(|&byte| byte == b'\n').count() - 1, 10);
 }

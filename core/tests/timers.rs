@@ -30,6 +30,27 @@ fn a_client_that_does_not_log_in_is_sent_away() {
 }
 
 #[test]
+fn a_client_is_not_sent_away_for_the_time_that_its_login_takes() {
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         T: +30s
+         C: PASS x
+         A: login u
+         T: +30s
+         T: +10s
+         E: denied
+         T: +1s
+         S: 530
+         T: +48s
+         T: +1s
+         S: 421 Timeout.
+         A: disconnect",
+    );
+}
+
+#[test]
 fn a_client_that_logs_out_has_to_log_in_again_in_time() {
     logged_in(
         "C: REIN
@@ -433,7 +454,18 @@ fn limits_of_zero_are_no_limits() {
 
 #[test]
 fn buffers_are_given_back_after_a_second_of_idleness() {
-    let mut peer = logged_in("");
+    let mut peer = logged_in(&format!(
+        "C: CWD {}
+         A: stat /{}
+         E: dir
+         S: 250
+         C: CDUP
+         A: stat /
+         E: dir
+         S: 250",
+        "d".repeat(1_000),
+        "d".repeat(1_000),
+    ));
     peer.send(&b"FEAT\r\n".repeat(1_000));
     peer.replies.clear();
     while peer.session.note().is_some() {}

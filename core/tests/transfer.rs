@@ -967,3 +967,44 @@ fn a_short_upload_and_a_download_do_not_wait() {
          S: 226",
     );
 }
+
+/// ALLO counts the bytes of a file, not those that cross the wire in TYPE A.
+#[test]
+fn only_an_upload_in_type_i_is_held_against_allo() {
+    passive(
+        "C: TYPE A
+         S: 200
+         C: ALLO 10
+         S: 200
+         C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive text
+         E: moved 5 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226 Transfer complete.",
+    );
+}
+
+/// One that was refused is none.
+#[test]
+fn only_a_quit_that_waits_lets_a_transfer_outlive_the_input() {
+    let line = "x".repeat(4_096);
+    passive(&format!(
+        "C: QUIT {line}
+         S: 500
+         C: RETR f
+         A: open /f read@0
+         E: eof
+         A: cancel
+         E: Cancelled
+         S: 426
+         A: disconnect"
+    ));
+}

@@ -42,8 +42,8 @@ pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
             n += 1;
         } else if let Some((after, from)) = star {
             // The last star takes one byte more.
-            star = Some((after, from + 1));
             (p, n) = (after, from + 1);
+            star = Some((p, n));
         } else {
             return false;
         }

@@ -46,7 +46,7 @@ impl Sorter {
 
     /// Sorts what is kept, unless some of it is already written.
     pub(crate) fn sort(&mut self, options: ListOptions) {
-        if self.overflowed || self.next != 0 {
+        if self.next != 0 {
             return;
         }
         self.kept.sort_by(|a, b| {

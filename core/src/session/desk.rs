@@ -77,11 +77,8 @@ impl Desk {
         Ok(())
     }
 
-    /// No ticket is waited for any more.
+    /// No ticket is waited for any more, nor is another issued.
     pub(super) fn abandon(&mut self) {
-        *self = Self {
-            serial: self.serial,
-            ..Self::default()
-        };
+        *self = Self::default();
     }
 }

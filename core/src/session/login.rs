@@ -6,7 +6,6 @@ use super::run::{After, Job, Penalty, Work};
 use super::{Login, Session, Settings};
 use crate::account::{Denied, Grant};
 use crate::action::Action;
-use crate::command::Type;
 use crate::config::Notes;
 use crate::note::Note;
 use crate::path::VPath;
@@ -70,10 +69,7 @@ impl Session {
                     capabilities: grant.capabilities,
                 };
                 self.cwd = grant.start;
-                self.settings = Settings {
-                    representation: Type::Ascii,
-                    ..Settings::default()
-                };
+                self.settings = Settings::default();
                 self.note_that(Notes::Audit, |session| Note::LoggedIn {
                     username: session.noted_name(),
                 });

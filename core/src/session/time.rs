@@ -29,11 +29,8 @@ impl Session {
                 self.timers.set(timer, self.now, self.config.limits.unread);
             }
             Work::Idle => self.farewell(421, "Timeout."),
-            // The time that the server takes is not the client's.
-            Work::Running | Work::Waiting(_) | Work::Penalty(_) if timer == Timer::Login => {
-                self.timers.set(timer, self.now, self.config.limits.login);
-            }
-            _ => {}
+            // The time that a login takes the server is not the client's; the idle time stops.
+            _ => self.timers.set(timer, self.now, self.config.limits.login),
         }
     }
 

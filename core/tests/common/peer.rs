@@ -207,7 +207,10 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
             Edit::Set(facts) => {
                 let time = facts
                     .modified
-                    .map_or(String::new(), |time| format!(" modified {}", time.seconds));
+                    .map_or(String::new(), |time| match time.nanos {
+                        0 => format!(" modified {}", time.seconds),
+                        nanos => format!(" modified {}.{nanos:09}", time.seconds),
+                    });
                 let mode = facts
                     .mode
                     .map_or(String::new(), |mode| format!(" mode {mode:04o}"));
