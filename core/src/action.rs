@@ -302,8 +302,10 @@ pub enum Verdict {
 /// Why a transfer was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// There was no data connection, or its handshake failed.
+    /// There was no data connection.
     NoData,
+    /// The TLS handshake of the data connection failed.
+    Tls(TlsFailure),
     /// The data ended short; see [`End::Truncated`].
     Truncated,
     /// The data connection broke.

@@ -187,7 +187,7 @@ pub use action::{
     Action, Answer, DataFailure, Edit, End, Facts, Flow, Mode, Opened, Optional, Plan, Reason,
     Route, Scope, TlsFailure, TransferMode, Transferred, Verdict, Wire,
 };
-pub use config::{Config, Limits, Notes, Style};
+pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
