@@ -22,7 +22,7 @@ pub enum Action {
     /// Begin TLS on the control connection (RFC 4217). Every byte of the 234 has been written,
     /// and no byte that came behind the AUTH has been taken.
     StartTls(Ticket<StartTls>),
-    /// End TLS on the control connection (CCC), which goes on in clear.
+    /// End TLS on the control connection (CCC, REIN), which goes on in clear.
     StopTls(Ticket<StopTls>),
     /// Look at [`path`](crate::Session::path), following links.
     Stat(Ticket<Stat>),

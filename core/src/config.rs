@@ -78,6 +78,18 @@ pub struct TlsPolicy {
     pub implicit: bool,
 }
 
+impl TlsPolicy {
+    /// Whether the control connection may be a TLS connection at all.
+    pub(crate) fn is_offered(self) -> bool {
+        self.implicit || self.control != Protection::Off
+    }
+
+    /// Whether CCC may end that.
+    pub(crate) fn may_end(self) -> bool {
+        self.is_offered() && self.ccc && !self.implicit
+    }
+}
+
 /// Whether something is protected by TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {

@@ -64,6 +64,7 @@ pub struct Entry<'a> {
     pub name: &'a BStr,
     /// What stands under that name; a link is not followed.
     pub metadata: Metadata,
-    /// For a link: where it points, if that lies within the tree and may be shown.
+    /// For a link: where it points, if that lies within the tree and may be shown. It is left out if
+    /// it is longer than [`VPath::MAX`](crate::VPath::MAX).
     pub target: Option<&'a BStr>,
 }

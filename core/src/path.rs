@@ -68,8 +68,8 @@ impl VPath {
     /// no `~`, no `%`, no backslash has a meaning.
     ///
     /// # Errors
-    /// [`PathError`] if the argument holds a forbidden byte or the result is too long; a path is
-    /// refused, never cut.
+    /// [`PathError`] if the argument holds a forbidden byte, or it or the result is too long; a path
+    /// is refused, never cut.
     pub fn resolve(cwd: &Self, argument: &[u8]) -> Result<Self, PathError> {
         let mut path = Self::root();
         path.assign(cwd, argument)?;
@@ -85,6 +85,10 @@ impl VPath {
         self.0.clear();
         if memchr3(0, b'\r', b'\n', argument).is_some() {
             return Err(PathError::ForbiddenByte);
+        }
+        // A listing has no room for a longer one, even if most of it means nothing.
+        if argument.len() > Self::MAX {
+            return Err(PathError::TooLong);
         }
         if !argument.starts_with(b"/") {
             self.0.extend_from_slice(&cwd.0);

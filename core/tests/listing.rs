@@ -659,6 +659,16 @@ fn a_name_that_no_path_can_hold_is_not_shown() {
 }
 
 #[test]
+fn a_target_that_no_path_can_hold_is_not_shown() {
+    let target = "t".repeat(4 * VPath::MAX);
+    let mut entry = directory("l");
+    entry.metadata.kind = Kind::Link;
+    let bare = line(Form::Unix, &entry, CLOCK);
+    entry.target = Some(target.as_str().into());
+    assert_eq!(line(Form::Unix, &entry, CLOCK), bare);
+}
+
+#[test]
 fn owner_and_group_are_facts_where_they_are_asked_for() {
     let mut entry = directory("d");
     (entry.metadata.owner, entry.metadata.group) = (Some(7), Some(8));

@@ -1,6 +1,6 @@
 //! CWD, CDUP, PWD, SIZE, MDTM, MLST, STAT with a path.
 
-use wharf_core::{Capabilities, Failure, Style};
+use wharf_core::{Capabilities, Failure, Style, VPath};
 
 use crate::common::peer::FAILURES;
 use crate::common::{Scene, logged_in};
@@ -132,6 +132,16 @@ fn a_path_that_is_too_long_is_refused_and_never_cut() {
          S: 550
          C: PWD
          S: 257 \"/{name}\" is the current directory."
+    ));
+}
+
+#[test]
+fn a_path_that_goes_a_long_way_round_is_too_long() {
+    let way = "./".repeat(VPath::MAX);
+    let scene = Scene::new().limits(|limits| limits.line = 20_000);
+    scene.logged_in(&format!(
+        "C: CWD {way}d
+         S: 550 The path is too long."
     ));
 }
 

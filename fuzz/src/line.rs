@@ -40,9 +40,12 @@ fn read(bytes: &[u8], piece: usize) -> BString {
         while session.wants_input() && !piece.is_empty() {
             let taken = session.receive(Instant::ZERO, piece);
             piece = &piece[taken..];
-            settle(&mut session, &mut replies);
+            if !session.transmit().is_empty() || !session.wants_input() {
+                settle(&mut session, &mut replies);
+            }
         }
     }
+    settle(&mut session, &mut replies);
     replies
 }
 

@@ -11,6 +11,9 @@ const KINDS: [Kind; 4] = [Kind::File, Kind::Directory, Kind::Link, Kind::Other];
 /// How many directories of a tree are entered: a tree may go on for ever.
 const ENTERED: usize = 20;
 
+/// How many names a directory has at most: two of each kind.
+const NAMES: usize = 8;
+
 /// One line for each entry, whatever its name, its numbers and the options are. The first line is
 /// the options, then come the numbers and the names, with a slash between two of them.
 pub fn listing(bytes: &[u8]) {
@@ -19,7 +22,7 @@ pub fn listing(bytes: &[u8]) {
         return;
     };
     let (options, _) = ListOptions::parse(options);
-    let names: Vec<&[u8]> = names.split_str("/").collect();
+    let names: Vec<&[u8]> = names.split_str("/").take(NAMES).collect();
     let entries: Vec<Entry<'_>> = names
         .iter()
         .enumerate()
@@ -34,8 +37,9 @@ pub fn listing(bytes: &[u8]) {
         rights: Rights::ALL,
         capabilities: Capabilities::ALL,
     };
+    let mut buffer = [0xee; Listing::MAX_LINE];
     for form in [Form::Unix, Form::MsDos, Form::Names, facts] {
-        let text = write(Listing::new(form, options), &entries);
+        let text = write(Listing::new(form, options), &entries, &mut buffer);
         check_lines(&text);
         let most = if options.recursive { ENTERED + 1 } else { 1 };
         // Each directory has a header, and an empty line before it.
@@ -54,7 +58,7 @@ fn metadata(head: &[u8], at: usize) -> Metadata {
         }),
         mode: Some(u16::from_le_bytes([head[16], head[17]]) & 0o7777),
         links: Some(u32::from(head[18])),
-        owner: Some(u32::from(head[19])),
+        owner: (head[19] > 0).then_some(u32::from(head[19])),
         group: Some(u32::from(head[20])),
         unique: Some((number(0), number(16))),
     }
@@ -72,36 +76,42 @@ pub(crate) fn list(listing: Listing) -> Vec<u8> {
             target: None,
         })
         .collect();
-    write(listing, &entries)
+    write(listing, &entries, &mut [0xee; Listing::MAX_LINE])
 }
 
 /// The lines, if each directory has the same entries.
-fn write(mut listing: Listing, entries: &[Entry<'_>]) -> Vec<u8> {
+fn write(mut listing: Listing, entries: &[Entry<'_>], buffer: &mut [u8]) -> Vec<u8> {
     let clock = Clock {
         now: Timestamp::from_seconds(1_000_000_000),
         offset: 0,
     };
-    let mut text = Vec::new();
-    let mut buffer = vec![0xee; Listing::MAX_LINE];
-    let mut entered = 0;
+    let (mut text, mut filled, mut entered) = (Vec::new(), 0, 0);
+    let mut empty = |buffer: &[u8]| {
+        assert!(!buffer.is_empty(), "an empty buffer has no room");
+        text.extend_from_slice(buffer);
+        0
+    };
     loop {
         for entry in entries {
             loop {
-                let pushed = listing.push(entry, clock, &mut buffer);
-                text.extend_from_slice(&buffer[..pushed.written]);
+                let pushed = listing.push(entry, clock, &mut buffer[filled..]);
+                filled += pushed.written;
                 if pushed.taken {
                     break;
                 }
-                assert!(pushed.written > 0, "an empty buffer has no room");
+                filled = empty(&buffer[..filled]);
             }
         }
         loop {
-            let (written, step) = listing.end_of_directory(clock, &mut buffer);
-            text.extend_from_slice(&buffer[..written]);
+            let (written, step) = listing.end_of_directory(clock, &mut buffer[filled..]);
+            filled += written;
             match step {
-                Step::More => assert!(written > 0, "an empty buffer has no room"),
+                Step::More => filled = empty(&buffer[..filled]),
                 Step::Enter(_) if entered < ENTERED => break,
-                Step::Enter(_) | Step::Done => return text,
+                Step::Enter(_) | Step::Done => {
+                    text.extend_from_slice(&buffer[..filled]);
+                    return text;
+                }
             }
         }
         entered += 1;

@@ -4,17 +4,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
-    Action, Capabilities, Config, End, Endpoints, Event, Failure, Flow, Grant, Instant, Kind,
-    Limits, Metadata, Notes, Rights, Style, Transferred, VPath,
+    Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Flow, Grant, Instant,
+    Kind, Limits, Metadata, Notes, Protection, Rights, Style, Timestamp, TlsPolicy, Transferred,
+    VPath,
 };
 
 use crate::listing::{check_lines, list};
 
-/// Runs the bytes as operations twice, once with the input cut into single bytes: both must say
-/// and ask the same (I02, I49), and every invariant must hold. A first byte above 0xbf chooses
-/// the configuration.
+/// Runs the bytes as operations twice, once with each line cut into pieces of one to four bytes:
+/// both must say and ask the same (I02, I49), and every invariant must hold. A first byte above
+/// 0xbf chooses the configuration.
 pub fn session(bytes: &[u8]) {
     let (choices, bytes) = match bytes {
         [choices @ 0xc0..=0xff, rest @ ..] => (choices & 0x3f, rest),
@@ -57,6 +59,23 @@ impl Run {
             style: if has(2) { Style::MsDos } else { Style::Unix },
             passive: !has(3),
             active: !has(4),
+            tls: match (has(2), has(3)) {
+                (false, _) => TlsPolicy::default(),
+                (true, demands) => TlsPolicy {
+                    control: if demands {
+                        Protection::Required
+                    } else {
+                        Protection::Offered
+                    },
+                    data: if demands {
+                        Protection::Required
+                    } else {
+                        Protection::Offered
+                    },
+                    ccc: has(4),
+                    implicit: has(0),
+                },
+            },
             ..Config::default()
         });
         let host: IpAddr = if has(5) {
@@ -84,6 +103,7 @@ impl Run {
     fn all(mut self, mut bytes: &[u8]) -> (Vec<(Action, VPath)>, Vec<u8>) {
         self.settle();
         while let Some((&operation, rest)) = bytes.split_first() {
+            let line = bytes;
             bytes = rest;
             match operation {
                 0x80..=0x8f => self.answer(operation & 15),
@@ -92,15 +112,15 @@ impl Run {
                 0x99 => self.session.lost(self.now),
                 0x9a => self.session.shutdown(self.now, Duration::from_secs(10)),
                 0x9b => self.session.progress(self.now, u64::from(operation)),
-                0x9c => self.reads = !self.reads,
+                0x9c => self.stop_or_resume(),
                 0x9d => _ = self.session.report(self.now, b" a line of a listing\r\n"),
                 0x9e => self.kept.extend(self.out.take()),
                 0x9f => self.answer_late(),
                 _ => {
-                    let end = bytes.iter().position(|byte| *byte == b'\n');
-                    let (line, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+                    let end = line.find_byte(b'\n');
+                    let (line, rest) = line.split_at(end.map_or(line.len(), |end| end + 1));
                     bytes = rest;
-                    self.receive(&[&[operation], line].concat());
+                    self.receive(line);
                 }
             }
             self.settle();
@@ -110,12 +130,12 @@ impl Run {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        let pieces: Vec<&[u8]> = if self.cut {
-            bytes.chunks(1).collect()
+        let piece = if self.cut {
+            bytes.len() % 4 + 1
         } else {
-            vec![bytes]
+            bytes.len()
         };
-        for piece in pieces {
+        for piece in bytes.chunks(piece) {
             let taken = self.session.receive(self.now, piece);
             // What is not taken is lost in both runs alike: the session takes no more for now.
             if taken < piece.len() {
@@ -124,15 +144,27 @@ impl Run {
         }
     }
 
+    /// A client that reads again takes a part of what waits at first.
+    fn stop_or_resume(&mut self) {
+        self.reads = !self.reads;
+        if self.reads {
+            self.write(self.session.transmit().len() / 4 * 3);
+        }
+    }
+
+    fn write(&mut self, count: usize) {
+        self.sent
+            .extend_from_slice(&self.session.transmit()[..count]);
+        self.session.transmitted(self.now, count);
+    }
+
     /// Writes what there is to write and takes the actions that there are.
     fn settle(&mut self) {
         loop {
             while self.session.note().is_some() {}
-            let waiting = self.session.transmit();
-            if self.reads && !waiting.is_empty() {
-                let count = waiting.len();
-                self.sent.extend_from_slice(waiting);
-                self.session.transmitted(self.now, count);
+            let waiting = self.session.transmit().len();
+            if self.reads && waiting > 0 {
+                self.write(waiting);
             }
             let Some(action) = self.session.poll() else {
                 return;
@@ -153,9 +185,15 @@ impl Run {
     /// Answers the request that is out: well, or in one of many bad ways.
     fn answer(&mut self, how: u8) {
         let action = self.out.take();
-        if let Some(Action::Transfer(_, plan)) = &action
-            && let Flow::List(listing) = &plan.flow
-        {
+        let listing = match &action {
+            Some(Action::Transfer(_, plan)) => match &plan.flow {
+                Flow::List(listing) => Some(listing),
+                _ => None,
+            },
+            Some(Action::Report(_, _, listing)) => Some(listing),
+            _ => None,
+        };
+        if let Some(listing) = listing {
             check_lines(&list(listing.clone()));
         }
         if let Some(event) = action.and_then(|action| outcome(action, how, self.asked.len())) {
@@ -173,7 +211,11 @@ impl Run {
 
 fn grant(how: u8) -> Grant {
     Grant {
-        rights: if how == 2 { Rights::LIST } else { Rights::ALL },
+        rights: match how {
+            2 => Rights::LIST,
+            3 => Rights::DELETE,
+            _ => Rights::ALL,
+        },
         capabilities: if how == 1 {
             Capabilities::NONE
         } else {
@@ -206,9 +248,22 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
         Failure::Unknown,
     ];
     match action {
+        Action::Login(ticket) if how > 13 => {
+            let denied = [Denied::TooMany, Denied::Unavailable];
+            Some(ticket.done(Err(denied[usize::from(how - 14)])))
+        }
+        Action::Listen(ticket) if how < 4 => {
+            let address = (Ipv6Addr::LOCALHOST, 51_210 + u16::from(how));
+            Some(ticket.done(Ok(address.into())))
+        }
         Action::Stat(ticket) if how < 4 => Some(ticket.done(Ok(Metadata {
-            kind: Kind::File,
-            size: u64::from(how),
+            kind: if how == 3 { Kind::Other } else { Kind::File },
+            // Two of them are too large to be counted.
+            size: u64::from(how) << 24,
+            modified: (how != 1).then_some(Timestamp {
+                seconds: i64::from(how) << 24,
+                nanos: u32::from(how) * 1_010_000,
+            }),
             ..Metadata::default()
         }))),
         Action::Transfer(ticket, _) if how < 4 => {

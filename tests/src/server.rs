@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -225,10 +226,20 @@ impl Server {
         client
     }
 
-    /// What it has logged so far.
+    /// What it has logged so far. What it has just done may not be there yet.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What it has logged of everything up to now, and of a client that says so.
+    #[must_use]
+    pub fn whole_log(&self) -> String {
+        static MARKS: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("CLNT mark-{}.", MARKS.fetch_add(1, Ordering::Relaxed));
+        self.connect().command(&mark, 200);
+        eventually("the log is written", || self.log().contains(&mark));
+        self.log()
     }
 
     /// Its process id.

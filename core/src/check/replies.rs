@@ -57,7 +57,8 @@ impl Replies {
             self.searched += line.len();
             if is_last {
                 let length = core::mem::take(&mut self.searched);
-                let bytes = self.begun.drain(..length).collect::<Vec<u8>>();
+                let rest = self.begun.split_off(length);
+                let bytes = core::mem::replace(&mut self.begun, rest);
                 let digit = |at: usize| u16::from(bytes[at] - b'0');
                 let code = digit(0) * 100 + digit(1) * 10 + digit(2);
                 return Some(Reply { code, bytes });
@@ -73,7 +74,7 @@ fn check_line(line: &[u8]) {
     let text = line.strip_suffix(b"\r\n");
     assert!(text.is_some(), "I08: no CRLF ends {shown:?}");
     let text = text.unwrap_or_default();
-    let is_clean = !text.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
+    let is_clean = text.find_byteset(b"\0\r\n").is_none();
     assert!(is_clean, "I08: a line end within {shown:?}");
     let has_code = matches!(
         text,

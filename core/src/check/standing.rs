@@ -48,7 +48,7 @@ impl Tls {
         Self {
             policy,
             control: policy.implicit,
-            data: policy.implicit,
+            data: policy.implicit && policy.data != Protection::Off,
             turning: None,
         }
     }

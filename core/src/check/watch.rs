@@ -137,10 +137,9 @@ impl<M: Machine> Checked<M> {
             waiting <= limits.output + super::replies::MOST,
             "I35: {waiting} bytes of replies wait"
         );
-        let in_login = self.queue.iter().any(|line| line.verb == Some(Verb::Pass));
-        let has_password = !self.session.password().is_empty();
+        let in_login = || self.queue.iter().any(|line| line.verb == Some(Verb::Pass));
         assert!(
-            !has_password || in_login,
+            self.session.password().is_empty() || in_login(),
             "I22: the password is still there"
         );
         if self.over {
@@ -154,11 +153,9 @@ impl<M: Machine> Checked<M> {
                 "I17: not at an end"
             );
         }
-        let barred = self
-            .queue
-            .iter()
-            .any(|line| matches!(line.verb, Some(Verb::Auth | Verb::Ccc)) && !line.too_long);
-        let barred = barred || self.standing.tls.turning.is_some();
+        let bars =
+            |line: &Line| matches!(line.verb, Some(Verb::Auth | Verb::Ccc)) && !line.too_long;
+        let barred = self.queue.iter().any(bars) || self.standing.tls.turning.is_some();
         assert!(
             !barred || self.gone || !self.session.wants_input(),
             "I25: no barrier"
@@ -176,10 +173,14 @@ impl<M: Machine> Checked<M> {
             "I25: words amid a handshake"
         );
         let fresh = waiting.get(self.seen..).unwrap_or_default();
+        self.seen = waiting.len();
+        // Most calls say nothing.
+        if fresh.is_empty() {
+            return;
+        }
         if !self.gone {
             self.replies.push(fresh);
         }
-        self.seen = waiting.len();
         while let Some(reply) = self.replies.pop() {
             self.on_reply(&reply);
         }
@@ -481,7 +482,10 @@ impl<M: Machine> Machine for Checked<M> {
                 self.fresh += 1;
             }
         }
-        self.look();
+        // Amid a line there is nothing to see.
+        if self.fresh > 0 || self.session.transmit().len() != self.seen {
+            self.look();
+        }
         taken
     }
 

@@ -35,6 +35,7 @@ mod sort;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use bstr::BStr;
 use memchr::memrchr;
 
 use crate::account::{Capabilities, Rights};
@@ -398,6 +399,12 @@ impl Listing {
 
     /// The line of one entry; `None` if it has no room.
     fn write_entry(&mut self, entry: &Entry<'_>, clock: Clock, out: &mut [u8]) -> Option<usize> {
+        // As with names: what no path can hold is not shown.
+        let fits = |target: &&BStr| target.len() <= VPath::MAX;
+        let entry = &Entry {
+            target: entry.target.filter(fits),
+            ..*entry
+        };
         let target = entry.target.map_or(0, |target| target.len());
         if out.len() < FIXED + self.prefix.len() + entry.name.len() + target {
             return None;

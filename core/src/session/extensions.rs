@@ -6,14 +6,14 @@ use super::run::{Job, Look, Work};
 use super::{Login, Session};
 use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
-use crate::config::{Protection, Style, TlsPolicy};
+use crate::config::{Style, TlsPolicy};
 use crate::listing::FactSet;
 
 /// Whether a verb has something behind it.
 fn offers(tls: TlsPolicy, verb: Verb) -> bool {
     match verb {
-        Verb::Auth | Verb::Pbsz | Verb::Prot => tls.control != Protection::Off,
-        Verb::Ccc => tls.control != Protection::Off && tls.ccc && !tls.implicit,
+        Verb::Auth | Verb::Pbsz | Verb::Prot => tls.is_offered(),
+        Verb::Ccc => tls.may_end(),
         _ => true,
     }
 }

@@ -148,7 +148,7 @@ impl Session {
             other: VPath::root(),
             settings: Settings::default(),
             protected: if config.tls.implicit {
-                Protected::implicit()
+                Protected::implicit(config.tls)
             } else {
                 Protected::default()
             },

@@ -6,7 +6,7 @@ use bstr::BStr;
 use super::Session;
 use super::run::{After, Job, Work};
 use crate::action::{Action, TlsFailure};
-use crate::config::Protection;
+use crate::config::{Protection, TlsPolicy};
 
 /// What is a TLS connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,11 +42,11 @@ impl Protected {
     }
 
     /// TLS stood before the first reply.
-    pub(super) fn implicit() -> Self {
+    pub(super) fn implicit(policy: TlsPolicy) -> Self {
         Self {
             control: true,
             sized: true,
-            data: true,
+            data: policy.data != Protection::Off,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Protected {
 impl Session {
     pub(super) fn auth(&mut self, mechanism: &BStr) {
         let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
-        if self.config.tls.control == Protection::Off {
+        if !self.config.tls.is_offered() {
             self.done(502, "TLS is not available.");
         } else if self.protected.control {
             self.done(503, "This connection is protected already.");
@@ -105,10 +105,9 @@ impl Session {
     }
 
     pub(super) fn ccc(&mut self) {
-        let policy = self.config.tls;
-        if policy.control == Protection::Off {
+        if !self.config.tls.is_offered() {
             self.done(502, "TLS is not available.");
-        } else if !policy.ccc || policy.implicit {
+        } else if !self.config.tls.may_end() {
             self.done(534, "The control connection stays protected.");
         } else if !self.protected.control {
             self.done(533, "This connection is not protected.");
@@ -119,12 +118,15 @@ impl Session {
 
     /// Whether the control connection is a TLS connection; if not, the command is answered.
     fn is_protected(&mut self) -> bool {
-        if self.config.tls.control == Protection::Off {
-            self.done(502, "TLS is not available.");
-        } else if !self.protected.control {
-            self.done(503, "AUTH comes first.");
+        if self.protected.control {
+            return true;
         }
-        self.protected.control
+        if self.config.tls.is_offered() {
+            self.done(503, "AUTH comes first.");
+        } else {
+            self.done(502, "TLS is not available.");
+        }
+        false
     }
 
     /// Whether a name and a password may be told; if not, the command is answered.
@@ -189,7 +191,7 @@ impl Session {
     /// the first reply. Whether the control connection shall be clear again.
     pub(super) fn unprotect(&mut self) -> bool {
         if self.config.tls.implicit {
-            self.protected = Protected::implicit();
+            self.protected = Protected::implicit(self.config.tls);
             return false;
         }
         let control = self.protected.control;

@@ -66,17 +66,16 @@ impl Real {
         if expected.told.is_some() {
             assert_eq!(found.told, expected.told, "{step:?}");
         }
-        let stored: Vec<_> = self
-            .store
-            .all()
-            .filter(|(path, _)| !path.is_root())
-            .map(|(path, bytes)| {
-                let bytes = bytes.map(|bytes| bytes.to_vec());
-                (path.relative().to_string(), bytes)
-            })
-            .collect();
-        let modelled: Vec<_> = model.tree.clone().into_iter().collect();
-        assert_eq!(stored, modelled, "{step:?}");
+        let stored = self.store.all().filter(|(path, _)| !path.is_root());
+        let mut modelled = model.tree.iter();
+        for (path, bytes) in stored {
+            let found = Some((path.relative(), bytes.as_deref()));
+            let expected = modelled.next();
+            let expected =
+                expected.map(|(path, file)| (path.as_bytes().as_bstr(), file.as_deref()));
+            assert_eq!(found, expected, "{step:?}");
+        }
+        assert_eq!(modelled.next(), None, "{step:?}");
     }
 
     /// Runs a command and says what it came to.

@@ -171,7 +171,7 @@ fn curl_resumes_an_upload(program: &Program) {
             &url(server.address(), "f.bin"),
         ],
     );
-    assert!(server.log().contains("APPE"), "nothing was resumed");
+    assert!(server.whole_log().contains("APPE"), "nothing was resumed");
     assert!(server.content("f.bin") == content);
 }
 
@@ -189,7 +189,7 @@ fn curl_resumes_an_upload_over_an_old_file(program: &Program) {
         &desk,
         &["-C", "-", "-T", "f.bin", &url(server.address(), "f.bin")],
     );
-    assert!(server.log().contains("APPE"), "nothing was resumed");
+    assert!(server.whole_log().contains("APPE"), "nothing was resumed");
     assert!(server.content("f.bin") == content);
 }
 

@@ -167,6 +167,9 @@ fn filezilla_resumes_an_upload(program: &Program) {
         log.contains("STOR complete") || log.contains("APPE complete")
     });
     screen.picture(&desk, "filezilla-upload.png");
-    assert!(server.log().contains(" 2000000 "), "nothing was resumed");
+    assert!(
+        server.whole_log().contains(" 2000000 "),
+        "nothing was resumed"
+    );
     assert!(server.content("hello.bin") == content);
 }

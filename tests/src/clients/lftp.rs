@@ -97,8 +97,10 @@ fn lftp_mirrors_only_what_changed(program: &Program) {
         server.address(),
         "mirror -R tree tree; mirror tree back",
     );
-    let transfers =
-        || server.log().matches("STOR ").count() + server.log().matches("RETR ").count();
+    let transfers = || {
+        let log = server.whole_log();
+        log.matches("STOR ").count() + log.matches("RETR ").count()
+    };
     let before = transfers();
     lftp(
         &desk,
@@ -217,7 +219,7 @@ fn lftp_resumes_an_upload(program: &Program) {
         break_off(&server, |address| slow_upload(&desk, address), 1_000_000);
         assert!(!server.has("f.bin"), "an upload that broke is visible");
         lftp(&desk, server.address(), command);
-        assert!(server.log().contains("REST"), "nothing was resumed");
+        assert!(server.whole_log().contains("REST"), "nothing was resumed");
         assert!(server.content("f.bin") == content, "{command}");
     }
 }
@@ -233,7 +235,7 @@ fn lftp_resumes_an_upload_over_an_old_file(program: &Program) {
     assert!(server.content("f.bin") == old, "the old file is gone");
     assert!(server.login().fetch("f.bin") == old);
     lftp(&desk, server.address(), "put -c f.bin");
-    assert!(server.log().contains("REST"), "nothing was resumed");
+    assert!(server.whole_log().contains("REST"), "nothing was resumed");
     assert!(server.content("f.bin") == content);
 }
 
@@ -284,7 +286,10 @@ fn lftp_copies_between_two_servers(program: &Program) {
     let script = format!("set ftp:use-stat yes; set ftp:stat-interval 1; mirror tree {target}");
     lftp(&desk, one.address(), &script);
     assert_same(&one.home().join("tree"), &two.home().join("tree"));
-    assert!(one.log().contains(" PORT "), "the data went through lftp");
+    assert!(
+        one.whole_log().contains(" PORT "),
+        "the data went through lftp"
+    );
 }
 
 fn lftp_converts_lines(program: &Program) {

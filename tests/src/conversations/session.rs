@@ -46,11 +46,8 @@ fn logs_in_by_password(program: &Program) {
     client.command("REIN", 220);
     client.command("PWD", 530);
     client.login("user", "12345");
-    assert!(
-        !server.log().contains("12345"),
-        "a password in the log: {}",
-        server.log()
-    );
+    let log = server.whole_log();
+    assert!(!log.contains("12345"), "a password in the log: {log}");
 }
 
 fn refuses_a_wrong_password_and_an_unknown_name_alike(program: &Program) {

@@ -39,7 +39,7 @@ fn goes_on_when_clients_leave_before_they_are_accepted(program: &Program) {
     }
     server.signal(Signal::CONT);
     watch.ends_well();
-    let log = server.log();
+    let log = server.whole_log();
     assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
 }
 
