@@ -22,7 +22,7 @@ pub enum Action {
     /// Begin TLS on the control connection (RFC 4217). Every byte of the 234 has been written,
     /// and no byte that came behind the AUTH has been taken.
     StartTls(Ticket<StartTls>),
-    /// End TLS on the control connection (CCC), which goes on in clear.
+    /// End TLS on the control connection (CCC, REIN), which goes on in clear.
     StopTls(Ticket<StopTls>),
     /// Look at [`path`](crate::Session::path), following links.
     Stat(Ticket<Stat>),
@@ -302,8 +302,10 @@ pub enum Verdict {
 /// Why a transfer was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// There was no data connection, or its handshake failed.
+    /// There was no data connection.
     NoData,
+    /// The TLS handshake of the data connection failed.
+    Tls(TlsFailure),
     /// The data ended short; see [`End::Truncated`].
     Truncated,
     /// The data connection broke.

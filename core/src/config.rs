@@ -29,6 +29,8 @@ pub struct Config {
     pub passive: bool,
     /// PORT and EPRT are offered.
     pub active: bool,
+    /// What is protected by TLS (RFC 4217).
+    pub tls: TlsPolicy,
     /// Which notes are kept for [`Session::note`](crate::Session::note).
     pub notes: Notes,
     /// What bounds a session in space and time.
@@ -43,10 +45,61 @@ impl Default for Config {
             dot_files: false,
             passive: true,
             active: true,
+            tls: TlsPolicy::default(),
             notes: Notes::Audit,
             limits: Limits::default(),
         }
     }
+}
+
+/// What is protected by TLS: by default nothing, and AUTH is answered 502.
+///
+/// ```
+/// use wharf_core::{Protection, TlsPolicy};
+///
+/// // Nobody sends a password in clear, and directories need not be secret.
+/// let policy = TlsPolicy {
+///     control: Protection::Required,
+///     data: Protection::Offered,
+///     ..TlsPolicy::default()
+/// };
+/// assert!(!policy.ccc);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// The control connection: AUTH. If required, nobody logs in without it.
+    pub control: Protection,
+    /// Data connections: PROT P. If required, no transfer runs without it.
+    pub data: Protection,
+    /// CCC takes the control connection back to clear text.
+    pub ccc: bool,
+    /// The embedder shakes hands before the session begins, and TLS stays to its end. Data
+    /// connections are protected unless PROT C says otherwise.
+    pub implicit: bool,
+}
+
+impl TlsPolicy {
+    /// Whether the control connection may be a TLS connection at all.
+    pub(crate) fn is_offered(self) -> bool {
+        self.implicit || self.control != Protection::Off
+    }
+
+    /// Whether CCC may end that.
+    pub(crate) fn may_end(self) -> bool {
+        self.is_offered() && self.ccc && !self.implicit
+    }
+}
+
+/// Whether something is protected by TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// Never.
+    #[default]
+    Off,
+    /// If the client asks for it.
+    Offered,
+    /// Always: clear text is refused.
+    Required,
 }
 
 /// The system that a server claims to be: the form of its LIST lines and its SYST.

@@ -144,8 +144,10 @@
 //!   connection; everything that was opened is finished once, unless the session ended because a
 //!   ticket did not come back (C6).
 //! - **C3** At most one ticket is out.
-//! - **C4** A line of AUTH or CCC is a barrier: nothing behind it is taken until it is answered.
-//!   `StartTls` and `StopTls` come only when the reply before them was written out.
+//! - **C4** A line of AUTH, CCC or REIN is a barrier: nothing behind it is taken until it is
+//!   answered and, if the control connection becomes another by it, until it has. `StartTls` and
+//!   `StopTls` come only when the reply before them was written out; when they fail, nothing more
+//!   is said.
 //! - **C5** After `tick(now)` the deadline is none or later than `now`.
 //! - **C6** Every wait ends. Each ticket has a time, after which `Cancel` names it; no command
 //!   runs while it is out, and if it does not come back after that either, the session ends. So
@@ -156,7 +158,8 @@
 //! - **C9** No input makes it panic, and its memory is bounded by [`Limits`].
 //! - **C10** The password is wiped once it is answered, and no reply tells whether a user exists.
 //! - **C11** No storage is asked without the right for it ([`Rights`]), no data connection goes
-//!   to anybody but the client, and no path leaves the root ([`VPath`]).
+//!   to anybody but the client, and no path leaves the root ([`VPath`]). Where TLS is required
+//!   ([`TlsPolicy`]), no login is asked for and no data move without it.
 #![no_std]
 
 extern crate alloc;
@@ -187,7 +190,7 @@ pub use action::{
     Action, Answer, DataFailure, Edit, End, Facts, Flow, Mode, Opened, Optional, Plan, Reason,
     Route, Scope, TlsFailure, TransferMode, Transferred, Verdict, Wire,
 };
-pub use config::{Config, Limits, Notes, Style};
+pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;

@@ -49,7 +49,8 @@ pub(crate) struct Input {
     pub(crate) aborts: u32,
     /// QUIT lines that wait.
     pub(crate) quits: u32,
-    /// The last line is AUTH or CCC: nothing behind it is taken until it is answered.
+    /// The last line is AUTH, CCC or REIN, behind which the connection may become another: nothing
+    /// behind it is taken until it is answered.
     pub(crate) barrier: bool,
 }
 
@@ -165,7 +166,7 @@ impl Input {
         match Verb::of_line(&self.bytes[self.tail..]) {
             Some(Verb::Abor) => self.aborts += 1,
             Some(Verb::Quit) => self.quits += 1,
-            Some(Verb::Auth | Verb::Ccc) => self.barrier = true,
+            Some(Verb::Auth | Verb::Ccc | Verb::Rein) => self.barrier = true,
             _ => {}
         }
         self.reserve(1);

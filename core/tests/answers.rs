@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, codes};
 use wharf_core::command::Verb;
-use wharf_core::{Action, Capabilities, Instant, Rights};
+use wharf_core::{Action, Capabilities, Instant, Protection, Rights, TlsPolicy};
 
 use crate::common::Scene;
 use crate::common::embedder::outcomes;
@@ -15,7 +15,7 @@ use crate::common::peer::{FAILURES, answer, describe, number};
 use crate::common::script::take_reply;
 
 /// What may stand behind a verb: something right for each, and much that is wrong for most.
-const ARGUMENTS: [&str; 46] = [
+const ARGUMENTS: [&str; 48] = [
     "",
     " ",
     " f",
@@ -37,6 +37,8 @@ const ARGUMENTS: [&str; 46] = [
     " L 8",
     " L 7",
     " S",
+    " C",
+    " P",
     " B",
     " F",
     " R",
@@ -171,35 +173,74 @@ impl Turn {
     }
 }
 
-/// Where everything is as usual, and where something is not.
-fn scenes() -> Vec<Scene> {
-    vec![
-        Scene::new(),
-        Scene::new().address("::1"),
-        Scene::new().rights(Rights::NONE),
-        Scene::new().capabilities(Capabilities::NONE),
+/// Where the verbs are tried.
+struct Place {
+    scene: Scene,
+    /// What is said before the login.
+    opening: &'static [&'static str],
+    /// What may be said behind it.
+    before: &'static [&'static [&'static str]],
+    /// Every end is tried, not only the good ones: failures are the same everywhere.
+    explores: bool,
+}
+
+/// As usual, and where something is not.
+fn places() -> Vec<Place> {
+    let place = |scene| Place {
+        scene,
+        opening: &[],
+        before: &BEFORE,
+        explores: false,
+    };
+    let tls = |control, data| {
         Scene::new().config(|config| {
+            config.tls = TlsPolicy {
+                control,
+                data,
+                ccc: data == Protection::Offered,
+                implicit: false,
+            };
+        })
+    };
+    vec![
+        Place {
+            explores: true,
+            ..place(Scene::new())
+        },
+        place(Scene::new().address("::1")),
+        place(Scene::new().rights(Rights::NONE)),
+        place(Scene::new().capabilities(Capabilities::NONE)),
+        place(Scene::new().config(|config| {
             config.passive = false;
             config.active = false;
-        }),
+        })),
+        Place {
+            opening: &["AUTH TLS", "PBSZ 0", "PROT P"],
+            before: &[&["PASV"]],
+            explores: true,
+            ..place(tls(Protection::Offered, Protection::Offered))
+        },
+        Place {
+            opening: &["AUTH TLS", "PBSZ 0"],
+            ..place(tls(Protection::Required, Protection::Required))
+        },
     ]
 }
 
 #[test]
 fn every_verb_gets_each_of_its_codes_and_no_other() {
     let mut seen: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
-    for (number, scene) in scenes().into_iter().enumerate() {
-        for beginning in beginnings(&scene) {
+    for place in places() {
+        for beginning in place.beginnings() {
             for verb in Verb::all() {
                 let seen = seen.entry(verb.name()).or_default();
                 for argument in ARGUMENTS {
                     let mut turn = beginning.clone();
                     turn.say(&format!("{}{argument}", verb.name()));
-                    // The failures are the same everywhere.
-                    if number == 0 {
-                        turn.explore(&scene, seen);
+                    if place.explores {
+                        turn.explore(&place.scene, seen);
                     } else {
-                        turn.settle(&scene);
+                        turn.settle(&place.scene);
                         seen.insert(turn.code);
                     }
                 }
@@ -220,20 +261,27 @@ fn every_verb_gets_each_of_its_codes_and_no_other() {
     }
 }
 
-/// Before a login, amid it, and behind it with what may have been said since.
-fn beginnings(scene: &Scene) -> Vec<Turn> {
-    let after = |turn: &Turn, lines: &[&str]| {
-        let mut turn = turn.clone();
-        for line in lines {
-            turn.say(line);
-            turn.settle(scene);
+impl Place {
+    /// Before a login, amid it, and behind it with what may have been said since.
+    fn beginnings(&self) -> Vec<Turn> {
+        let after = |turn: &Turn, lines: &[&str]| {
+            let mut turn = turn.clone();
+            for line in lines {
+                turn.say(line);
+                turn.settle(&self.scene);
+            }
+            turn
+        };
+        let mut nobody = Turn::new(&self.scene);
+        nobody.settle(&self.scene);
+        let mut beginnings = vec![nobody];
+        for line in self.opening.iter().chain(&["USER u", "PASS p"]) {
+            let last = &beginnings[beginnings.len() - 1];
+            beginnings.push(after(last, &[line]));
         }
-        turn
-    };
-    let mut nobody = Turn::new(scene);
-    nobody.settle(scene);
-    let named = after(&nobody, &["USER u"]);
-    let known = after(&named, &["PASS p"]);
-    let later = BEFORE.map(|lines| after(&known, lines));
-    [nobody, named].into_iter().chain(later).collect()
+        let known = beginnings.pop();
+        let later = |known| self.before.iter().map(move |lines| after(&known, lines));
+        beginnings.extend(known.into_iter().flat_map(later));
+        beginnings
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use proptest::prelude::*;
 use wharf_core::check::{Checked, Machine, wind_down};
-use wharf_core::{Action, Foreign, Instant, PathError, Rights, VPath, Wire};
+use wharf_core::{Action, Foreign, Instant, PathError, Protection, Rights, TlsPolicy, VPath, Wire};
 
 use crate::common::embedder::outcomes;
 use crate::common::peer::{FAILURES, answer, describe};
@@ -38,7 +38,7 @@ enum Step {
     Shutdown(u64),
 }
 
-const LINES: [&str; 48] = [
+const LINES: [&str; 52] = [
     "USER u",
     "PASS p",
     "REIN",
@@ -85,9 +85,31 @@ const LINES: [&str; 48] = [
     "SITE SYMLINK a b",
     "AVBL",
     "AUTH TLS",
+    "AUTH SSL",
+    "PBSZ 0",
+    "PROT P",
+    "CCC",
     "XYZZY",
     "MFMT 20200101000000 f",
 ];
+
+fn tls() -> impl Strategy<Value = TlsPolicy> {
+    let protection = || {
+        prop::sample::select(vec![
+            Protection::Off,
+            Protection::Offered,
+            Protection::Required,
+        ])
+    };
+    let policy = (protection(), protection(), any::<bool>(), any::<bool>());
+    let policy = policy.prop_map(|(control, data, ccc, implicit)| TlsPolicy {
+        control,
+        data,
+        ccc,
+        implicit,
+    });
+    prop_oneof![1 => Just(TlsPolicy::default()), 2 => policy]
+}
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -246,13 +268,14 @@ proptest! {
     fn the_contract_holds_whatever_happens(
         logged_in in prop::bool::weighted(0.9),
         right_bits in prop_oneof![2 => Just(0_u8), 1 => any::<u8>()],
+        tls in tls(),
         steps in prop::collection::vec(step(), 0..250),
     ) {
         let rights = common::all_rights()
             .enumerate()
             .filter(|(bit, _)| right_bits >> bit & 1 == 0)
             .fold(Rights::NONE, |set, (_, right)| set | right);
-        let scene = Scene::new().rights(rights).limits(|limits| {
+        let scene = Scene::new().config(|config| config.tls = tls).rights(rights).limits(|limits| {
             limits.line = 200;
             limits.look_ahead = 300;
             limits.output = 11_000;

@@ -19,4 +19,5 @@ mod properties;
 mod shutdown;
 mod telnet;
 mod timers;
+mod tls;
 mod transfer;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::check::{Checked, Machine, State, fulfil, refuse, wind_down};
-use wharf_core::{Action, Failure, Grant, Instant, Kind, Metadata};
+use wharf_core::{Action, Failure, Grant, Instant, Kind, Metadata, Protection, TlsPolicy};
 
 use crate::common::Scene;
 
@@ -117,6 +117,57 @@ const MOVES: [Event; 26] = [
     Shutdown,
 ];
 
+/// Where there is TLS, those that it makes a difference to.
+const TLS_EVENTS: [Event; 26] = [
+    Line("AUTH TLS"),
+    Line("AUTH SSL"),
+    Line("PBSZ 0"),
+    Line("PROT P"),
+    Line("PROT C"),
+    Line("CCC"),
+    Line("REIN"),
+    Line("USER u"),
+    Line("PASS p"),
+    Line("QUIT"),
+    Line("NOOP"),
+    Line("PASV"),
+    Line("PORT 127,0,0,1,200,10"),
+    Line("RETR f"),
+    Line("STOR f"),
+    Line("LIST"),
+    Line("STAT"),
+    Line("ABOR"),
+    Done,
+    Fails(Failure::NotFound),
+    Fails(Failure::Cancelled),
+    Pause,
+    Deadline,
+    Eof,
+    Lost,
+    Shutdown,
+];
+
+/// Those that short sequences behind AUTH are made of.
+const TLS_MOVES: [Event; 17] = [
+    Line("AUTH TLS"),
+    Line("PBSZ 0"),
+    Line("PROT P"),
+    Line("PROT C"),
+    Line("CCC"),
+    Line("REIN"),
+    Line("USER u"),
+    Line("PASS p"),
+    Line("PASV"),
+    Line("RETR f"),
+    Line("ABOR"),
+    Done,
+    Fails(Failure::NotFound),
+    Deadline,
+    Eof,
+    Lost,
+    Shutdown,
+];
+
 /// A session, its embedder that answers when it is told to, and the time.
 #[derive(Clone)]
 struct World {
@@ -126,8 +177,7 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let scene = Scene::new();
+    fn new(scene: Scene) -> Self {
         let now = Instant::from_micros(1_000_000);
         let mut world = Self {
             session: Checked::new(&Arc::new(scene.config), scene.ends, now),
@@ -138,12 +188,29 @@ impl World {
         world
     }
 
-    fn logged_in() -> Self {
-        let mut world = Self::new();
-        for event in [Line("USER u"), Line("PASS p"), Done, Line("TYPE I")] {
-            world.step(event);
+    fn clear() -> Self {
+        Self::new(Scene::new())
+    }
+
+    /// One that offers all that there is, and one that demands it.
+    fn with_tls() -> [Self; 2] {
+        [Protection::Offered, Protection::Required].map(|protection| {
+            Self::new(Scene::new().config(|config| {
+                config.tls = TlsPolicy {
+                    control: protection,
+                    data: protection,
+                    ccc: true,
+                    implicit: false,
+                };
+            }))
+        })
+    }
+
+    fn after(mut self, events: &[Event]) -> Self {
+        for event in events {
+            self.step(*event);
         }
-        world
+        self
     }
 
     /// Whether the event can happen at all.
@@ -227,15 +294,14 @@ fn done(action: Action, is_file: bool) -> Option<wharf_core::Event> {
 }
 
 /// One world for each state that can be reached, and how often an event was tried.
-fn reach() -> (BTreeMap<State, World>, usize) {
-    let first = World::new();
+fn reach(first: World, events: &[Event]) -> (BTreeMap<State, World>, usize) {
     let mut reached = BTreeMap::from([(first.state(), first.clone())]);
     let mut fresh = vec![first];
     let mut tried = 0;
     while let Some(world) = fresh.pop() {
-        for event in EVENTS {
+        for event in events {
             let mut next = world.clone();
-            tried += usize::from(next.step(event));
+            tried += usize::from(next.step(*event));
             if let Entry::Vacant(place) = reached.entry(next.state()) {
                 place.insert(next.clone());
                 fresh.push(next);
@@ -247,7 +313,12 @@ fn reach() -> (BTreeMap<State, World>, usize) {
 
 #[test]
 fn every_reachable_state_is_known_and_ends() {
-    let (reached, tried) = reach();
+    let (mut reached, mut tried) = reach(World::clear(), &EVENTS);
+    for first in World::with_tls() {
+        let (more, times) = reach(first, &TLS_EVENTS);
+        reached.extend(more);
+        tried += times;
+    }
     println!("{} states, {tried} pairs of state and event", reached.len());
     let mut table = BTreeSet::new();
     for (state, world) in reached {
@@ -276,17 +347,17 @@ fn every_reachable_state_is_known_and_ends() {
 }
 
 /// All sequences of so many moves after that world; the shorter ones are let end.
-fn every_sequence(world: &World, moves: usize, count: &mut u64) {
-    for event in MOVES {
+fn every_sequence(world: &World, moves: &[Event], depth: usize, count: &mut u64) {
+    for event in moves {
         let mut next = world.clone();
-        if !next.step(event) {
+        if !next.step(*event) {
             continue;
         }
         *count += 1;
-        if moves > 1 {
-            every_sequence(&next, moves - 1, count);
+        if depth > 1 {
+            every_sequence(&next, moves, depth - 1, count);
         }
-        if moves > 2 {
+        if depth > 2 {
             wind_down(&mut next.session, next.now, next.out.take(), &grant());
         }
     }
@@ -295,19 +366,30 @@ fn every_sequence(world: &World, moves: usize, count: &mut u64) {
 #[test]
 fn every_short_sequence_keeps_the_invariants() {
     let depth = std::env::var("WHARF_DEPTH").map_or(5, |depth| depth.parse().expect("a number"));
+    let login = [Line("USER u"), Line("PASS p"), Done, Line("TYPE I")];
     let mut count = 0;
-    every_sequence(&World::logged_in(), depth, &mut count);
+    every_sequence(&World::clear().after(&login), &MOVES, depth, &mut count);
     println!("{count} sequences of up to {depth} moves");
     assert!(count > 26_u64.pow(depth as u32 - 1), "{count}");
+    let auth = [Line("AUTH TLS"), Done];
+    for first in World::with_tls() {
+        let mut count = 0;
+        every_sequence(&first.after(&auth), &TLS_MOVES, depth, &mut count);
+        println!("{count} behind AUTH");
+        assert!(count > 10_u64.pow(depth as u32 - 1), "{count}");
+    }
 }
 
 /// I52.
 #[test]
 fn a_copy_goes_on_like_the_original() {
-    let (reached, _) = reach();
+    let (mut reached, _) = reach(World::clear(), &EVENTS);
+    for first in World::with_tls() {
+        reached.extend(reach(first, &TLS_EVENTS).0);
+    }
     for (_, mut world) in reached.into_iter().step_by(7) {
         let mut copy = world.clone();
-        for event in EVENTS {
+        for event in EVENTS.into_iter().chain(TLS_EVENTS) {
             assert_eq!(world.step(event), copy.step(event));
             assert_eq!(world.state(), copy.state());
             assert_eq!(world.session.transmit(), copy.session.transmit());

@@ -8,7 +8,8 @@ use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Flow, Grant, Instant,
-    Kind, Limits, Metadata, Notes, Rights, Style, Timestamp, Transferred, VPath,
+    Kind, Limits, Metadata, Notes, Protection, Rights, Style, Timestamp, TlsPolicy, Transferred,
+    VPath,
 };
 
 use crate::listing::{check_lines, list};
@@ -58,6 +59,23 @@ impl Run {
             style: if has(2) { Style::MsDos } else { Style::Unix },
             passive: !has(3),
             active: !has(4),
+            tls: match (has(2), has(3)) {
+                (false, _) => TlsPolicy::default(),
+                (true, demands) => TlsPolicy {
+                    control: if demands {
+                        Protection::Required
+                    } else {
+                        Protection::Offered
+                    },
+                    data: if demands {
+                        Protection::Required
+                    } else {
+                        Protection::Offered
+                    },
+                    ccc: has(4),
+                    implicit: has(0),
+                },
+            },
             ..Config::default()
         });
         let host: IpAddr = if has(5) {

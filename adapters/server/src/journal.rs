@@ -71,6 +71,7 @@ fn outcome(abandoned: Option<Reason>) -> &'static str {
     match abandoned {
         None => "complete",
         Some(Reason::NoData) => "failed: no data connection",
+        Some(Reason::Tls(_)) => "failed: no TLS on the data connection",
         Some(Reason::Truncated) => "failed: the data was cut off",
         Some(Reason::Reset) => "failed: the data connection broke",
         Some(Reason::Aborted) => "aborted by the client",

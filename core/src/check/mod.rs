@@ -62,7 +62,7 @@
 //! | I22 | The password is there while it is checked, and in no note. | here |
 //! | I23 | Failed logins are bounded, and all are answered alike. | here |
 //! | I24 | Nothing is asked without the right for it. | here |
-//! | I25 | What came with AUTH is not run before its reply. | here |
+//! | I25 | TLS begins and ends behind the reply that says so, and nothing is taken in between; where it is required, no password is asked about and no data move without it. | here; `tests/tls.rs` |
 //! | I26 | Nothing is left after REIN or USER. | here |
 //! | I27 | Every path is absolute and normal. | here, `fuzz` (path) |
 //! | I28 | One data connection or listener at most. | here |
@@ -93,8 +93,7 @@
 //!
 //! Decided otherwise than is usual: a reply is bounded by the longest one there is (I20), since
 //! PWD of a long path must be answered whole; NOOP waits in a transfer (I12), since only STAT can
-//! be answered then without doubt about what the answer is to; TLS is not offered yet, so I25 is
-//! only about AUTH being a barrier.
+//! be answered then without doubt about what the answer is to.
 //!
 //! [`Session`]: crate::Session
 

@@ -80,6 +80,9 @@ pub(super) struct Work {
     connected: bool,
     closed: bool,
     pub(super) announced: bool,
+    /// The TLS handshake of the data connection was asked for.
+    secures: bool,
+    secured: bool,
     moved: Option<Transferred>,
     /// The client had left before the data ended.
     left: bool,
@@ -128,6 +131,7 @@ impl Work {
         check_path(session.path());
         match action {
             Action::Login(_) => {
+                assert!(standing.tls.allows_login(), "I25: a password in clear");
                 let has_one = !session.password().is_empty() || line.bytes.len() <= 5;
                 assert!(has_one, "I22: a login without its password");
             }
@@ -137,6 +141,7 @@ impl Work {
                 check_edit(*edit, standing, session);
             }
             Action::Open(_, mode) => {
+                assert!(standing.tls.allows_data(), "I25: data in clear");
                 assert!(self.opened.is_none(), "I39: opened twice");
                 let (offset, wanted) = match *mode {
                     Mode::Read { offset } => (offset, standing.restart),
@@ -147,6 +152,12 @@ impl Work {
                 assert!(offset == 0 || !standing.text, "I42: an offset in TYPE A");
             }
             Action::OpenData(_, route) => self.on_route(*route, standing),
+            Action::Secure(_) => {
+                assert!(standing.tls.data, "I25: PROT C");
+                assert!(self.announced, "I14: a handshake before the 150");
+                assert!(self.connected && !self.secures, "I32: secures nothing");
+                self.secures = true;
+            }
             Action::Transfer(_, plan) => {
                 assert!(self.announced, "I14: bytes move before the 150");
                 assert!(
@@ -154,6 +165,8 @@ impl Work {
                     "I32: moves nothing"
                 );
                 let lists = matches!(plan.flow, Flow::List(_));
+                assert_eq!(plan.wire.tls, standing.tls.data, "I25: not as PROT says");
+                assert_eq!(plan.wire.tls, self.secured, "I25: no handshake");
                 assert_eq!(plan.wire.text, standing.text && !lists, "I42: not the TYPE");
                 if let Flow::Send { length } = plan.flow {
                     let rest = self.size.map(|size| size - standing.restart);
@@ -227,24 +240,30 @@ impl Work {
                 Mode::List(_) => matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd),
             },
             Action::Listen(_) => matches!(verb, Verb::Pasv | Verb::Epsv),
-            Action::OpenData(..) | Action::Transfer(..) | Action::Finish(..) => {
-                transfers(Some(verb))
-            }
+            Action::OpenData(..)
+            | Action::Secure(_)
+            | Action::Transfer(..)
+            | Action::Finish(..) => transfers(Some(verb)),
             Action::CloseData(_) => {
                 transfers(Some(verb))
                     || matches!(
                         verb,
-                        Verb::User | Verb::Rein | Verb::Port | Verb::Eprt | Verb::Abor | Verb::Pasv
+                        Verb::Auth
+                            | Verb::User
+                            | Verb::Rein
+                            | Verb::Port
+                            | Verb::Eprt
+                            | Verb::Abor
+                            | Verb::Pasv
                     )
             }
             Action::Report(..) => verb == Verb::Stat && self.done,
             Action::Optional(_, Optional::Available) => verb == Verb::Avbl,
             Action::Optional(..) => verb == Verb::Size && self.done,
-            Action::StartTls(_)
-            | Action::StopTls(_)
-            | Action::Secure(_)
-            | Action::Cancel(_)
-            | Action::Disconnect => false,
+            // These belong to the reply before.
+            Action::StartTls(_) | Action::StopTls(_) | Action::Cancel(_) | Action::Disconnect => {
+                false
+            }
         }
     }
 
@@ -288,9 +307,11 @@ impl Work {
             Outcome::Stat(outcome) => outcome.is_err(),
             Outcome::Change(outcome) | Outcome::Report(outcome) => outcome.is_err(),
             Outcome::Optional(outcome) => outcome.is_err(),
-            Outcome::StartTls(outcome) | Outcome::StopTls(outcome) | Outcome::Secure(outcome) => {
+            Outcome::Secure(outcome) => {
+                self.secured = outcome.is_ok();
                 outcome.is_err()
             }
+            Outcome::StartTls(outcome) | Outcome::StopTls(outcome) => outcome.is_err(),
         };
         self.done = true;
     }
@@ -323,6 +344,7 @@ impl Work {
                     Reason::Storage(Failure::Io) if end == Some(End::Clean) => {
                         self.is_short(standing.restart)
                     }
+                    Reason::Tls(_) => self.secures && (self.failed || causes.late),
                     Reason::Storage(failure) => end == Some(End::Storage(failure)),
                 };
                 assert!(founded, "I46: abandoned for {reason:?}: {self:?}");

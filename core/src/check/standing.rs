@@ -11,6 +11,7 @@ use super::request::Work;
 use crate::account::Rights;
 use crate::address;
 use crate::command::{Command, Epsv, Type, Verb};
+use crate::config::{Protection, TlsPolicy};
 use crate::path::VPath;
 
 /// What stands ready for the next data connection.
@@ -22,8 +23,80 @@ pub(super) enum Ready {
     Active(SocketAddr),
 }
 
+/// What is a TLS connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tls {
+    policy: TlsPolicy,
+    pub(super) control: bool,
+    /// PROT P.
+    pub(super) data: bool,
+    /// The control connection shall become this.
+    pub(super) turning: Option<Turning>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turning {
+    /// A TLS connection, and perhaps PROT P with it.
+    Tls {
+        data: bool,
+    },
+    Clear,
+}
+
+impl Tls {
+    fn new(policy: TlsPolicy) -> Self {
+        Self {
+            policy,
+            control: policy.implicit,
+            data: policy.implicit && policy.data != Protection::Off,
+            turning: None,
+        }
+    }
+
+    /// I25: whether a password may be asked about.
+    pub(super) fn allows_login(&self) -> bool {
+        self.control || self.policy.control != Protection::Required
+    }
+
+    /// I25: whether data may be sent.
+    pub(super) fn allows_data(&self) -> bool {
+        self.data || self.policy.data != Protection::Required
+    }
+
+    fn on_auth(&mut self, line: &Line) {
+        let Some(Command::Auth(mechanism)) = line.command() else {
+            return;
+        };
+        let implies = [&b"SSL"[..], b"TLS-P"];
+        let data = implies
+            .iter()
+            .any(|name| mechanism.eq_ignore_ascii_case(name));
+        let data = data && self.policy.data != Protection::Off;
+        self.turning = Some(Turning::Tls { data });
+    }
+
+    fn on_rein(&mut self) {
+        if self.policy.implicit {
+            *self = Self::new(self.policy);
+        } else {
+            self.data = false;
+            self.turning = self.control.then_some(Turning::Clear);
+        }
+    }
+
+    /// The connection has changed.
+    pub(super) fn turn(&mut self) {
+        match self.turning.take() {
+            Some(Turning::Tls { data }) => (self.control, self.data) = (true, data),
+            Some(Turning::Clear) => self.control = false,
+            None => {}
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
+    pub(super) tls: Tls,
     /// What the account may do, if the client is logged in.
     pub(super) rights: Option<Rights>,
     cwd: Option<VPath>,
@@ -43,12 +116,28 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    pub(super) fn new(policy: TlsPolicy) -> Self {
+        Self {
+            tls: Tls::new(policy),
+            ..Self::default()
+        }
+    }
+
     /// A command got its final reply.
     pub(super) fn on_reply(&mut self, line: &Line, reply: &Reply, work: &Work, most_tries: u32) {
         let verb = line.verb;
         let knows = self.rights.is_some();
         match (verb, reply.code) {
-            (Some(Verb::User), 331) | (Some(Verb::Rein), 220) => self.forget(),
+            (Some(Verb::User), 331) => self.forget(),
+            (Some(Verb::Rein), 220) => {
+                self.forget();
+                self.tls.on_rein();
+            }
+            (Some(Verb::Auth), 234) => {
+                self.forget();
+                self.tls.on_auth(line);
+            }
+            (Some(Verb::Ccc), 200) => self.tls.turning = Some(Turning::Clear),
             (Some(Verb::Pass), 230) => {
                 self.forget();
                 self.rights = work.grant.as_ref().map(|grant| grant.rights);
@@ -87,6 +176,7 @@ impl Standing {
     fn on_setting(&mut self, line: &Line, code: u16) {
         match (line.command(), code) {
             (Some(Command::Type(kind)), 200) => self.text = kind == Type::Ascii,
+            (Some(Command::Prot(level)), 200) => self.tls.data = level.eq_ignore_ascii_case(b"P"),
             (Some(Command::Rest(offset)), 350) => self.restart = offset,
             (Some(Command::Epsv(Epsv::All)), 200) => self.epsv_only = true,
             (Some(Command::Port(to)), 200) => self.on_port(to.into()),
@@ -104,6 +194,7 @@ impl Standing {
     /// I26: nothing of a login outlives it.
     fn forget(&mut self) {
         *self = Self {
+            tls: self.tls,
             tries: self.tries,
             refusal: core::mem::take(&mut self.refusal),
             ..Self::default()

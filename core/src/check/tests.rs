@@ -14,7 +14,7 @@ use bstr::{BStr, ByteSlice};
 use super::{Checked, Machine, fulfil, refuse, wind_down};
 use crate::account::{Capabilities, Grant, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
-use crate::config::{Config, Limits, Notes};
+use crate::config::{Config, Limits, Notes, Protection, TlsPolicy};
 use crate::failure::Failure;
 use crate::note::Note;
 use crate::path::VPath;
@@ -54,6 +54,8 @@ enum Fault {
     /// It notes that line, whatever it was sent.
     Notes(&'static str),
     IsHuge,
+    /// It offers the TLS that it should demand.
+    IsLax,
     HasPath(VPath),
     Renames(VPath),
 }
@@ -253,6 +255,7 @@ struct Play {
     /// Requests of that kind fail.
     fails: Option<(Which, Failure)>,
     rights: Option<Rights>,
+    tls: TlsPolicy,
     /// Before the end it is told so.
     then: Option<fn(&mut Checked<Double>, Instant)>,
 }
@@ -270,27 +273,35 @@ fn broken(play: &Play, fault: Fault) -> Option<String> {
 }
 
 fn perform(play: &Play, fault: Fault) {
-    let config = Arc::new(Config {
+    let config = Config {
         notes: Notes::Commands,
         limits: Limits {
             login_delay: Duration::ZERO,
             line: 64,
             ..Limits::default()
         },
+        tls: play.tls,
         ..Config::default()
-    });
+    };
     let ends = Endpoints {
         local: ([127, 0, 0, 1], 21).into(),
         peer: ([127, 0, 0, 1], 40_000).into(),
     };
+    let demanded = match fault {
+        Fault::IsLax => Config {
+            tls: policy(Protection::Required),
+            ..config.clone()
+        },
+        _ => config.clone(),
+    };
     let mut double = Double {
-        session: Session::new(&config, ends, START),
+        session: Session::new(&Arc::new(config), ends, START),
         fault,
         said: Vec::new(),
         over: false,
     };
     double.say(START);
-    let mut session = Checked::watch(double, &config, START);
+    let mut session = Checked::watch(double, &Arc::new(demanded), START);
     let grant = Grant {
         rights: play.rights.unwrap_or(Rights::ALL),
         ..grant()
@@ -341,6 +352,22 @@ fn play(input: &'static [u8]) -> Play {
     Play {
         input,
         ..Play::default()
+    }
+}
+
+fn policy(protection: Protection) -> TlsPolicy {
+    TlsPolicy {
+        control: protection,
+        data: protection,
+        ..TlsPolicy::default()
+    }
+}
+
+/// With TLS.
+fn private(input: &'static [u8]) -> Play {
+    Play {
+        tls: policy(Protection::Offered),
+        ..play(input)
     }
 }
 
@@ -631,6 +658,8 @@ fn calls() -> Vec<Case> {
     };
     let mut unasked = play(lines!["NOOP"]);
     unasked.then = Some(foreign);
+    const DOWNLOAD: &[u8] =
+        b"AUTH TLS\r\nUSER u\r\nPASS p\r\nPBSZ 0\r\nPROT P\r\nPASV\r\nRETR f\r\n";
     let mut unreported = play(lines!["NOOP"]);
     unreported.then = Some(|session, now| _ = session.report(now, b" x\r\n"));
     vec![
@@ -642,6 +671,33 @@ fn calls() -> Vec<Case> {
         ("I22", play(lines!["NOOP"]), Fault::KeepsPassword),
         ("I22", play(lines!["NOOP"]), Fault::Notes("PASS p")),
         ("I25", play(lines!["AUTH TLS"]), Fault::WantsAll),
+        (
+            "I25",
+            private(b"AUTH TLS\r\n"),
+            says("234 Begin", "504 Begin"),
+        ),
+        (
+            "I25",
+            private(DOWNLOAD),
+            Fault::Skips(|action| matches!(action, Action::Secure(_))),
+        ),
+        (
+            "I25",
+            private(DOWNLOAD),
+            Fault::Asks(|action| match action {
+                Action::Transfer(ticket, mut plan) => {
+                    plan.wire.tls = false;
+                    Action::Transfer(ticket, plan)
+                }
+                other => other,
+            }),
+        ),
+        ("I25", private(lines![]), Fault::IsLax),
+        (
+            "I25",
+            private(b"AUTH TLS\r\nUSER u\r\nPASS p\r\nPASV\r\nLIST\r\n"),
+            Fault::IsLax,
+        ),
         ("I38", unasked, Fault::BelievesAll),
         ("I46", play(lines!["NOOP"]), Fault::IsHasty),
         ("I45", play(lines!["NOOP"]), Fault::IsLate),

@@ -12,14 +12,14 @@ use super::lines::{Line, Lines};
 use super::machine::Machine;
 use super::replies::{Replies, Reply};
 use super::request::{Causes, Out, Work};
-use super::standing::{Standing, transfers};
-use crate::action::Action;
+use super::standing::{Standing, Turning, transfers};
+use crate::action::{Action, TlsFailure};
 use crate::command::Verb;
 use crate::config::{Config, Notes};
 use crate::note::{MOST as MOST_NOTED, Note};
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
-use crate::ticket::{Event, Foreign};
+use crate::ticket::{Event, Foreign, Outcome};
 use crate::time::Instant;
 
 /// A [`Session`], or another [`Machine`], under watch: see the [module](super).
@@ -62,6 +62,8 @@ pub struct Checked<M: Machine = Session> {
     stopping: bool,
     /// Replies need not reach the client any more.
     gone: bool,
+    /// It became neither a TLS connection nor a clear one.
+    broken: bool,
     /// The last reply was written.
     farewell: bool,
     over: bool,
@@ -89,7 +91,7 @@ impl<M: Machine> Checked<M> {
             answered: VecDeque::new(),
             replies: Replies::default(),
             seen: 0,
-            standing: Standing::default(),
+            standing: Standing::new(config.tls),
             work: Work::default(),
             out: None,
             begun: now,
@@ -102,6 +104,7 @@ impl<M: Machine> Checked<M> {
             left: false,
             stopping: false,
             gone: false,
+            broken: false,
             farewell: false,
             over: false,
         };
@@ -152,7 +155,7 @@ impl<M: Machine> Checked<M> {
         }
         let bars =
             |line: &Line| matches!(line.verb, Some(Verb::Auth | Verb::Ccc)) && !line.too_long;
-        let barred = self.queue.iter().any(bars);
+        let barred = self.queue.iter().any(bars) || self.standing.tls.turning.is_some();
         assert!(
             !barred || self.gone || !self.session.wants_input(),
             "I25: no barrier"
@@ -165,6 +168,10 @@ impl<M: Machine> Checked<M> {
         if waiting.len() < self.seen {
             (self.gone, self.left) = (true, true);
         }
+        assert!(
+            !self.broken || waiting.is_empty(),
+            "I25: words amid a handshake"
+        );
         let fresh = waiting.get(self.seen..).unwrap_or_default();
         self.seen = waiting.len();
         // Most calls say nothing.
@@ -315,7 +322,12 @@ impl<M: Machine> Checked<M> {
     fn causes(&self) -> Causes {
         let limits = &self.config.limits;
         let waited = self.now.since(self.since);
-        let shortest = [limits.request, limits.connect, limits.finish];
+        let shortest = [
+            limits.request,
+            limits.connect,
+            limits.handshake,
+            limits.finish,
+        ];
         let shortest = shortest.into_iter().filter(|limit| !limit.is_zero()).min();
         Causes {
             aborted: self.aborted,
@@ -352,12 +364,41 @@ impl<M: Machine> Checked<M> {
         assert!(!self.farewell, "I18: {action:?} after the last reply");
         let causes = self.causes();
         self.work.remember(causes);
+        if let Action::StartTls(_) | Action::StopTls(_) = action {
+            self.check_turn(action);
+            self.out = Out::of(action);
+            return;
+        }
         let nobody = Line::connection();
         let line = self.queue.front().unwrap_or(&nobody);
         self.work
             .on_request(action, line, &self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.since, 0);
+    }
+
+    /// I25: the control connection becomes another behind the reply that said so, and nothing else
+    /// was taken.
+    fn check_turn(&self, action: &Action) {
+        let wanted = match self.standing.tls.turning {
+            Some(Turning::Tls { .. }) => matches!(action, Action::StartTls(_)),
+            Some(Turning::Clear) => matches!(action, Action::StopTls(_)),
+            None => false,
+        };
+        assert!(wanted, "I25: {action:?} that no reply told of");
+        assert!(
+            self.session.transmit().is_empty() && self.queue.is_empty(),
+            "I25: {action:?} before the reply is written"
+        );
+    }
+
+    /// A connection that did not become another can carry no words.
+    fn on_turned(&mut self, outcome: Result<(), TlsFailure>) {
+        if outcome.is_ok() {
+            self.standing.tls.turn();
+        } else {
+            (self.standing.tls.turning, self.broken) = (None, true);
+        }
     }
 
     /// I14 and I32.
@@ -524,8 +565,12 @@ impl<M: Machine> Machine for Checked<M> {
         let ready = self.standing.ready;
         let causes = self.causes();
         self.work.remember(causes);
-        self.work
-            .on_outcome(out, &event.outcome, &mut self.standing);
+        match event.outcome {
+            Outcome::StartTls(outcome) | Outcome::StopTls(outcome) => self.on_turned(outcome),
+            _ => self
+                .work
+                .on_outcome(out, &event.outcome, &mut self.standing),
+        }
         let answer = self.session.handle(now, event);
         if answer.is_err() {
             // It was given up, or was an answer of another kind.

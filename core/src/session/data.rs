@@ -126,6 +126,7 @@ impl Session {
     pub(super) fn on_forgotten(&mut self, after: After) {
         match after {
             After::User | After::Rein => self.logged_out(after),
+            After::Auth { data } => self.on_auth(data),
             After::Active(to) => {
                 self.settings.data = Data::Active(to);
                 self.done(200, "Data goes there.");

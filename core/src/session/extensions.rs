@@ -6,21 +6,28 @@ use super::run::{Job, Look, Work};
 use super::{Login, Session};
 use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
-use crate::config::Style;
+use crate::config::{Style, TlsPolicy};
 use crate::listing::FactSet;
 
-/// Whether a verb is offered: those of TLS are known but have nothing behind them.
-const fn is_offered(verb: Verb) -> bool {
-    !matches!(verb, Verb::Auth | Verb::Ccc | Verb::Pbsz | Verb::Prot)
+/// Whether a verb has something behind it.
+fn offers(tls: TlsPolicy, verb: Verb) -> bool {
+    match verb {
+        Verb::Auth | Verb::Pbsz | Verb::Prot => tls.is_offered(),
+        Verb::Ccc => tls.may_end(),
+        _ => true,
+    }
 }
 
 impl Session {
     /// RFC 2389 section 3: one feature on each line, behind one space.
     pub(super) fn feat(&mut self) {
         let can = self.capabilities();
+        let tls = self.config.tls;
         self.output.first(211, "Features:");
-        let features: [(&str, bool); 15] = [
+        let features: [(&str, bool); 19] = [
+            ("AUTH TLS", offers(tls, Verb::Auth)),
             ("AVBL", can.available),
+            ("CCC", offers(tls, Verb::Ccc)),
             ("CLNT", true),
             ("CSID", true),
             ("EPRT", self.config.active),
@@ -30,7 +37,9 @@ impl Session {
             ("MDTM", true),
             ("MFF Modify;UNIX.mode;", can.set_time && can.set_mode),
             ("MFMT", can.set_time),
+            ("PBSZ", offers(tls, Verb::Pbsz)),
             ("PRET", true),
+            ("PROT", offers(tls, Verb::Prot)),
             ("REST STREAM", true),
             ("SIZE", true),
             ("TVFS", true),
@@ -101,10 +110,11 @@ impl Session {
     }
 
     pub(super) fn help(&mut self, topic: Option<&BStr>) {
+        let tls = self.config.tls;
         match topic.map(|topic| topic.trim_ascii()) {
             None => {
                 self.output.first(214, "These commands are known:");
-                let mut names = Verb::all().filter(|verb| is_offered(*verb));
+                let mut names = Verb::all().filter(|verb| offers(tls, *verb));
                 let mut name = || names.next().map(Verb::name);
                 while let Some(first) = name() {
                     let mut line = self.output.inner().text(first.as_bytes());
@@ -115,7 +125,7 @@ impl Session {
                 }
                 self.done(214, "HELP verb shows its syntax.");
             }
-            Some(word) => match Verb::parse(word).filter(|verb| is_offered(*verb)) {
+            Some(word) => match Verb::parse(word).filter(|verb| offers(tls, *verb)) {
                 Some(Verb::Site) => self.site_help(),
                 Some(verb) if !verb.syntax().is_empty() => {
                     self.output

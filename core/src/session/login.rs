@@ -2,6 +2,7 @@
 
 use bstr::{BStr, BString};
 
+use super::protection::Turn;
 use super::run::{After, Job, Penalty, Work};
 use super::{Login, Session, Settings};
 use crate::account::{Denied, Grant};
@@ -14,9 +15,11 @@ use crate::timer::Timer;
 impl Session {
     /// The answer is the same for every name (RFC 2577 section 6).
     pub(super) fn user(&mut self, name: &BStr) {
-        self.username.clear();
-        self.username.extend_from_slice(name);
-        self.log_out(After::User);
+        if self.is_private() {
+            self.username.clear();
+            self.username.extend_from_slice(name);
+            self.log_out(After::User);
+        }
     }
 
     pub(super) fn rein(&mut self) {
@@ -25,7 +28,7 @@ impl Session {
     }
 
     /// Forgets the account and everything that was set, and what stood ready for data.
-    fn log_out(&mut self, after: After) {
+    pub(super) fn log_out(&mut self, after: After) {
         self.login = Login::Nobody;
         self.cwd = VPath::root();
         let data = core::mem::take(&mut self.settings).data;
@@ -41,6 +44,8 @@ impl Session {
         if after == After::User {
             self.login = Login::Named;
             self.done(331, "Password, please.");
+        } else if self.unprotect() {
+            self.turn(Turn::Clear, 220, "Ready for a new user, in clear text.");
         } else {
             self.done(220, "Ready for a new user.");
         }
@@ -51,8 +56,10 @@ impl Session {
             Login::Nobody => self.done(503, "Log in with USER first."),
             Login::Account { .. } => self.done(503, "You are logged in already."),
             Login::Named => {
-                self.password.extend_from_slice(password);
-                self.ask(Job::Login, self.config.limits.request, Action::Login);
+                if self.is_private() {
+                    self.password.extend_from_slice(password);
+                    self.ask(Job::Login, self.config.limits.request, Action::Login);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ mod extensions;
 mod files;
 mod login;
 mod navigation;
+mod protection;
 mod run;
 #[cfg(feature = "testing")]
 mod state;
@@ -34,6 +35,7 @@ use crate::time::Instant;
 use crate::timer::{Timer, Timers};
 use data::Data;
 use desk::Desk;
+use protection::Protected;
 use run::{Job, Work};
 #[cfg(feature = "testing")]
 pub use state::State;
@@ -77,6 +79,7 @@ pub struct Session {
     path: VPath,
     other: VPath,
     settings: Settings,
+    protected: Protected,
 
     /// The client will send no more.
     ended: bool,
@@ -144,6 +147,11 @@ impl Session {
             path: VPath::root(),
             other: VPath::root(),
             settings: Settings::default(),
+            protected: if config.tls.implicit {
+                Protected::implicit(config.tls)
+            } else {
+                Protected::default()
+            },
             ended: false,
             lost: false,
             stopping: false,
@@ -208,7 +216,7 @@ impl Session {
         self.input.clear();
         self.output.clear();
         self.timers.clear(Timer::Unread);
-        if let Work::Penalty(_) = self.work {
+        if let Work::Penalty(_) | Work::Turning(_) = self.work {
             self.work = Work::Idle;
         }
         self.abort_transfer(Reason::ControlLost);
@@ -274,6 +282,12 @@ impl Session {
     pub fn poll(&mut self) -> Option<Action> {
         if let Some(action) = self.desk.poll() {
             return Some(action);
+        }
+        if let Work::Turning(turn) = self.work
+            && self.output.is_empty()
+        {
+            self.on_turn(turn);
+            return self.desk.poll();
         }
         if matches!(self.work, Work::Closing) && self.output.is_empty() {
             self.work = Work::Closed;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use bstr::ByteSlice;
 
+use super::protection::Turn;
 use super::transfer::Transfer;
 use super::{Login, Session};
 use crate::account::{Capabilities, Rights};
@@ -29,6 +30,8 @@ pub(super) enum Work {
     Settling(Transfer),
     /// A refused login waits for its time.
     Penalty(Penalty),
+    /// The control connection becomes another when all replies are written.
+    Turning(Turn),
     /// The last replies are being sent.
     Closing,
     /// It is over.
@@ -61,6 +64,8 @@ pub(super) enum Job {
     Transfer(Transfer),
     /// SIZE in TYPE A, AVBL.
     Count,
+    /// StartTls, StopTls.
+    Turn(Turn),
     /// STAT with a path: the code of its reply, and whether its first line is written.
     Report { code: u16, begun: bool },
 }
@@ -72,6 +77,8 @@ pub(super) enum After {
     User,
     /// REIN: as if just connected.
     Rein,
+    /// AUTH, and whether data connections are protected with it.
+    Auth { data: bool },
     /// PORT, EPRT.
     Active(core::net::SocketAddr),
     /// ABOR without a transfer.
@@ -187,10 +194,9 @@ impl Session {
             Command::Acct(_) => self.done(202, "No account information is needed."),
             Command::Allo(size) => self.allo(size),
             Command::Appe(path) => self.appe(path),
-            Command::Auth(_) | Command::Ccc | Command::Pbsz | Command::Prot(_) => {
-                self.done(502, "TLS is not available.");
-            }
+            Command::Auth(mechanism) => self.auth(mechanism),
             Command::Avbl(path) => self.avbl(path),
+            Command::Ccc => self.ccc(),
             Command::Cdup => self.cwd(b"..".as_bstr()),
             Command::Clnt(_) => self.done(200, "Noted."),
             Command::Csid(_) => self.csid(),
@@ -216,8 +222,10 @@ impl Session {
             Command::Opts(option) => self.opts(option),
             Command::Pass(password) => self.pass(password),
             Command::Pasv => self.pasv(),
+            Command::Pbsz => self.pbsz(),
             Command::Port(to) => self.port(to.into()),
             Command::Pret => self.done(200, "Noted."),
+            Command::Prot(level) => self.prot(level),
             Command::Pwd => self.pwd(),
             Command::Quit => self.farewell(221, "Goodbye."),
             Command::Rein => self.rein(),
@@ -254,6 +262,9 @@ impl Session {
             (Job::Count, Outcome::Optional(outcome)) => self.on_count(outcome),
             (Job::Report { code, begun }, Outcome::Report(outcome)) => {
                 self.on_reported(code, begun, outcome);
+            }
+            (Job::Turn(turn), Outcome::StartTls(outcome) | Outcome::StopTls(outcome)) => {
+                self.on_turned(turn, outcome);
             }
             (Job::Transfer(transfer), outcome) => self.on_transfer(transfer, outcome),
             (job, outcome) => debug_assert!(false, "{job:?} got {outcome:?}"),

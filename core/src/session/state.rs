@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::protection::Turn;
 use super::run::{After, Job, Look, Work};
 use super::transfer::Stage;
 use super::{Data, Login, Session};
@@ -33,6 +34,8 @@ pub struct State {
     pub text: bool,
     /// EPSV ALL was given.
     pub epsv_only: bool,
+    /// What is protected by TLS.
+    pub tls: &'static str,
 }
 
 impl fmt::Display for State {
@@ -44,6 +47,9 @@ impl fmt::Display for State {
         write!(f, "{login:8} {work:14} {data:8} {}", self.end)?;
         if self.cancelled {
             f.write_str(" cancelled")?;
+        }
+        if !self.tls.is_empty() {
+            write!(f, " tls: {}", self.tls)?;
         }
         Ok(())
     }
@@ -79,6 +85,7 @@ impl Session {
             rename_from: self.settings.rename_from.is_some(),
             text: self.settings.representation == Type::Ascii,
             epsv_only: self.settings.epsv_only,
+            tls: self.protected.name(),
         }
     }
 }
@@ -90,12 +97,14 @@ impl Work {
             Self::Running => "running",
             Self::Settling(_) => "settling",
             Self::Penalty(_) => "penalty",
+            Self::Turning(_) => "turning",
             Self::Closing => "closing",
             Self::Closed => "closed",
             Self::Waiting(job) => match job {
                 Job::Login => "login",
                 Job::Forget(After::User) => "user",
                 Job::Forget(After::Rein) => "rein",
+                Job::Forget(After::Auth { .. }) => "auth",
                 Job::Forget(After::Active(_)) => "port",
                 Job::Forget(After::Abor) => "abor",
                 Job::Forget(After::NoAddress) => "pasv-no-address",
@@ -113,11 +122,14 @@ impl Work {
                 Job::Transfer(transfer) => match transfer.stage() {
                     Stage::Opening => "opening",
                     Stage::Connecting => "connecting",
+                    Stage::Securing => "securing",
                     Stage::Moving => "moving",
                     Stage::Closing(_) => "closing",
                     Stage::Finishing(_) => "finishing",
                 },
                 Job::Count => "count",
+                Job::Turn(Turn::Tls { .. }) => "starting-tls",
+                Job::Turn(Turn::Clear) => "stopping-tls",
                 Job::Report { .. } => "report",
             },
         }

@@ -49,6 +49,12 @@ impl Session {
             return;
         };
         if self.desk.is_cancelled() {
+            if let Job::Turn(_) = job {
+                // Amid a handshake nothing can be said.
+                self.desk.abandon();
+                self.close();
+                return;
+            }
             // A reply of several lines that has begun ends with its own code.
             if let Job::Report { code, begun: true } = *job {
                 self.output.line(code, "End, incomplete.");

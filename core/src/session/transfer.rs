@@ -3,13 +3,13 @@
 //! A transfer goes through its stages in one order:
 //!
 //! ```text
-//! Opening -> Connecting -> Moving -> Closing -> Finishing -> final reply
-//!    |           |           |
-//!    |           +-----------+--- whatever goes wrong: Closing with Abandon
+//! Opening -> Connecting -> Securing -> Moving -> Closing -> Finishing -> final reply
+//!    |           |            |          |
+//!    |           +------------+----------+--- whatever goes wrong: Closing with Abandon
 //!    +--- refused: the data connection is not touched
 //! ```
 //!
-//! Between Moving and Closing a long upload settles for a moment (see [`Work::Settling`]).
+//! Securing is for PROT P only. Between Moving and Closing a long upload settles for a moment (see [`Work::Settling`]).
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -21,7 +21,8 @@ use super::data::Data;
 use super::run::{After, Job, Look, Work};
 use crate::account::Rights;
 use crate::action::{
-    Action, DataFailure, End, Flow, Mode, Opened, Plan, Reason, Scope, Transferred, Verdict, Wire,
+    Action, DataFailure, End, Flow, Mode, Opened, Plan, Reason, Scope, TlsFailure, Transferred,
+    Verdict, Wire,
 };
 use crate::command::{Type, Verb};
 use crate::config::Notes;
@@ -63,6 +64,7 @@ pub(super) struct Transfer {
 pub(super) enum Stage {
     Opening,
     Connecting,
+    Securing,
     Moving,
     Closing(Verdict),
     Finishing(Verdict),
@@ -102,6 +104,7 @@ impl Transfer {
         let reason = match self.stage {
             Stage::Opening => Reason::Storage(Failure::Cancelled),
             Stage::Connecting => Reason::NoData,
+            Stage::Securing => Reason::Tls(TlsFailure::Handshake),
             Stage::Moving => Reason::Stalled,
             // What happens now must end by itself.
             Stage::Closing(_) | Stage::Finishing(_) => return,
@@ -310,6 +313,9 @@ impl Session {
             self.done(426, "Transfer aborted.");
             return false;
         }
+        if !self.may_send_data() {
+            return false;
+        }
         if self.settings.data == Data::None {
             self.done(425, "Use PASV, EPSV, PORT or EPRT first.");
             return false;
@@ -342,6 +348,7 @@ impl Session {
         match (transfer.stage, outcome) {
             (Stage::Opening, Outcome::Open(outcome)) => self.on_opened(transfer, outcome),
             (Stage::Connecting, Outcome::OpenData(outcome)) => self.on_connected(transfer, outcome),
+            (Stage::Securing, Outcome::Secure(outcome)) => self.on_secured(transfer, outcome),
             (Stage::Moving, Outcome::Transfer(moved)) => self.on_moved(transfer, moved),
             (Stage::Closing(verdict), Outcome::CloseData(())) => {
                 self.settings.data = Data::None;
@@ -386,14 +393,29 @@ impl Session {
         });
     }
 
-    fn on_connected(&mut self, transfer: Transfer, outcome: Result<(), DataFailure>) {
+    fn on_connected(&mut self, mut transfer: Transfer, outcome: Result<(), DataFailure>) {
         match (outcome, transfer.stop) {
             (_, Some(reason)) => self.end(transfer, Verdict::Abandon(reason)),
             (Err(_), None) => self.end(transfer, Verdict::Abandon(Reason::NoData)),
             (Ok(()), None) => {
                 self.announce(&transfer);
-                self.start_moving(transfer);
+                transfer.announced = true;
+                if self.protected.data {
+                    transfer.stage = Stage::Securing;
+                    let limit = self.config.limits.handshake;
+                    self.ask(Job::Transfer(transfer), limit, Action::Secure);
+                } else {
+                    self.start_moving(transfer);
+                }
             }
+        }
+    }
+
+    fn on_secured(&mut self, transfer: Transfer, outcome: Result<(), TlsFailure>) {
+        match (outcome, transfer.stop) {
+            (_, Some(reason)) => self.end(transfer, Verdict::Abandon(reason)),
+            (Err(failure), None) => self.end(transfer, Verdict::Abandon(Reason::Tls(failure))),
+            (Ok(()), None) => self.start_moving(transfer),
         }
     }
 
@@ -431,11 +453,11 @@ impl Session {
             flow,
             wire: Wire {
                 text,
+                tls: self.protected.data,
                 ..Wire::default()
             },
         };
         transfer.stage = Stage::Moving;
-        transfer.announced = true;
         let limit = self.config.limits.stall;
         self.ask(Job::Transfer(transfer), limit, |ticket| {
             Action::Transfer(ticket, plan)
@@ -502,6 +524,10 @@ impl Session {
             (Verdict::Commit, Err(failure)) => (failure.code(), failure.text()),
             (Verdict::Abandon(reason), _) => match reason {
                 Reason::NoData => (425, "No data connection."),
+                Reason::Tls(TlsFailure::NotResumed) => {
+                    (522, "Data connections must resume the TLS session.")
+                }
+                Reason::Tls(_) => (522, "The TLS handshake of the data connection failed."),
                 Reason::Truncated => (426, "The data connection ended without a proper close."),
                 Reason::Reset => (426, "The data connection broke."),
                 Reason::Aborted => (426, "Transfer aborted."),

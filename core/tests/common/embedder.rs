@@ -44,6 +44,8 @@ pub(crate) fn outcomes(request: &str) -> &'static [&'static str] {
             "moved 3 fails",
         ],
         "close-data" => &["ok"],
+        "start-tls" | "stop-tls" => &["ok", "ok", "Handshake", "Closed"],
+        "secure" => &["ok", "ok", "Handshake", "NotResumed", "Cancelled"],
         "text-size" | "available" => &["7", "fails", "decline"],
         _ => &["ok", "fails"],
     }

@@ -7,8 +7,8 @@ use bstr::ByteSlice;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
     Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Instant,
-    Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp, Transferred,
-    VPath, Verdict,
+    Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp, TlsFailure,
+    Transferred, VPath, Verdict,
 };
 
 use super::Scene;
@@ -239,13 +239,14 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
         Action::Secure(_) => "secure".into(),
         Action::Transfer(_, plan) => {
             let text = if plan.wire.text { " text" } else { "" };
+            let tls = if plan.wire.tls { " tls" } else { "" };
             match &plan.flow {
                 Flow::Send {
                     length: Some(length),
-                } => format!("send {length}{text}"),
-                Flow::Send { length: None } => format!("send{text}"),
-                Flow::List(_) => format!("list{text}"),
-                Flow::Receive => format!("receive{text}"),
+                } => format!("send {length}{text}{tls}"),
+                Flow::Send { length: None } => format!("send{text}{tls}"),
+                Flow::List(_) => format!("list{text}{tls}"),
+                Flow::Receive => format!("receive{text}{tls}"),
             }
         }
         Action::CloseData(_) => "close-data".into(),
@@ -349,10 +350,21 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
                 Err(_) => Err(failure(outcome)),
             }),
         },
-        Action::StartTls(_) | Action::StopTls(_) | Action::Secure(_) => {
-            panic!("no TLS in these traces")
-        }
+        Action::StartTls(ticket) => ticket.done(tls(outcome)),
+        Action::StopTls(ticket) => ticket.done(tls(outcome)),
+        Action::Secure(ticket) => ticket.done(tls(outcome)),
         Action::Cancel(_) | Action::Disconnect => panic!("not a request"),
+    }
+}
+
+fn tls(outcome: &str) -> Result<(), TlsFailure> {
+    match outcome {
+        "ok" => Ok(()),
+        "Handshake" => Err(TlsFailure::Handshake),
+        "NotResumed" => Err(TlsFailure::NotResumed),
+        "Closed" => Err(TlsFailure::Closed),
+        "Cancelled" => Err(TlsFailure::Cancelled),
+        _ => panic!("no outcome of a handshake: {outcome}"),
     }
 }
 
