@@ -423,7 +423,7 @@ impl Session {
         if let Some(line) = self.noted.take() {
             self.note_that(Notes::Commands, |_| Note::Command { line, code });
         }
-        // AUTH and CCC are always the last line that was taken.
+        // AUTH, CCC and REIN are always the last line that was taken.
         self.input.barrier &= self.input.has_line();
         self.work = Work::Idle;
         self.rest();
