@@ -322,6 +322,11 @@ fn a_right_that_is_given_twice_is_given() {
 }
 
 #[test]
+fn what_asks_nothing_has_no_ticket() {
+    assert_eq!(Action::Disconnect.id(), None);
+}
+
+#[test]
 fn no_name_is_joined_that_is_none() {
     for name in ["", ".", "..", "a/b"] {
         let joined = VPath::root().join(name.as_bytes());
