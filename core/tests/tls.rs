@@ -57,6 +57,15 @@ const RETR: &str = "
     E: ok
     S: 150";
 
+/// All of it moves.
+const DONE: &str = "
+    E: moved 5 clean
+    A: close-data
+    E: ok
+    A: finish commit
+    E: ok
+    S: 226";
+
 fn secured(scene: &Scene, trace: &str) -> Peer {
     scene.play(&[AUTH, LOGIN, trace].join("\n"))
 }
@@ -306,12 +315,7 @@ fn under_prot_p_every_data_connection_is_secured_behind_its_150() {
          A: secure
          E: ok
          A: send 5 tls
-         E: moved 5 clean
-         A: close-data
-         E: ok
-         A: finish commit
-         E: ok
-         S: 226
+         {DONE}
          C: PASV
          A: listen
          E: 127.0.0.1:51210
@@ -325,12 +329,7 @@ fn under_prot_p_every_data_connection_is_secured_behind_its_150() {
          A: secure
          E: ok
          A: receive tls
-         E: moved 5 clean
-         A: close-data
-         E: ok
-         A: finish commit
-         E: ok
-         S: 226
+         {DONE}
          C: PORT 127,0,0,1,200,10
          S: 200
          C: LIST
@@ -592,12 +591,7 @@ fn implicit_tls_is_there_from_the_first_reply_to_the_last() {
          A: secure
          E: ok
          A: send 5 tls
-         E: moved 5 clean
-         A: close-data
-         E: ok
-         A: finish commit
-         E: ok
-         S: 226
+         {DONE}
          C: CCC
          S: 534
          C: REIN

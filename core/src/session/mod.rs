@@ -147,11 +147,7 @@ impl Session {
             path: VPath::root(),
             other: VPath::root(),
             settings: Settings::default(),
-            protected: if config.tls.implicit {
-                Protected::implicit(config.tls)
-            } else {
-                Protected::default()
-            },
+            protected: Protected::new(config.tls),
             ended: false,
             lost: false,
             stopping: false,

@@ -41,12 +41,12 @@ impl Protected {
         }
     }
 
-    /// TLS stood before the first reply.
-    pub(super) fn implicit(policy: TlsPolicy) -> Self {
+    /// What a session begins with, and REIN goes back to.
+    pub(super) fn new(policy: TlsPolicy) -> Self {
         Self {
-            control: true,
-            sized: true,
-            data: policy.data != Protection::Off,
+            control: policy.implicit,
+            sized: policy.implicit,
+            data: policy.implicit && policy.data != Protection::Off,
         }
     }
 }
@@ -54,9 +54,7 @@ impl Protected {
 impl Session {
     pub(super) fn auth(&mut self, mechanism: &BStr) {
         let is = |name: &[u8]| mechanism.eq_ignore_ascii_case(name);
-        if !self.config.tls.is_offered() {
-            self.done(502, "TLS is not available.");
-        } else if self.protected.control {
+        if self.protected.control {
             self.done(503, "This connection is protected already.");
         } else if is(b"TLS") || is(b"TLS-C") {
             self.log_out(After::Auth { data: false });
@@ -105,9 +103,7 @@ impl Session {
     }
 
     pub(super) fn ccc(&mut self) {
-        if !self.config.tls.is_offered() {
-            self.done(502, "TLS is not available.");
-        } else if !self.config.tls.may_end() {
+        if !self.config.tls.may_end() {
             self.done(534, "The control connection stays protected.");
         } else if !self.protected.control {
             self.done(533, "This connection is not protected.");
@@ -118,15 +114,10 @@ impl Session {
 
     /// Whether the control connection is a TLS connection; if not, the command is answered.
     fn is_protected(&mut self) -> bool {
-        if self.protected.control {
-            return true;
-        }
-        if self.config.tls.is_offered() {
+        if !self.protected.control {
             self.done(503, "AUTH comes first.");
-        } else {
-            self.done(502, "TLS is not available.");
         }
-        false
+        self.protected.control
     }
 
     /// Whether a name and a password may be told; if not, the command is answered.
@@ -190,15 +181,11 @@ impl Session {
     /// REIN leaves nothing of the protection (RFC 4217 section 11), but where TLS was there before
     /// the first reply. Whether the control connection shall be clear again.
     pub(super) fn unprotect(&mut self) -> bool {
-        if self.config.tls.implicit {
-            self.protected = Protected::implicit(self.config.tls);
-            return false;
-        }
-        let control = self.protected.control;
-        self.protected = Protected {
-            control,
-            ..Protected::default()
-        };
-        control
+        let before = self.protected.control;
+        self.protected = Protected::new(self.config.tls);
+        let ends = before && !self.protected.control;
+        // Till then it is a TLS connection.
+        self.protected.control = before;
+        ends
     }
 }

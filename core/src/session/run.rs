@@ -194,6 +194,11 @@ impl Session {
             Command::Acct(_) => self.done(202, "No account information is needed."),
             Command::Allo(size) => self.allo(size),
             Command::Appe(path) => self.appe(path),
+            Command::Auth(_) | Command::Ccc | Command::Pbsz | Command::Prot(_)
+                if !self.config.tls.is_offered() =>
+            {
+                self.done(502, "TLS is not available.");
+            }
             Command::Auth(mechanism) => self.auth(mechanism),
             Command::Avbl(path) => self.avbl(path),
             Command::Ccc => self.ccc(),

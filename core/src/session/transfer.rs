@@ -9,7 +9,8 @@
 //!    +--- refused: the data connection is not touched
 //! ```
 //!
-//! Securing is for PROT P only. Between Moving and Closing a long upload settles for a moment (see [`Work::Settling`]).
+//! Securing is for PROT P only. Between Moving and Closing a long upload settles for a moment (see
+//! [`Work::Settling`]).
 
 use alloc::boxed::Box;
 use core::time::Duration;
