@@ -61,38 +61,37 @@ fn notices_a_host_that_crashed_in_a_download(program: &Program) {
     });
 }
 
-/// R05, R06: no data is on its way to it, and an upload is open.
-fn notices_a_host_that_crashed_in_an_upload(program: &Program) {
+/// A host crashes when its clients are as `begin` leaves them.
+fn crash<Clients>(program: &Program, begin: impl FnOnce(&Server) -> Clients + Send) -> Server {
     let cable = Cable::new();
     let server = cable.start(program, Config::default().table(VANISHED));
     cable.client.inside(|| {
         let watch = Watch::begin(&server);
-        let mut client = server.login();
-        let mut data = client.data();
-        client.command("STOR f.bin", 150);
-        data.write_all(&[1; 100_000]).expect("to send");
-        cable.cut();
-        are_noticed(&server, &watch);
-        assert!(!server.has("f.bin"));
-        cable.mend();
-        drop((client, data));
-        watch.ends_well();
-    });
-}
-
-/// R06: before and after the login.
-fn notices_an_idle_host_that_crashed(program: &Program) {
-    let cable = Cable::new();
-    let server = cable.start(program, Config::default().table(VANISHED));
-    cable.client.inside(|| {
-        let watch = Watch::begin(&server);
-        let clients = [server.login(), server.connect()];
+        let clients = begin(&server);
         cable.cut();
         are_noticed(&server, &watch);
         cable.mend();
         drop(clients);
         watch.ends_well();
     });
+    server
+}
+
+/// R05, R06: no data is on its way to it, and an upload is open.
+fn notices_a_host_that_crashed_in_an_upload(program: &Program) {
+    let server = crash(program, |server| {
+        let mut client = server.login();
+        let mut data = client.data();
+        client.command("STOR f.bin", 150);
+        data.write_all(&[1; 100_000]).expect("to send");
+        (client, data)
+    });
+    assert!(!server.has("f.bin"));
+}
+
+/// R06: before and after the login.
+fn notices_an_idle_host_that_crashed(program: &Program) {
+    crash(program, |server| [server.login(), server.connect()]);
 }
 
 /// R07: it answers with a reset.
