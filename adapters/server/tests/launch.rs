@@ -259,8 +259,12 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
     report.served[0].home = "/srv/\u{1b}[2J".into();
     report.served[0].rights = Rights::NONE;
     assert_eq!(
-        report.text(&addresses(&["127.0.0.1:40001", "192.0.2.1:40002"])),
+        report.text(
+            &addresses(&["127.0.0.1:40001", "192.0.2.1:40002"]),
+            &addresses(&["192.0.2.1:40003"])
+        ),
         "listening on 127.0.0.1:40001\nlistening on 192.0.2.1:40002\n\
+         listening on 192.0.2.1:40003 (implicit TLS)\n\
          serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n"
     );
 }

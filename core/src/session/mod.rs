@@ -364,6 +364,13 @@ impl Session {
         &self.password
     }
 
+    /// Whether PROT P holds for the next data connection, so that an embedder may shake hands on a
+    /// passive one before a command asks for it.
+    #[must_use]
+    pub fn protects_data(&self) -> bool {
+        self.protected.data
+    }
+
     /// The two ends of the control connection.
     #[must_use]
     pub fn endpoints(&self) -> Endpoints {

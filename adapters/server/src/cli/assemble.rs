@@ -18,7 +18,8 @@ use super::accounts::{FileAccounts, User, is_anonymous};
 use super::config::{self, Anonymous, Source, rights, set};
 use super::log;
 use super::options::Options;
-use super::report::{Report, Served};
+use super::report::{Protected, Report, Served, fingerprint};
+use super::tls::{Certified, Section};
 use super::value::{List, Table, Value};
 use crate::escape::Escape;
 use crate::settings::Settings;
@@ -38,6 +39,10 @@ pub struct Launch {
     /// Nobody chose these addresses: it is enough that one of them can be had, since a machine may
     /// lack one of the two families.
     pub listen_default: bool,
+    /// Where to listen for clients that begin with TLS.
+    pub implicit: Vec<SocketAddr>,
+    /// What TLS is made of, if there is any.
+    pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
     pub storages: BTreeMap<PathBuf, Local>,
@@ -116,9 +121,27 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
+    let span = file.tls.as_ref().map_or(0..0, Spanned::span);
+    let section = file.tls.map(|section| section.into_inner().0);
+    let section = section.or_else(|| options.self_signed.then(Section::default));
+    let mut implicit = Vec::new();
+    let mut certified = None;
+    if let Some(section) = section {
+        protocol.tls = section.policy(&source)?;
+        let made = section
+            .material(&source, span, options.self_signed)?
+            .tls(&source)?;
+        settings.tls = Some(made.tls());
+        certified = Some(Arc::new(made));
+        implicit = section.implicit.0.into_iter().map(|word| word.0).collect();
+    }
     settings.protocol = Arc::new(protocol);
 
     let report = Report {
+        tls: certified.as_deref().map(|made| Protected {
+            policy: settings.protocol.tls,
+            fingerprint: made.made().map(fingerprint),
+        }),
         served: homes.served,
         passive_ports: settings.passive_ports.clone(),
         public_address: settings.public_address.clone(),
@@ -127,6 +150,8 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         settings,
         listen,
         listen_default,
+        implicit,
+        certified,
         storages: homes.storages,
         log,
         report,

@@ -13,6 +13,7 @@ use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
 use super::password::HashedPassword;
+use super::tls::Section as Tls;
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
 
@@ -28,6 +29,7 @@ pub(crate) struct File {
     pub(crate) durability: Option<Value<Durability>>,
     pub(crate) passive: Table<Passive>,
     pub(crate) limits: Table<Bounds>,
+    pub(crate) tls: Option<Spanned<Table<Tls>>>,
     pub(crate) storage: Table<Storage>,
     pub(crate) anonymous: Option<Spanned<Table<Anonymous>>>,
     #[serde(rename = "user")]

@@ -19,15 +19,18 @@
 pub mod accounts;
 mod assemble;
 mod config;
+mod crypto;
 mod launch;
 pub mod log;
 mod options;
 pub mod password;
 pub mod report;
 mod run;
+mod tls;
 mod value;
 
 pub use assemble::{Launch, sweep};
 pub use config::check;
 pub use launch::{Stop, launch, start};
 pub use run::run;
+pub use tls::Certified;

@@ -44,6 +44,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR", value_parser = argument::<PublicAddress>)]
     pub(crate) public_address: Option<PublicAddress>,
 
+    /// Offer TLS with a certificate that is made now and that nobody vouches for, to try things out
+    #[arg(long)]
+    pub(crate) self_signed: bool,
+
     /// Read the configuration, report what would be served, and exit
     #[arg(long)]
     pub(crate) check: bool,
