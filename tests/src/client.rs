@@ -1,4 +1,4 @@
-//! [`Client`]: an FTP client that says exactly what it is told.
+//! [`Client`]: an FTP client that says exactly what it is told, in clear or under TLS.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,14 +7,17 @@ use std::time::Duration;
 use rustix::net::sockopt;
 
 use crate::server::rest;
+use crate::tls::Tls;
+use crate::wire::Wire;
 
 /// Nothing that is tested takes so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A control connection.
 pub struct Client {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    wire: BufReader<Wire>,
+    /// How data connections are protected, after PROT P.
+    private: Option<Tls>,
     last: String,
 }
 
@@ -33,12 +36,46 @@ impl Client {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
-        let reader = BufReader::new(stream.try_clone().expect("a clone"));
         Self {
-            stream,
-            reader,
+            wire: BufReader::new(stream.into()),
+            private: None,
             last: String::new(),
         }
+    }
+
+    /// Connects to a listener that begins with TLS, and reads the greeting.
+    #[must_use]
+    pub fn connect_implicit(address: SocketAddr, tls: &Tls) -> Self {
+        let mut client = Self::silent(address);
+        client.shake(tls).expect("a handshake");
+        client.expect(220);
+        client
+    }
+
+    /// AUTH TLS, and the handshake.
+    pub fn auth_tls(&mut self, tls: &Tls) {
+        self.command("AUTH TLS", 234);
+        self.shake(tls).expect("a handshake");
+    }
+
+    /// Shakes hands on the control connection.
+    pub fn shake(&mut self, tls: &Tls) -> io::Result<()> {
+        assert_eq!(self.wire.buffer(), b"", "clear text behind the reply");
+        self.wire.get_mut().shake(tls)
+    }
+
+    /// PBSZ 0 and PROT P: from here on data connections are protected, with the same settings as
+    /// the control connection if its session shall be resumed.
+    pub fn secure(&mut self, tls: &Tls) {
+        self.command("PBSZ 0", 200);
+        self.command("PROT P", 200);
+        self.private = Some(tls.clone());
+    }
+
+    /// CCC, and back to clear text.
+    pub fn clear(&mut self) {
+        self.command("CCC", 200);
+        self.wire.get_mut().strip().expect("the end of TLS");
     }
 
     /// Logs in, and goes to TYPE I.
@@ -55,7 +92,7 @@ impl Client {
 
     /// Sends bytes.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("to send");
+        self.wire.get_mut().write_all(bytes).expect("to send");
     }
 
     /// Sends a line and expects that final reply, whose text is returned.
@@ -91,7 +128,7 @@ impl Client {
         let mut first = None;
         loop {
             let mut line = Vec::new();
-            self.reader.read_until(b'\n', &mut line)?;
+            self.wire.read_until(b'\n', &mut line)?;
             let line = String::from_utf8_lossy(&line).into_owned();
             if !line.ends_with("\r\n") {
                 let what = format!("a line that is cut off: {line:?}");
@@ -110,17 +147,17 @@ impl Client {
 
     /// Whether it is not told anything for so long.
     pub fn is_silent(&mut self, time: Duration) -> bool {
-        let wait = |time| self.stream.set_read_timeout(Some(time));
-        wait(time).expect("a timeout");
-        let heard = self.reader.fill_buf().map(<[u8]>::len);
-        wait(PATIENCE).expect("a timeout");
+        let wait = |client: &Self, time| client.stream().set_read_timeout(Some(time));
+        wait(self, time).expect("a timeout");
+        let heard = self.wire.fill_buf().map(<[u8]>::len);
+        wait(self, PATIENCE).expect("a timeout");
         matches!(heard, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Reads to the end of the connection, which must come.
     pub fn expect_end(&mut self) {
         let mut left = Vec::new();
-        let ended = self.reader.read_to_end(&mut left);
+        let ended = self.wire.read_to_end(&mut left);
         assert!(
             left.is_empty()
                 && !matches!(&ended, Err(error) if error.kind() == ErrorKind::WouldBlock),
@@ -152,7 +189,7 @@ impl Client {
             .nth(3)
             .and_then(|port| port.parse().ok())
             .expect("a port");
-        SocketAddr::new(self.stream.peer_addr().expect("a peer").ip(), port)
+        SocketAddr::new(self.stream().peer_addr().expect("a peer").ip(), port)
     }
 
     /// A passive data connection.
@@ -161,9 +198,19 @@ impl Client {
         connect_data(address)
     }
 
+    /// Protects a data connection as PROT says.
+    #[must_use]
+    pub fn protect(&self, data: TcpStream) -> Wire {
+        let mut wire = Wire::from(data);
+        if let Some(tls) = &self.private {
+            wire.shake(tls).expect("a handshake on a data connection");
+        }
+        wire
+    }
+
     /// A listener for an active data connection, which the server is told of.
     pub fn active(&mut self) -> TcpListener {
-        let ip = self.stream.local_addr().expect("an address").ip();
+        let ip = self.stream().local_addr().expect("an address").ip();
         let listener = TcpListener::bind((ip, 0)).expect("a listener");
         let port = listener.local_addr().expect("an address").port();
         let family = if ip.is_ipv4() { 1 } else { 2 };
@@ -175,7 +222,7 @@ impl Client {
     pub fn get(&mut self, line: &str) -> Vec<u8> {
         let data = self.data();
         self.command(line, 150);
-        let bytes = rest(data);
+        let bytes = rest(self.protect(data));
         self.expect(226);
         bytes
     }
@@ -195,10 +242,11 @@ impl Client {
 
     /// Sends a command that takes data, and the data.
     pub fn send_data(&mut self, line: &str, bytes: &[u8]) {
-        let mut data = self.data();
+        let data = self.data();
         self.command(line, 150);
+        let mut data = self.protect(data);
         data.write_all(bytes).expect("to send data");
-        drop(data);
+        data.finish().expect("to end the data");
         self.expect(226);
     }
 
@@ -211,26 +259,31 @@ impl Client {
     pub fn urgent_abort(&mut self) {
         use rustix::net::SendFlags;
         self.raw(b"\xff\xf4");
-        rustix::net::send(&self.stream, b"\xff", SendFlags::OOB).expect("an urgent byte");
+        rustix::net::send(self.stream(), b"\xff", SendFlags::OOB).expect("an urgent byte");
         self.raw(b"\xf2ABOR\r\n");
     }
 
     /// Breaks the connection with a reset.
     pub fn reset(self) {
-        linger_not(&self.stream);
+        linger_not(self.stream());
     }
 
     /// Says that nothing more will be sent.
     pub fn half_close(&self) {
-        self.stream
+        self.stream()
             .shutdown(Shutdown::Write)
             .expect("to half-close");
     }
 
-    /// The control connection itself.
+    /// The socket of the control connection.
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        self.wire.get_ref().socket()
+    }
+
+    /// The control connection itself.
+    pub fn wire(&mut self) -> &mut Wire {
+        self.wire.get_mut()
     }
 }
 

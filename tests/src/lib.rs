@@ -9,6 +9,7 @@
 //! A [case](Case) that needs a program which is not installed says so and is skipped; with
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
+pub mod certificates;
 mod client;
 mod clients;
 mod conversations;
@@ -18,6 +19,8 @@ mod process;
 mod scripts;
 mod server;
 mod soak;
+mod tls;
+mod wire;
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
@@ -25,6 +28,8 @@ pub use client::Client;
 pub use clients::yardstick::{grow_file, grow_yardstick};
 pub use server::{Config, Server};
 pub use soak::{Soaked, soak};
+pub use tls::Tls;
+pub use wire::Wire;
 
 /// One thing that is promised, and how it is proved.
 #[derive(Clone, Copy)]

@@ -12,8 +12,8 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::Program;
 use crate::client::Client;
+use crate::{Program, certificates};
 
 /// The password `12345`, hashed as cheaply as can be.
 const HASH: &str =
@@ -23,6 +23,8 @@ const HASH: &str =
 /// right, on the directory that the server has.
 pub struct Config {
     listen: Vec<String>,
+    implicit: Vec<String>,
+    tls: Option<String>,
     head: String,
     tail: String,
     arguments: Vec<String>,
@@ -33,6 +35,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec!["127.0.0.1:0".into()],
+            implicit: Vec::new(),
+            tls: None,
             head: String::new(),
             tail: String::new(),
             arguments: Vec::new(),
@@ -53,6 +57,22 @@ impl Config {
     #[must_use]
     pub fn top(mut self, lines: &str) -> Self {
         let _ = writeln!(self.head, "{lines}");
+        self
+    }
+
+    /// Speaks TLS, with these lines of its table. The certificates are those of
+    /// [`furnish`](crate::certificates::furnish); unless a line says which, it is the first.
+    #[must_use]
+    pub fn tls(mut self, lines: &str) -> Self {
+        self.tls = Some(lines.into());
+        self
+    }
+
+    /// Speaks TLS from the first byte on these addresses.
+    #[must_use]
+    pub fn implicit(mut self, addresses: &[&str]) -> Self {
+        self.implicit = addresses.iter().map(ToString::to_string).collect();
+        self.tls.get_or_insert_default();
         self
     }
 
@@ -87,18 +107,31 @@ impl Config {
 
     fn text(&self, home: &Path) -> String {
         let home = home.display().to_string();
-        let listen: Vec<String> = self
-            .listen
-            .iter()
-            .map(|address| format!("{address:?}"))
-            .collect();
         format!(
-            "listen = [{}]\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{HASH}\"\nhome = \"{home}\"\n\
+            "listen = {:?}\n{}\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{HASH}\"\nhome = \"{home}\"\n\
              rights = [\"list\", \"read\", \"write\", \"overwrite\", \"delete\", \"rename\", \"mkdir\"]\n",
-            listen.join(", "),
+            self.listen,
             self.head,
+            self.tls_table(),
             self.tail.replace("HOME", &home),
         )
+    }
+
+    fn tls_table(&self) -> String {
+        let Some(lines) = &self.tls else {
+            return String::new();
+        };
+        let pair = if lines.contains("certificate = ") {
+            ""
+        } else {
+            "certificate = \"fullchain.pem\"\nkey = \"privkey.pem\""
+        };
+        let implicit = if self.implicit.is_empty() {
+            String::new()
+        } else {
+            format!("implicit = {:?}", self.implicit)
+        };
+        format!("[tls]\n{pair}\n{implicit}\n{lines}")
     }
 }
 
@@ -108,6 +141,7 @@ pub struct Server {
     home: PathBuf,
     log: PathBuf,
     addresses: Vec<SocketAddr>,
+    implicit: Vec<SocketAddr>,
     _folder: TempDir,
 }
 
@@ -120,6 +154,9 @@ impl Program {
         fs::create_dir(&home).expect("a home");
         let file = folder.path().join("wharf.toml");
         fs::write(&file, config.text(&home)).expect("a configuration");
+        if config.tls.is_some() {
+            certificates::furnish(folder.path());
+        }
         let log = folder.path().join("log");
         let place = home.display().to_string();
         let mut words: Vec<String> = config
@@ -140,8 +177,8 @@ impl Program {
             .spawn()
             .expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut addresses = Vec::new();
-        while addresses.len() < config.listen.len() {
+        let (mut addresses, mut implicit) = (Vec::new(), Vec::new());
+        while addresses.len() < config.listen.len() || implicit.len() < config.implicit.len() {
             let line = match lines.next() {
                 Some(line) => line.expect("text"),
                 None => panic!(
@@ -149,15 +186,21 @@ impl Program {
                     fs::read_to_string(&log).unwrap_or_default()
                 ),
             };
-            if let Some(address) = line.strip_prefix("listening on ") {
-                addresses.push(address.parse().expect("an address"));
-            }
+            let Some(address) = line.strip_prefix("listening on ") else {
+                continue;
+            };
+            let (list, address) = match address.strip_suffix(" (implicit TLS)") {
+                Some(address) => (&mut implicit, address),
+                None => (&mut addresses, address),
+            };
+            list.push(address.parse().expect("an address"));
         }
         Server {
             child,
             home,
             log,
             addresses,
+            implicit,
             _folder: folder,
         }
     }
@@ -180,6 +223,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it speaks TLS from the first byte.
+    #[must_use]
+    pub fn implicit(&self) -> SocketAddr {
+        self.implicit[0]
     }
 
     /// The directory that it serves.
