@@ -142,7 +142,7 @@ pub struct Server {
     log: PathBuf,
     addresses: Vec<SocketAddr>,
     implicit: Vec<SocketAddr>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Program {
@@ -201,7 +201,7 @@ impl Program {
             log,
             addresses,
             implicit,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -242,6 +242,12 @@ impl Server {
     pub fn inner_home(&self) -> PathBuf {
         let root = format!("/proc/{}/root", self.pid());
         Path::new(&root).join(self.home.strip_prefix("/").unwrap_or(&self.home))
+    }
+
+    /// Where its configuration and its certificates are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Puts a file into its directory.
