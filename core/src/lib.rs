@@ -178,6 +178,7 @@ mod failure;
 mod line;
 pub mod listing;
 mod note;
+mod pace;
 mod path;
 mod reply;
 mod session;

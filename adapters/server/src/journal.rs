@@ -77,6 +77,7 @@ fn outcome(abandoned: Option<Reason>) -> &'static str {
         Some(Reason::Aborted) => "aborted by the client",
         Some(Reason::ControlLost) => "failed: the control connection was lost",
         Some(Reason::Stalled) => "failed: no data moved",
+        Some(Reason::Slow) => "failed: too slow",
         Some(Reason::Shutdown) => "aborted by the shutdown",
         Some(Reason::Storage(_)) => "failed: the storage refused",
         Some(Reason::Refused) => "refused",
