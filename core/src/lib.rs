@@ -197,7 +197,7 @@ pub use failure::Failure;
 pub use listing::Listing;
 pub use note::Note;
 pub use path::{PathError, VPath};
-pub use reply::TOO_MANY_CONNECTIONS;
+pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 pub use session::{Endpoints, Session};
 pub use ticket::{Event, Foreign, Ticket, TicketId};
 pub use time::{Instant, Timestamp};

@@ -6,6 +6,7 @@
 //! [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
 //! besides.
 
+mod backoff;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
@@ -22,8 +23,9 @@ pub mod sockets;
 pub mod system;
 pub mod work;
 
+pub use backoff::BackOff;
 pub use escape::Escape;
 pub use ports::PortPool;
 pub use secret::Secret;
-pub use service::{LookUp, Permit, Service};
+pub use service::{LookUp, Permit, Refusal, Service};
 pub use settings::{InvalidAddress, PublicAddress, Settings};

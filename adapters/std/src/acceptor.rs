@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::Timespec;
-use wharf_server::{Permit, Service, sockets};
+use wharf_server::{Permit, Refusal, Service, sockets};
 
 use crate::session;
 
@@ -112,6 +112,6 @@ fn start(
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer);
+        Service::refuse(&stream, peer, Refusal::Full);
     }
 }

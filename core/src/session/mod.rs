@@ -362,6 +362,12 @@ impl Session {
         self.username.as_bstr()
     }
 
+    /// Whether the client is logged in by now: USER and REIN end that.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.login, Login::Account { .. })
+    }
+
     /// The argument of PASS, for [`Action::Login`]. Wiped once that is answered.
     #[must_use]
     pub fn password(&self) -> &[u8] {

@@ -173,7 +173,7 @@ impl Session {
             self.misunderstood(500, "Command not understood.");
             return false;
         };
-        if verb.access() == Access::LoggedIn && !matches!(self.login, Login::Account { .. }) {
+        if verb.access() == Access::LoggedIn && !self.is_logged_in() {
             self.done(530, "Please log in with USER and PASS.");
             return false;
         }

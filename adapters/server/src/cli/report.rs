@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use wharf_core::Rights;
 
+use super::process::Confinement;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
 
@@ -35,19 +36,23 @@ pub struct Served {
 }
 
 impl Report {
-    /// The lines of the report of a server that listens on these addresses.
+    /// The lines of the report of a server that listens on these addresses, and is confined so if
+    /// it runs already.
     #[must_use]
-    pub fn text(&self, listening: &[SocketAddr]) -> String {
+    pub fn text(&self, listening: &[SocketAddr], confinement: Option<&Confinement>) -> String {
         let mut text = String::new();
         // To write into a string cannot fail.
         let _ = self.write(&mut text, listening);
+        if let Some(confinement) = confinement {
+            let _ = writeln!(text, "{confinement}");
+        }
         text
     }
 
     /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(&self, listening: &[SocketAddr]) {
+    pub fn print(&self, listening: &[SocketAddr], confinement: Option<&Confinement>) {
         let mut output = io::stdout().lock();
-        let _ = output.write_all(self.text(listening).as_bytes());
+        let _ = output.write_all(self.text(listening, confinement).as_bytes());
         let _ = output.flush();
     }
 

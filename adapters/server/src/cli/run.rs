@@ -35,16 +35,21 @@ fn start(
     launch: Launch,
     serve: impl FnOnce(Vec<TcpListener>, &Arc<Service>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let _log = log::start(launch.log)?;
+    let log = log::prepare(launch.log)?;
     let listeners = bind(&launch.listen, launch.listen_default)?;
     let addresses = listeners
         .iter()
         .map(TcpListener::local_addr)
         .collect::<io::Result<Vec<SocketAddr>>>()?;
     let service = Service::new(launch.settings);
+    // A thread that was there before would keep what the process gives up.
+    let confinement = launch
+        .process
+        .enter(&launch.report.served, &launch.storages)?;
+    let _log = log.start()?;
     stop_on_signals(&service)?;
     sweep(launch.storages)?;
-    launch.report.print(&addresses);
+    launch.report.print(&addresses, Some(&confinement));
     serve(listeners, &service)
 }
 
