@@ -100,3 +100,24 @@ fn found<T>(found: nix::Result<Option<T>>, kind: &str) -> Result<T, String> {
         Err(error) => Err(format!("the {kind} cannot be looked up: {error}")),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn only_root_can_become_another_user() {
+        // The user of this thread alone, where it is root.
+        let here = || {
+            let _ = rustix::thread::set_thread_uid(rustix::thread::Uid::from_raw(1));
+            let nobody = Identity::new("nobody", None).unwrap();
+            nobody.assume().unwrap_err().to_string()
+        };
+        let said = thread::spawn(here).join().unwrap();
+        let expected = "cannot become the user nobody: only root can become another user";
+        assert_eq!(said, expected);
+    }
+}

@@ -47,6 +47,7 @@ fn start(
         .process
         .enter(&launch.report.served, &launch.storages)?;
     let _log = log.start()?;
+    tracing::info!("{confinement}");
     stop_on_signals(&service)?;
     sweep(launch.storages)?;
     launch.report.print(&addresses, Some(&confinement));
