@@ -12,9 +12,11 @@
 pub mod certificates;
 mod client;
 mod clients;
+mod confinement;
 mod conversations;
 pub mod differential;
 mod faults;
+mod limits;
 mod process;
 mod scripts;
 mod server;
@@ -67,6 +69,8 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        confinement::CASES.to_vec(),
+        limits::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
         soak::CASES.to_vec(),

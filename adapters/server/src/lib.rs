@@ -6,6 +6,7 @@
 //! and the [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
 //! besides.
 
+mod backoff;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
@@ -26,10 +27,11 @@ pub mod system;
 pub mod tls;
 pub mod work;
 
+pub use backoff::BackOff;
 pub use escape::Escape;
 pub use listener::Listener;
 pub use ports::PortPool;
 pub use secret::Secret;
-pub use service::{LookUp, Permit, Service};
+pub use service::{LookUp, Permit, Refusal, Service};
 pub use settings::{InvalidAddress, PublicAddress, Settings};
 pub use stream::Stream;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use wharf_core::Config;
 use wharf_storage::Accounts;
 
+use crate::BackOff;
 use crate::system::{Machine, System};
 use crate::tls::Tls;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub sessions: usize,
     /// Sessions at once from one address; further clients are refused with 421.
     pub sessions_per_address: usize,
+    /// When an address from which logins were refused has to wait; it is told 421.
+    pub back_off: BackOff,
     /// Seconds east of UTC in which LIST prints times.
     pub utc_offset: i32,
     /// How long a transfer may go on after the server was asked to shut down.
@@ -57,6 +60,7 @@ impl Settings {
             public_address: None,
             sessions: 512,
             sessions_per_address: 64,
+            back_off: BackOff::default(),
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),

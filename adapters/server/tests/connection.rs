@@ -121,6 +121,7 @@ impl Accounts for Everybody {
                 start: VPath::root(),
             },
             storage: Arc::clone(&self.0),
+            seats: None,
         })
     }
 }

@@ -9,7 +9,7 @@ use std::thread;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::Timespec;
 use wharf_core::Config;
-use wharf_server::{Listener, Permit, Service, sockets};
+use wharf_server::{Listener, Permit, Refusal, Service, sockets};
 
 use crate::session;
 
@@ -116,6 +116,6 @@ fn start(
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer);
+        Service::refuse(&stream, peer, Refusal::Full);
     }
 }

@@ -239,6 +239,7 @@ fn takes_an_upload_whose_client_reads_nothing(program: &Program) {
 fn ends_a_download_properly(program: &Program) {
     let server = serve(program, "");
     server.put("f.bin", &pattern(1_000_000));
+    server.put("long.bin", &pattern(40_000_000));
     server.put("empty", b"");
     for tls in versions() {
         let mut client = login(&server, &tls);
@@ -254,7 +255,7 @@ fn ends_a_download_properly(program: &Program) {
         }
         // A download that is aborted must not look whole.
         let data = client.data();
-        client.command("RETR f.bin", 150);
+        client.command("RETR long.bin", 150);
         let mut data = client.protect(data);
         let _ = data.read(&mut [0; 100]).expect("some bytes");
         client.send("ABOR");

@@ -24,8 +24,11 @@ mod launch;
 pub mod log;
 mod options;
 pub mod password;
+mod privileges;
+pub mod process;
 pub mod report;
 mod run;
+mod sandbox;
 mod tls;
 mod value;
 

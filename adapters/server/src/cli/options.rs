@@ -32,6 +32,10 @@ pub(crate) struct Options {
     #[arg(short, long)]
     pub(crate) write: bool,
 
+    /// Let clients write where the home is the root of the file system
+    #[arg(long)]
+    pub(crate) serve_root: bool,
+
     /// Configuration file in TOML; options on the command line win over it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use wharf_core::{Protection, Rights, TlsPolicy};
 
+use super::process::Confinement;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
 use crate::tls::Identity;
@@ -55,20 +56,34 @@ pub struct Served {
 }
 
 impl Report {
-    /// The lines of the report of a server that listens on these addresses, and on these for
-    /// clients that begin with TLS.
+    /// The lines of the report of a server that listens on these addresses, on these for clients
+    /// that begin with TLS, and is confined so if it runs already.
     #[must_use]
-    pub fn text(&self, listening: &[SocketAddr], implicit: &[SocketAddr]) -> String {
+    pub fn text(
+        &self,
+        listening: &[SocketAddr],
+        implicit: &[SocketAddr],
+        confinement: Option<&Confinement>,
+    ) -> String {
         let mut text = String::new();
         // To write into a string cannot fail.
         let _ = self.write(&mut text, listening, implicit);
+        if let Some(confinement) = confinement {
+            let _ = writeln!(text, "{confinement}");
+        }
         text
     }
 
     /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(&self, listening: &[SocketAddr], implicit: &[SocketAddr]) {
+    pub fn print(
+        &self,
+        listening: &[SocketAddr],
+        implicit: &[SocketAddr],
+        confinement: Option<&Confinement>,
+    ) {
         let mut output = io::stdout().lock();
-        let _ = output.write_all(self.text(listening, implicit).as_bytes());
+        let text = self.text(listening, implicit, confinement);
+        let _ = output.write_all(text.as_bytes());
         let _ = output.flush();
     }
 

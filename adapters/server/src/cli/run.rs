@@ -41,16 +41,23 @@ fn start(
     launch: Launch,
     serve: impl FnOnce(Vec<Listener>, &Arc<Service>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let _log = log::start(launch.log)?;
+    let log = log::prepare(launch.log)?;
     let sockets = bind(&launch.listen, launch.listen_default)?;
     let implicit = bind(&launch.implicit, false)?;
     let addresses = local_addresses(&sockets)?;
     let implicit_addresses = local_addresses(&implicit)?;
     let service = Service::new(launch.settings);
+    // A thread that was there before would keep what the process gives up.
+    let confinement = launch
+        .process
+        .enter(&launch.report.served, &launch.storages)?;
+    let _log = log.start()?;
+    tracing::info!("{confinement}");
     heed_signals(&service, launch.certified.clone())?;
     launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.storages)?;
-    launch.report.print(&addresses, &implicit_addresses);
+    let report = launch.report;
+    report.print(&addresses, &implicit_addresses, Some(&confinement));
     let mut protocol = Config::clone(&service.settings().protocol);
     protocol.tls.implicit = true;
     let protocol = Arc::new(protocol);

@@ -21,7 +21,7 @@ use wharf_core::{Protection, TlsPolicy};
 
 use super::config::Source;
 use super::crypto;
-use super::value::{List, Value, Word};
+use super::value::{List, Table, Value, Word};
 use crate::lock::lock;
 use crate::tls::{Identities, Identity, Reuse, Tls, TlsOptions};
 
@@ -34,7 +34,7 @@ pub(crate) struct Section {
     control: Option<Value<Protection>>,
     data: Option<Spanned<Value<Protection>>>,
     session_reuse: Option<Value<Reuse>>,
-    pub(crate) implicit: List<Value<SocketAddr>>,
+    implicit: List<Value<SocketAddr>>,
     ccc: bool,
     accept_truncated: bool,
     client_certificates: Option<Spanned<Value<ClientCertificates>>>,
@@ -127,12 +127,45 @@ impl Word for Reuse {
     }
 }
 
+/// What `[tls]` comes to; by default there is no TLS.
+#[derive(Default)]
+pub(crate) struct Configured {
+    /// For listeners that begin in clear text.
+    pub(crate) policy: TlsPolicy,
+    /// Where to listen for clients that begin with TLS.
+    pub(crate) implicit: Vec<SocketAddr>,
+    /// What TLS is made of.
+    pub(crate) certified: Option<Arc<Certified>>,
+}
+
+/// Understands `[tls]`, or `--self-signed` alone.
+///
+/// # Errors
+/// What to tell the user: the files are read to see whether they are sound.
+pub(crate) fn protect(
+    source: &Source,
+    section: Option<Spanned<Table<Section>>>,
+    self_signed: bool,
+) -> Result<Configured, String> {
+    let span = section.as_ref().map_or(0..0, Spanned::span);
+    let section = section.map(|section| section.into_inner().0);
+    let Some(section) = section.or_else(|| self_signed.then(Section::default)) else {
+        return Ok(Configured::default());
+    };
+    let certified = section.material(source, span, self_signed)?.tls(source)?;
+    Ok(Configured {
+        policy: section.policy(source)?,
+        implicit: section.implicit.0.into_iter().map(|word| word.0).collect(),
+        certified: Some(Arc::new(certified)),
+    })
+}
+
 impl Section {
     /// What the protocol is told, for listeners that begin in clear text.
     ///
     /// # Errors
     /// What to tell the user.
-    pub(crate) fn policy(&self, source: &Source) -> Result<TlsPolicy, String> {
+    fn policy(&self, source: &Source) -> Result<TlsPolicy, String> {
         let control = self.control.map_or(Protection::Offered, |word| word.0);
         let data = self.data.as_ref().map(|word| word.get_ref().0);
         if let Some(span) = self.data.as_ref().map(Spanned::span)
@@ -155,7 +188,7 @@ impl Section {
     ///
     /// # Errors
     /// What to tell the user: the files are read to see whether they are sound.
-    pub(crate) fn material(
+    fn material(
         &self,
         source: &Source,
         span: std::ops::Range<usize>,
@@ -280,7 +313,7 @@ impl Material {
     ///
     /// # Errors
     /// What to tell the user.
-    pub(crate) fn tls(self, source: &Source) -> Result<Certified, String> {
+    fn tls(self, source: &Source) -> Result<Certified, String> {
         let stamps = self.stamps();
         let config = self.config().map_err(|wrong| match wrong.place {
             Some(place) => source.mistake(&place.span, wrong.what),
@@ -421,9 +454,19 @@ impl Certified {
         }
     }
 
-    /// The files that are read again while the server runs.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.material.files()
+    /// The directories of the files that are read again while the server runs: theirs, and where
+    /// links lead.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let real = self
+            .material
+            .files()
+            .map(|file| fs::canonicalize(file).ok());
+        let named = self.material.files().map(|file| Some(file.to_owned()));
+        named
+            .chain(real)
+            .flatten()
+            .filter_map(|file| file.parent().map(Path::to_owned))
+            .collect()
     }
 
     /// Reads the files again. If anything is wrong with them, that is logged, and the server goes

@@ -146,11 +146,14 @@ impl Channel {
         Ok(std::mem::take(&mut self.pledged))
     }
 
-    /// Says close_notify. All is said and written when this is `Ok`.
+    /// Says close_notify, if there is TLS to close. All is said and written when this is `Ok`.
     ///
     /// # Errors
     /// What the connection says.
     pub(crate) fn close(&mut self, mut connection: impl Write) -> io::Result<()> {
+        if self.tls.is_handshaking() {
+            return Ok(());
+        }
         if !self.closing {
             self.closing = true;
             self.tls.send_close_notify();

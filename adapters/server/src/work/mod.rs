@@ -14,7 +14,7 @@ use wharf_core::{
     Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
     TlsFailure, Transferred,
 };
-use wharf_storage::{Handle, Lines, Storage};
+use wharf_storage::{Handle, Lines, Seat, Storage};
 
 use crate::passive::Passive;
 use crate::pump::Pump;
@@ -62,6 +62,8 @@ pub struct Work<H> {
     service: Arc<Service>,
     ends: Endpoints,
     storage: Option<Arc<dyn Storage>>,
+    /// The place that the session has among those of its account.
+    seat: Option<Seat>,
     passive: Passive,
     /// When the listener began to rest.
     resting: Option<Instant>,
@@ -115,6 +117,7 @@ impl<H: Helper> Work<H> {
             service: Arc::clone(service),
             ends,
             storage: None,
+            seat: None,
             passive: Passive::new(Arc::clone(service)),
             resting: None,
             data: None,
@@ -165,6 +168,9 @@ impl<H: Helper> Work<H> {
 
     /// Goes on with the request in hand, as far as nothing is waited for.
     pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+        if !session.is_logged_in() {
+            self.seat = None;
+        }
         if self.resting.is_some_and(|since| now.since(since) >= REST) {
             self.passive.release();
             self.resting = None;
