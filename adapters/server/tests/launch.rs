@@ -91,6 +91,7 @@ fn anonymous_rights(launch: &Launch, name: &str) -> Option<Result<Rights, Denied
         username: name.into(),
         password: b"guest@",
         peer: addresses(&["127.0.0.1:1"])[0],
+        protected: false,
     };
     let answer = launch.settings.accounts.login_now(&credentials)?;
     Some(answer.map(|account| account.grant.rights))
@@ -282,6 +283,7 @@ fn users_have_as_many_seats_as_their_section_or_the_limits_say() {
             username: name.into(),
             password: b"secret",
             peer: addresses(&["127.0.0.1:1"])[0],
+            protected: false,
         };
         let login = || {
             let account = launch.settings.accounts.login(&credentials).ok()?;

@@ -12,9 +12,10 @@ use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
+use super::certificate::Fingerprint;
 use super::password::HashedPassword;
 use super::process;
-use super::tls::Section as Tls;
+use super::tls::{Demand, Section as Tls};
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
 
@@ -152,6 +153,7 @@ pub(crate) struct Anonymous {
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
+    pub(crate) tls: Option<Spanned<Value<Demand>>>,
 }
 
 /// `[[user]]`
@@ -165,6 +167,12 @@ pub(crate) struct User {
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
+    pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    pub(crate) certificates: Option<Spanned<List<Value<Fingerprint>>>>,
+}
+
+impl Listed for Value<Fingerprint> {
+    const LIST: &'static str = "a list of SHA-256 fingerprints";
 }
 
 impl Listed for User {
