@@ -10,6 +10,7 @@
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
 pub mod certificates;
+pub mod checks;
 mod client;
 mod clients;
 mod conversations;
@@ -69,6 +70,7 @@ pub fn run(binary: &'static str) -> ! {
         process::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
+        checks::cases(),
         soak::CASES.to_vec(),
     ];
     let trials = groups
