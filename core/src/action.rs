@@ -316,6 +316,8 @@ pub enum Reason {
     ControlLost,
     /// No byte moved for too long.
     Stalled,
+    /// Fewer bytes moved than the least rate asks for.
+    Slow,
     /// The server is stopping.
     Shutdown,
     /// The storage failed.

@@ -147,6 +147,9 @@ pub struct Limits {
     pub idle: Duration,
     /// From the first byte of a command line to its end.
     pub line_time: Duration,
+    /// Commands that run in a second; those that come faster wait. Zero: as many as come, since
+    /// clients that send ahead are quick by that.
+    pub commands_per_second: u32,
     /// For an answer to a request that moves no data.
     pub request: Duration,
     /// For the data connection to be made.
@@ -155,6 +158,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// A transfer in which no byte moves.
     pub stall: Duration,
+    /// Bytes per second that a transfer must move on the average of each minute. Zero: any.
+    pub min_rate: u64,
     /// After the data of an upload has ended, for word that its client has vanished: one that is
     /// killed closes the data connection as if it were done, and the control connection a moment
     /// later. Never more than a fiftieth of the time that the upload took, or two milliseconds; not
@@ -185,10 +190,12 @@ impl Default for Limits {
             login: Duration::from_secs(60),
             idle: Duration::from_secs(300),
             line_time: Duration::from_secs(60),
+            commands_per_second: 0,
             request: Duration::from_secs(60),
             connect: Duration::from_secs(30),
             handshake: Duration::from_secs(30),
             stall: Duration::from_secs(300),
+            min_rate: 0,
             settle: Duration::from_millis(100),
             finish: Duration::from_secs(600),
             cancel: Duration::from_secs(30),

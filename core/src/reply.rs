@@ -163,3 +163,6 @@ impl fmt::Write for Sink<'_> {
 /// What an adapter writes to a client for which it has no session, before it closes the
 /// connection. Some clients look for these words and try again later.
 pub const TOO_MANY_CONNECTIONS: &[u8] = b"421 Too many connections, try again later.\r\n";
+
+/// As [`TOO_MANY_CONNECTIONS`], for a client from whose address too many logins were refused.
+pub const TOO_MANY_FAILURES: &[u8] = b"421 Too many refused logins, try again later.\r\n";

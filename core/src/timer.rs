@@ -15,6 +15,10 @@ pub(crate) enum Timer {
     Line,
     /// The ticket that is out must have come back, or a byte must have moved.
     Ticket,
+    /// Enough bytes must have moved since the last time.
+    Rate,
+    /// The next command may run.
+    Pace,
     /// A refused login is answered.
     Penalty,
     /// The client must have taken replies.
@@ -27,11 +31,13 @@ pub(crate) enum Timer {
     Buffers,
 }
 
-const ALL: [Timer; 9] = [
+const ALL: [Timer; 11] = [
     Timer::Login,
     Timer::Idle,
     Timer::Line,
     Timer::Ticket,
+    Timer::Rate,
+    Timer::Pace,
     Timer::Penalty,
     Timer::Unread,
     Timer::Settle,

@@ -16,6 +16,7 @@ mod listing;
 mod login;
 mod navigation;
 mod properties;
+mod rates;
 mod shutdown;
 mod telnet;
 mod timers;

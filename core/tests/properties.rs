@@ -211,6 +211,7 @@ proptest! {
             limits.line = 60;
             limits.look_ahead = 100;
             limits.output = 12_000;
+            limits.commands_per_second = u32::from(right_bits) * 10;
         });
         let play = |cuts: &[usize]| {
             let mut peer = Peer::new(&scene);

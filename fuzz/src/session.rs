@@ -48,6 +48,8 @@ impl Run {
         let has = |bit: u8| choices >> bit & 1 == 1;
         let limits = Limits {
             login_delay: Duration::from_secs(u64::from(has(0))),
+            commands_per_second: if has(1) { 10 } else { 0 },
+            min_rate: if has(1) { 1 } else { 0 },
             line: 100,
             look_ahead: 300,
             output: 12_000,

@@ -13,9 +13,11 @@ pub mod certificates;
 pub mod checks;
 mod client;
 mod clients;
+mod confinement;
 mod conversations;
 pub mod differential;
 mod faults;
+mod limits;
 mod process;
 mod scripts;
 mod server;
@@ -68,6 +70,8 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        confinement::CASES.to_vec(),
+        limits::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
         checks::cases(),

@@ -161,7 +161,7 @@ pub struct Server {
     log: PathBuf,
     addresses: Vec<SocketAddr>,
     implicit: Vec<SocketAddr>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Program {
@@ -220,7 +220,7 @@ impl Program {
             log,
             addresses,
             implicit,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -261,6 +261,12 @@ impl Server {
     pub fn inner_home(&self) -> PathBuf {
         let root = format!("/proc/{}/root", self.pid());
         Path::new(&root).join(self.home.strip_prefix("/").unwrap_or(&self.home))
+    }
+
+    /// Where its configuration and its certificates are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Puts a file into its directory.

@@ -3,15 +3,15 @@
 //! An adapter calls [`Connection::advance`], sleeps until one of the things happens that
 //! [`Connection::wants`] names, says so by [`Connection::wake`], and begins again.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::{Action, Endpoints, Instant, Session};
-use zeroize::{Zeroize, Zeroizing};
+use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 
 use crate::Service;
+use crate::control::{Control, Turned};
 use crate::journal::Journal;
 use crate::work::{Helper, Wait, Work};
 
@@ -21,8 +21,7 @@ pub struct Connection<H> {
     session: Session,
     work: Work<H>,
     journal: Journal,
-    /// Bytes that were read and that the session has not taken yet.
-    left: Zeroizing<Vec<u8>>,
+    control: Control,
     /// The session knows that the server is stopping.
     stopping: bool,
 }
@@ -56,45 +55,55 @@ pub struct Ready {
 }
 
 impl<H: Helper> Connection<H> {
-    /// A client that has just connected.
+    /// A client that has just connected, to a listener with that protocol.
     ///
     /// # Errors
-    /// The client is gone already.
+    /// The client is gone already, or the listener begins with TLS and there is none.
     pub fn new(
         service: &Arc<Service>,
-        control: &TcpStream,
+        protocol: &Arc<Config>,
+        socket: &TcpStream,
         peer: SocketAddr,
         helper: H,
     ) -> io::Result<Self> {
         let settings = service.settings();
+        let now = service.now();
         let ends = Endpoints {
-            local: settings.system.local_address(control)?,
+            local: settings.system.local_address(socket)?,
             peer,
         };
+        let mut control = Control::default();
+        if protocol.tls.implicit {
+            let tls = settings.tls.as_ref().ok_or(ErrorKind::Unsupported)?;
+            let limit = protocol.limits.handshake;
+            let until = (!limit.is_zero()).then(|| now + limit);
+            control.open(tls, until).map_err(io::Error::other)?;
+        }
         Ok(Self {
             service: Arc::clone(service),
-            session: Session::new(&settings.protocol, ends, service.now()),
+            session: Session::new(protocol, ends, now),
             work: Work::new(service, ends, helper),
             journal: Journal::new(peer),
-            left: Zeroizing::default(),
+            control,
             stopping: false,
         })
     }
 
     /// Does everything that can be done without waiting; false when the session is over.
-    pub fn advance(&mut self, control: &TcpStream) -> bool {
+    pub fn advance(&mut self, socket: &TcpStream) -> bool {
         loop {
             let now = self.service.now();
             while let Some(action) = self.session.poll() {
                 if matches!(action, Action::Disconnect) {
                     self.write_notes();
+                    self.control.close(socket);
                     return false;
                 }
-                let event = self.work.act(action, &self.session, now);
+                let event = self.act(action, now);
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
             self.write_notes();
-            if self.flush(control, now) || self.give(now) {
+            if self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
                 // With room for replies, more commands may have run.
                 continue;
             }
@@ -113,26 +122,44 @@ impl<H: Helper> Connection<H> {
     #[must_use]
     pub fn wants(&self) -> Wants<'_> {
         let now = self.service.now();
-        let deadline = self.session.deadline().map(|at| at.since(now));
+        let until = |at: Option<Instant>| at.map(|at| at.since(now));
+        let (input, output) = if self.control.turns() {
+            let writes = self.control.turn_writes();
+            (!writes, writes)
+        } else {
+            let input = self.session.wants_input() && self.control.left().is_empty();
+            (input, !self.session.transmit().is_empty())
+        };
         Wants {
-            input: self.session.wants_input() && self.left.is_empty(),
-            output: !self.session.transmit().is_empty(),
+            input,
+            output,
             work: self.work.waits(),
             stop: !self.stopping,
-            within: [deadline, self.work.patience()].into_iter().flatten().min(),
+            within: [
+                until(self.session.deadline()),
+                until(self.control.deadline()),
+                self.work.patience(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
         }
     }
 
     /// Takes what has happened. The control connection comes first: what it says changes what the
     /// data means.
-    pub fn wake(&mut self, control: &TcpStream, ready: Ready) {
+    pub fn wake(&mut self, socket: &TcpStream, ready: Ready) {
         let now = self.service.now();
         if ready.stop && !self.stopping {
             self.stopping = true;
             self.session.shutdown(now, self.service.settings().grace);
         }
-        if ready.input && self.session.wants_input() {
-            self.read(control, now);
+        if ready.input && self.session.wants_input() && !self.control.turns() {
+            let session = &mut self.session;
+            let read = self
+                .control
+                .read(socket, |bytes| session.receive(now, bytes));
+            self.has_read(now, read);
         } else if ready.broken {
             self.session.lost(now);
         }
@@ -152,7 +179,22 @@ impl<H: Helper> Connection<H> {
         self.work.helper_mut()
     }
 
-    fn answer(&mut self, now: Instant, event: wharf_core::Event) {
+    fn act(&mut self, action: Action, now: Instant) -> Option<Event> {
+        match action {
+            Action::StartTls(ticket) => {
+                let tls = self.service.settings().tls.as_deref();
+                self.control.start(ticket, tls)
+            }
+            Action::StopTls(ticket) => {
+                self.control.stop(ticket);
+                None
+            }
+            Action::Cancel(_) if self.control.turns() => self.control.cancel(),
+            action => self.work.act(action, &self.session, now),
+        }
+    }
+
+    fn answer(&mut self, now: Instant, event: Event) {
         let handled = self.session.handle(now, event);
         debug_assert!(handled.is_ok(), "an event of the session's own ticket");
     }
@@ -163,36 +205,51 @@ impl<H: Helper> Connection<H> {
         }
     }
 
-    fn read(&mut self, mut control: &TcpStream, now: Instant) {
-        let mut buffer = [0; 4096];
-        match control.read(&mut buffer) {
-            Ok(0) => self.session.receive_eof(now),
-            Ok(count) => {
-                let taken = self.session.receive(now, &buffer[..count]);
-                self.left = Zeroizing::new(buffer[taken..count].to_vec());
-                // It may hold a password.
-                buffer[..count].zeroize();
+    /// Goes on with what makes the control connection another one: whether that came to something.
+    fn turn(&mut self, socket: &TcpStream, now: Instant) -> bool {
+        match self.control.turn(socket, now) {
+            Turned::Not => return false,
+            Turned::Opened(keys) => self.work.protect(keys),
+            Turned::Answer(event, keys) => {
+                keys.into_iter().for_each(|keys| self.work.protect(keys));
+                self.answer(now, event);
             }
-            Err(error) if is_passing(&error) => {}
-            Err(_) => self.session.lost(now),
+            Turned::Failed => self.session.lost(now),
         }
+        true
     }
 
     /// Gives what was read before to the session: whether it took some.
     fn give(&mut self, now: Instant) -> bool {
-        if self.left.is_empty() || !self.session.wants_input() {
+        if self.control.turns() || !self.session.wants_input() {
             return false;
         }
-        let taken = self.session.receive(now, &self.left);
-        self.left = Zeroizing::new(self.left[taken..].to_vec());
+        if self.control.left().is_empty() {
+            let session = &mut self.session;
+            let read = self.control.read_held(|bytes| session.receive(now, bytes));
+            return self.has_read(now, read);
+        }
+        let taken = self.session.receive(now, self.control.left());
+        self.control.take(taken);
         taken > 0
     }
 
+    /// What reading came to: whether that is anything.
+    fn has_read(&mut self, now: Instant, read: io::Result<bool>) -> bool {
+        match read {
+            Ok(true) => {}
+            Ok(false) => self.session.receive_eof(now),
+            Err(error) if is_passing(&error) => return false,
+            Err(_) => self.session.lost(now),
+        }
+        true
+    }
+
     /// Writes replies as far as the client takes them: whether any were written.
-    fn flush(&mut self, mut control: &TcpStream, now: Instant) -> bool {
+    fn flush(&mut self, socket: &TcpStream, now: Instant) -> bool {
         let mut written = false;
-        while !self.session.transmit().is_empty() {
-            match control.write(self.session.transmit()) {
+        while !self.session.transmit().is_empty() && !self.control.turns() {
+            match self.control.write(socket, self.session.transmit()) {
                 Ok(count) => {
                     self.session.transmitted(now, count);
                     self.work.has_room();

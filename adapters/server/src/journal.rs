@@ -1,10 +1,11 @@
 //! The log of what happens in sessions, one line for each connection, login, command, transfer.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use wharf_core::{Note, Reason};
 
-use crate::Escape;
+use crate::{Escape, Refusal};
 
 /// The log of one session.
 pub struct Journal {
@@ -19,9 +20,20 @@ impl Journal {
         Self { peer }
     }
 
-    /// A client was refused, since there are too many.
-    pub fn refused(peer: SocketAddr) {
-        tracing::warn!(%peer, "refused: too many connections");
+    /// A client was refused.
+    pub fn refused(peer: SocketAddr, why: Refusal) {
+        let why = match why {
+            Refusal::Full => "too many connections",
+            Refusal::AccountFull => "too many sessions of the account",
+            Refusal::Waits => "too many refused logins",
+        };
+        tracing::warn!(%peer, "refused: {why}");
+    }
+
+    /// From the client's address too many logins were refused.
+    pub fn has_to_wait(peer: SocketAddr, wait: Duration) {
+        let seconds = wait.as_secs();
+        tracing::warn!(%peer, seconds, "too many refused logins: the address has to wait");
     }
 
     /// Something happened.
@@ -77,6 +89,7 @@ fn outcome(abandoned: Option<Reason>) -> &'static str {
         Some(Reason::Aborted) => "aborted by the client",
         Some(Reason::ControlLost) => "failed: the control connection was lost",
         Some(Reason::Stalled) => "failed: no data moved",
+        Some(Reason::Slow) => "failed: too slow",
         Some(Reason::Shutdown) => "aborted by the shutdown",
         Some(Reason::Storage(_)) => "failed: the storage refused",
         Some(Reason::Refused) => "refused",

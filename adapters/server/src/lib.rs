@@ -2,15 +2,18 @@
 //!
 //! Without features this crate is what every adapter needs besides the protocol: [`Settings`] and
 //! the running [`Service`] that has them, [`sockets`] and [`passive`] listeners on a [`system`], the
-//! [`pump`] that moves bytes, the [`work`] and the [`connection`] that both adapters drive, and the
-//! [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
+//! [`pump`] that moves bytes, [`tls`], the [`work`] and the [`connection`] that both adapters drive,
+//! and the [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
 //! besides.
 
+mod backoff;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
+mod control;
 mod escape;
 pub mod journal;
+mod listener;
 mod lock;
 pub mod passive;
 mod ports;
@@ -19,11 +22,16 @@ mod secret;
 mod service;
 mod settings;
 pub mod sockets;
+mod stream;
 pub mod system;
+pub mod tls;
 pub mod work;
 
+pub use backoff::BackOff;
 pub use escape::Escape;
+pub use listener::Listener;
 pub use ports::PortPool;
 pub use secret::Secret;
-pub use service::{LookUp, Permit, Service};
+pub use service::{LookUp, Permit, Refusal, Service};
 pub use settings::{InvalidAddress, PublicAddress, Settings};
+pub use stream::Stream;

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use wharf_core::TOO_MANY_CONNECTIONS;
+use wharf_core::{Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
+use wharf_storage::{Account, Seat};
 
+use crate::backoff::Failures;
 use crate::journal::Journal;
 use crate::lock::lock;
 use crate::ports::PortPool;
@@ -19,6 +21,7 @@ pub struct Service {
     settings: Settings,
     ports: PortPool,
     sessions: Mutex<Sessions>,
+    failures: Failures,
     public: Mutex<Option<(Instant, IpAddr)>>,
     stopping: AtomicBool,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
@@ -45,6 +48,7 @@ impl Service {
             settings,
             ports,
             sessions: Mutex::default(),
+            failures: Failures::default(),
             public: Mutex::default(),
             stopping: AtomicBool::new(false),
             on_stop: Mutex::default(),
@@ -69,42 +73,79 @@ impl Service {
         self.settings.system.now()
     }
 
-    /// Counts a new session, unless there are too many in total or from that address.
-    #[must_use]
-    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Permit> {
+    /// Counts a new session, unless there are too many in total or from that address, or the
+    /// address has to wait.
+    ///
+    /// # Errors
+    /// Why there is no place for it.
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
         let address = peer.ip().to_canonical();
+        if self.failures.is_waiting(address, self.now()) {
+            return Err(Refusal::Waits);
+        }
         let mut sessions = lock(&self.sessions);
         let here = sessions.by_address.get(&address).copied().unwrap_or(0);
         if sessions.total >= self.settings.sessions || here >= self.settings.sessions_per_address {
-            return None;
+            return Err(Refusal::Full);
         }
         sessions.total += 1;
         sessions.by_address.insert(address, here + 1);
-        Some(Permit {
+        Ok(Permit {
             service: Arc::clone(self),
             address,
         })
     }
 
-    /// Counts a new session, or refuses the client if there are too many.
+    /// Counts a new session, or tells the client why there is no place for it.
     #[must_use]
     pub fn admit_or_refuse(
         self: &Arc<Self>,
         control: &TcpStream,
         peer: SocketAddr,
     ) -> Option<Permit> {
-        let permit = self.admit(peer);
-        if permit.is_none() {
-            Self::refuse(control, peer);
-        }
-        permit
+        let refuse = |why| Self::refuse(control, peer, why);
+        self.admit(peer).map_err(refuse).ok()
     }
 
     /// Tells a client that there is no place for it now. What does not fit into the socket's
     /// buffer is not worth waiting for.
-    pub fn refuse(mut control: &TcpStream, peer: SocketAddr) {
-        Journal::refused(peer);
-        let _ = control.write(TOO_MANY_CONNECTIONS);
+    pub fn refuse(mut control: &TcpStream, peer: SocketAddr, why: Refusal) {
+        Journal::refused(peer, why);
+        let _ = control.write(match why {
+            Refusal::Full | Refusal::AccountFull => TOO_MANY_CONNECTIONS,
+            Refusal::Waits => TOO_MANY_FAILURES,
+        });
+    }
+
+    /// What becomes of a login from there. A refused one counts. While the address has to wait none
+    /// succeeds, so that who guesses over many sessions at once learns nothing.
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub(crate) fn judge(
+        &self,
+        peer: SocketAddr,
+        outcome: Result<Account, Denied>,
+    ) -> Result<(Account, Option<Seat>), Denied> {
+        let now = self.now();
+        if self.failures.is_waiting(peer.ip(), now) {
+            Journal::refused(peer, Refusal::Waits);
+            return Err(Denied::Unavailable);
+        }
+        if let Err(Denied::Credentials) = outcome {
+            let rules = &self.settings.back_off;
+            if let Some(wait) = self.failures.count(peer.ip(), now, rules) {
+                Journal::has_to_wait(peer, wait);
+            }
+        }
+        let account = outcome?;
+        let seat = account.seats.as_ref().map(|seats| {
+            seats.take().ok_or_else(|| {
+                Journal::refused(peer, Refusal::AccountFull);
+                Denied::TooMany
+            })
+        });
+        Ok((account, seat.transpose()?))
     }
 
     /// How long a server that stops waits for its sessions: the grace time, and a little more for
@@ -175,6 +216,17 @@ impl Service {
             }
         }
     }
+}
+
+/// Why a client is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are too many sessions, in total or from its address.
+    Full,
+    /// There are too many sessions of its account.
+    AccountFull,
+    /// Too many logins from its address were refused.
+    Waits,
 }
 
 /// A host name that must be looked up.

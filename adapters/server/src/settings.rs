@@ -10,7 +10,9 @@ use std::time::Duration;
 use wharf_core::Config;
 use wharf_storage::Accounts;
 
+use crate::BackOff;
 use crate::system::{Machine, System};
+use crate::tls::Tls;
 
 /// What a server is told, whichever adapter runs it. Start with [`Settings::new`] and change what
 /// should be different.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub sessions: usize,
     /// Sessions at once from one address; further clients are refused with 421.
     pub sessions_per_address: usize,
+    /// When an address from which logins were refused has to wait; it is told 421.
+    pub back_off: BackOff,
     /// Seconds east of UTC in which LIST prints times.
     pub utc_offset: i32,
     /// How long a transfer may go on after the server was asked to shut down.
@@ -36,6 +40,9 @@ pub struct Settings {
     /// A client whose machine does not answer for so long is gone: it does not acknowledge what it
     /// is sent, or, where nothing is sent, probes that begin after half that time. Whole seconds.
     pub vanished: Duration,
+    /// What the protocol's [`TlsPolicy`](wharf_core::TlsPolicy) is carried out with. Without it
+    /// every handshake fails.
+    pub tls: Option<Arc<Tls>>,
     /// Time, and where data connections come from: the machine, but for a simulator.
     pub system: Arc<dyn System>,
 }
@@ -43,7 +50,7 @@ pub struct Settings {
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
     /// sessions of which 64 from one address, listings in UTC, 30 seconds for transfers to end at a
-    /// shutdown, and a minute until a client that does not answer is gone.
+    /// shutdown, a minute until a client that does not answer is gone, and no TLS.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {
@@ -53,9 +60,11 @@ impl Settings {
             public_address: None,
             sessions: 512,
             sessions_per_address: 64,
+            back_off: BackOff::default(),
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),
+            tls: None,
             system: Arc::<Machine>::default(),
         }
     }

@@ -25,7 +25,11 @@ fn account(place: &Place, rights: Rights) -> Account {
         start: VPath::default(),
     };
     let storage: Arc<dyn Storage> = Arc::new(local);
-    Account { grant, storage }
+    Account {
+        grant,
+        storage,
+        seats: None,
+    }
 }
 
 fn user(place: &Place, name: &str, password: &str) -> User {

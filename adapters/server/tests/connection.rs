@@ -121,6 +121,7 @@ impl Accounts for Everybody {
                 start: VPath::root(),
             },
             storage: Arc::clone(&self.0),
+            seats: None,
         })
     }
 }
@@ -189,7 +190,14 @@ impl<const WAITS: bool> Client<WAITS> {
         let (server, control) = pair();
         control.set_nonblocking(true).unwrap();
         let peer = server.peer_addr().unwrap();
-        let connection = Connection::new(service, &server, peer, Other::default()).unwrap();
+        let connection = Connection::new(
+            service,
+            &service.settings().protocol,
+            &server,
+            peer,
+            Other::default(),
+        )
+        .unwrap();
         let mut client = Self {
             service: Arc::clone(service),
             connection,

@@ -12,10 +12,11 @@ use std::time::Duration;
 use common::{Place, SECRET, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
 use wharf_core::{Denied, Limits, Notes, Rights, Style};
-use wharf_server::PublicAddress;
 use wharf_server::cli::Launch;
 use wharf_server::cli::log::Format;
 use wharf_server::cli::password::HashedPassword;
+use wharf_server::cli::process::Confinement;
+use wharf_server::{BackOff, PublicAddress};
 use wharf_storage::{Credentials, Storage};
 
 const EVERYTHING: &str = r#"
@@ -31,6 +32,15 @@ address = "203.0.113.7"
 [limits]
 sessions = 100
 sessions-per-address = 10
+sessions-per-account = 2
+failed-logins = 20
+back-off = "1s"
+back-off-most = "2m"
+back-off-forgets = "3m"
+commands-per-second = 50
+minimum-rate = 1000
+line = "11s"
+handshake = "12s"
 login-tries = 5
 login = "10s"
 idle = "1h30m"
@@ -49,6 +59,7 @@ name = "user0"
 password = "SECRET"
 home = "home"
 rights = ["list", "read", "write", "overwrite", "delete", "rename", "mkdir"]
+sessions = 3
 [[user]]
 name = "user1"
 password = "SECRET"
@@ -142,6 +153,13 @@ fn everything_in_the_file_counts() {
         (settings.sessions, settings.sessions_per_address),
         (100, 10)
     );
+    let back_off = BackOff {
+        failures: 20,
+        first: Duration::from_secs(1),
+        most: Duration::from_secs(120),
+        forgets: Duration::from_secs(180),
+    };
+    assert_eq!(settings.back_off, back_off);
     assert_eq!(settings.utc_offset, -12_600);
     assert_eq!(settings.grace, Duration::ZERO);
     assert_eq!(settings.vanished, Duration::from_secs(20));
@@ -151,6 +169,10 @@ fn everything_in_the_file_counts() {
     assert!(protocol.dot_files);
     let expected = Limits {
         login_tries: 5,
+        commands_per_second: 50,
+        min_rate: 1000,
+        line_time: Duration::from_secs(11),
+        handshake: Duration::from_secs(12),
         login: Duration::from_secs(10),
         idle: Duration::from_secs(5_400),
         stall: Duration::from_secs(120),
@@ -252,6 +274,35 @@ the configuration is good
 }
 
 #[test]
+fn users_have_as_many_seats_as_their_section_or_the_limits_say() {
+    let place = Place::new();
+    let launch = everything(&place, &[]);
+    let seats = |name: &str| {
+        let credentials = Credentials {
+            username: name.into(),
+            password: b"secret",
+            peer: addresses(&["127.0.0.1:1"])[0],
+        };
+        let login = || {
+            let account = launch.settings.accounts.login(&credentials).ok()?;
+            Some(account.seats.map(|seats| seats.take()))
+        };
+        // They count together, however often the account logs in.
+        let mut taken = Vec::new();
+        loop {
+            match login().unwrap() {
+                Some(Some(seat)) => taken.push(seat),
+                Some(None) => return Some(taken.len()),
+                None => return None,
+            }
+        }
+    };
+    assert_eq!(seats("user0"), Some(3));
+    assert_eq!(seats("user1"), Some(2));
+    assert_eq!(seats("anonymous"), None);
+}
+
+#[test]
 fn the_report_names_the_real_addresses_and_escapes_names() {
     let mut report = start(&[])
         .unwrap_or_else(|stop| panic!("{}", stop.text))
@@ -259,9 +310,15 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
     report.served[0].home = "/srv/\u{1b}[2J".into();
     report.served[0].rights = Rights::NONE;
     assert_eq!(
-        report.text(&addresses(&["127.0.0.1:40001", "192.0.2.1:40002"])),
+        report.text(
+            &addresses(&["127.0.0.1:40001", "192.0.2.1:40002"]),
+            &addresses(&["192.0.2.1:40003"]),
+            Some(&Confinement::Landlock(7))
+        ),
         "listening on 127.0.0.1:40001\nlistening on 192.0.2.1:40002\n\
-         serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n"
+         listening on 192.0.2.1:40003 (implicit TLS)\n\
+         serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n\
+         confined by Landlock (ABI 7)\n"
     );
 }
 
@@ -292,6 +349,7 @@ fn help_and_version_are_answers() {
         "Usage: wharf [OPTIONS] [DIR]",
         "-l, --listen <ADDR>",
         "-w, --write",
+        "--serve-root",
         "-c, --config <FILE>",
         "--passive-ports <A-B>",
         "--public-address <ADDR>",

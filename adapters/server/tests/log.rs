@@ -38,7 +38,10 @@ fn logs_if_told_to() {
         _ => Format::Text,
     };
     let level = LevelFilter::INFO;
-    let _log = log::start(Options { level, format }).unwrap();
+    let _log = log::prepare(Options { level, format })
+        .unwrap()
+        .start()
+        .unwrap();
     for bytes in 0..lines.parse().unwrap() {
         tracing::info!(path = %Escape(b"/a\x1b[2J\n"), bytes, "stored");
         tracing::debug!("not to be seen");

@@ -20,6 +20,7 @@ use wharf_core::listing::{Form, ListOptions};
 use wharf_core::{
     End, Failure, Flow, Listing, Mode, Plan, Reason, Scope, TransferMode, VPath, Verdict, Wire,
 };
+use wharf_server::Stream;
 use wharf_server::pump::{Pump, Step};
 use wharf_storage::{Handle, Local, LocalOptions, Sink, Source, Storage};
 
@@ -139,8 +140,9 @@ fn receive(handle: Handle, wire: Wire) -> Pump {
 
 /// Takes steps until the transfer has ended, or until the socket is not ready.
 fn run(pump: &mut Pump, socket: &TcpStream) -> Step {
+    let mut data = Stream::from(socket.try_clone().unwrap());
     loop {
-        match pump.step(socket) {
+        match pump.step(&mut data) {
             Step::Moved => {}
             step => return step,
         }

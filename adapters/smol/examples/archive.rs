@@ -21,6 +21,7 @@ impl Accounts for Everybody {
         Ok(Account {
             grant,
             storage: Arc::<Local>::clone(&self.0),
+            seats: None,
         })
     }
 }

@@ -11,7 +11,8 @@ use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
-use wharf_server::{Service, sockets};
+use wharf_core::Config;
+use wharf_server::{Listener, Service, sockets};
 
 use crate::native::AsyncIo;
 use crate::session::serve_client;
@@ -21,7 +22,8 @@ use crate::session::serve_client;
 ///
 /// # Errors
 /// When a listener cannot be waited for. A client that cannot be served is no error.
-pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<()> {
+pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io::Result<()> {
+    let listeners = listeners.into_iter().map(Into::into).collect();
     let executor = Arc::new(Executor::new());
     let (running, ended) = channel::bounded::<()>(1);
     thread::scope(|scope| {
@@ -48,7 +50,7 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
 /// As [`serve`].
 pub async fn serve_on(
     executor: &Arc<Executor<'static>>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     service: &Arc<Service>,
 ) -> io::Result<()> {
     let (stopper, stop) = channel::bounded::<()>(1);
@@ -60,10 +62,11 @@ pub async fn serve_on(
         let acceptor = Acceptor {
             executor: Arc::clone(executor),
             service: Arc::clone(service),
+            protocol: Arc::clone(listener.protocol(service.settings())),
             stop: stop.clone(),
             running: running.clone(),
         };
-        let listener = Async::new(listener)?;
+        let listener = Async::new(listener.socket)?;
         accepting.push(executor.spawn(async move { acceptor.run(&listener).await }));
     }
     drop(running);
@@ -81,6 +84,8 @@ pub async fn serve_on(
 struct Acceptor {
     executor: Arc<Executor<'static>>,
     service: Arc<Service>,
+    /// Of the listener.
+    protocol: Arc<Config>,
     /// Closed when the server shall stop.
     stop: Receiver<()>,
     /// Closed when no session is left.
@@ -140,9 +145,9 @@ impl Acceptor {
             Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
-        let service = Arc::clone(&self.service);
+        let (service, protocol) = (Arc::clone(&self.service), Arc::clone(&self.protocol));
         let session = async move {
-            serve_client(AsyncIo(stream), peer, service, stop).await;
+            serve_client(AsyncIo(stream), peer, service, protocol, stop).await;
             drop((permit, running));
         };
         self.executor.spawn(session).detach();

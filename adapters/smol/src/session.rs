@@ -6,22 +6,26 @@ use std::time::Duration;
 
 use futures_lite::{FutureExt, future};
 use smol::channel::Receiver;
+use wharf_core::Config;
 use wharf_server::Service;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
 
 use crate::reactor::{Alarm, Pool, Reactor};
 
-/// Serves one client, whose address is `peer`, until it is gone. When `stop` is closed, the server
-/// is stopping.
+/// Serves one client, whose address is `peer`, until it is gone; see
+/// [`Listener::protocol`](wharf_server::Listener::protocol). When `stop` is closed, the server is
+/// stopping.
 pub async fn serve_client<R: Reactor>(
     reactor: R,
     peer: SocketAddr,
     service: Arc<Service>,
+    protocol: Arc<Config>,
     stop: Receiver<()>,
 ) {
     let control = reactor.control();
-    let Ok(mut connection) = Connection::new(&service, control, peer, reactor.pool()) else {
+    let pool = reactor.pool();
+    let Ok(mut connection) = Connection::new(&service, &protocol, control, peer, pool) else {
         return;
     };
     let mut alarm = reactor.alarm();

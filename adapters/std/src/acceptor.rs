@@ -1,14 +1,15 @@
 //! [`serve`]: accepts clients and gives each a thread.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::Timespec;
-use wharf_server::{Permit, Service, sockets};
+use wharf_core::Config;
+use wharf_server::{Listener, Permit, Refusal, Service, sockets};
 
 use crate::session;
 
@@ -20,7 +21,8 @@ const STACK: usize = 256 << 10;
 ///
 /// # Errors
 /// When a listener cannot be waited for. A client that cannot be served is no error.
-pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<()> {
+pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io::Result<()> {
+    let listeners: Vec<Listener> = listeners.into_iter().map(Into::into).collect();
     let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let told = Arc::clone(&stop);
     // Never read, so that every thread sees it for ever.
@@ -28,14 +30,14 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
         let _ = rustix::io::write(&told, &1_u64.to_ne_bytes());
     });
     for listener in &listeners {
-        listener.set_nonblocking(true)?;
+        listener.socket.set_nonblocking(true)?;
     }
     // Each session holds a sender; when the last one is gone, nothing more is received.
     let (running, ended) = mpsc::channel::<()>();
     while !service.is_stopping() {
         let mut waits: Vec<PollFd<'_>> = listeners
             .iter()
-            .map(|listener| PollFd::new(listener, PollFlags::IN))
+            .map(|listener| PollFd::new(&listener.socket, PollFlags::IN))
             .collect();
         waits.push(PollFd::new(&stop, PollFlags::IN));
         match poll(&mut waits, None).map_err(io::Error::from) {
@@ -63,16 +65,17 @@ pub fn serve(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<
 
 /// Accepts the clients that wait.
 fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     service: &Arc<Service>,
     stop: &Arc<OwnedFd>,
     running: &mpsc::Sender<()>,
 ) {
     while !service.is_stopping() {
-        match sockets::accept(listener, service.settings().vanished) {
+        match sockets::accept(&listener.socket, service.settings().vanished) {
             Ok((stream, peer)) => {
                 if let Some(permit) = service.admit_or_refuse(&stream, peer) {
-                    start(stream, peer, permit, stop, running);
+                    let protocol = listener.protocol(service.settings());
+                    start(stream, peer, permit, Arc::clone(protocol), stop, running);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -96,6 +99,7 @@ fn start(
     stream: TcpStream,
     peer: SocketAddr,
     permit: Permit,
+    protocol: Arc<Config>,
     stop: &Arc<OwnedFd>,
     running: &mpsc::Sender<()>,
 ) {
@@ -107,11 +111,11 @@ fn start(
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&control, peer, permit.service(), &stop);
+            session::run(&control, peer, permit.service(), &protocol, &stop);
             drop((control, permit, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer);
+        Service::refuse(&stream, peer, Refusal::Full);
     }
 }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wharf_core::Config;
 use wharf_server::Service;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
@@ -12,8 +13,15 @@ use wharf_server::work::Wait;
 use crate::helper::Threads;
 
 /// Serves one client until it is gone.
-pub(crate) fn run(control: &TcpStream, peer: SocketAddr, service: &Arc<Service>, stop: &OwnedFd) {
-    let Ok(mut connection) = Connection::new(service, control, peer, Threads::default()) else {
+pub(crate) fn run(
+    control: &TcpStream,
+    peer: SocketAddr,
+    service: &Arc<Service>,
+    protocol: &Arc<Config>,
+    stop: &OwnedFd,
+) {
+    let helper = Threads::default();
+    let Ok(mut connection) = Connection::new(service, protocol, control, peer, helper) else {
         return;
     };
     while connection.advance(control) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bstr::BStr;
 use wharf_core::{Denied, Grant};
 
+use crate::seats::Seats;
 use crate::storage::Storage;
 
 /// What a client says of itself.
@@ -26,6 +27,8 @@ pub struct Account {
     pub grant: Grant,
     /// What it sees.
     pub storage: Arc<dyn Storage>,
+    /// How many sessions it may have at once; `None`: any number.
+    pub seats: Option<Seats>,
 }
 
 /// Checks logins.

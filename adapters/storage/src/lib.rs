@@ -11,10 +11,12 @@ mod lines;
 // It stands on calls that only Linux has: statx, O_PATH, renameat2, and openat2 where it is there.
 #[cfg(target_os = "linux")]
 mod local;
+mod seats;
 mod storage;
 
 pub use account::{Account, Accounts, Credentials};
 pub use lines::Lines;
 #[cfg(target_os = "linux")]
 pub use local::{Durability, Links, Local, LocalOptions};
+pub use seats::{Seat, Seats};
 pub use storage::{Directory, Handle, Opening, Sink, Source, Storage};

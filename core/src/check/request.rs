@@ -54,6 +54,8 @@ pub(super) struct Causes {
     pub(super) stopping: bool,
     /// No byte has moved for as long as that is borne.
     pub(super) stalled: bool,
+    /// Too few bytes have moved in the last minute.
+    pub(super) slow: bool,
     /// The request has taken as long as that is borne.
     pub(super) late: bool,
 }
@@ -98,6 +100,7 @@ impl Work {
         causes.left |= now.left;
         causes.stopping |= now.stopping;
         causes.stalled |= now.stalled;
+        causes.slow |= now.slow;
         causes.late |= now.late;
     }
 
@@ -336,6 +339,7 @@ impl Work {
                     Reason::ControlLost => causes.left,
                     Reason::Shutdown => causes.stopping,
                     Reason::Stalled => causes.stalled,
+                    Reason::Slow => causes.slow,
                     Reason::NoData => !self.announced && (self.failed || causes.late),
                     Reason::Reset => end == Some(End::Reset),
                     Reason::Truncated => end == Some(End::Truncated),

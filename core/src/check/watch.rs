@@ -50,6 +50,8 @@ pub struct Checked<M: Machine = Session> {
     since: Instant,
     /// When a byte of the transfer moved last, and how many had.
     moved: (Instant, u64),
+    /// When the minute in which the rate is measured began, and how many had moved by then.
+    minute: (Instant, u64),
     /// When nobody was logged in first.
     stranger_since: Instant,
     /// When the line that has begun did so.
@@ -97,6 +99,7 @@ impl<M: Machine> Checked<M> {
             begun: now,
             since: now,
             moved: (now, 0),
+            minute: (now, 0),
             stranger_since: now,
             line_since: now,
             aborted: false,
@@ -334,8 +337,14 @@ impl<M: Machine> Checked<M> {
             left: self.left,
             stopping: self.stopping,
             stalled: self.now.since(self.moved.0) >= limits.stall,
+            slow: self.is_minute_over()
+                && self.moved.1 - self.minute.1 < limits.min_rate.saturating_mul(60),
             late: shortest.is_some_and(|limit| waited >= limit),
         }
+    }
+
+    fn is_minute_over(&self) -> bool {
+        self.now.since(self.minute.0) >= Duration::from_secs(60)
     }
 
     fn on_action(&mut self, action: &Action) {
@@ -375,6 +384,7 @@ impl<M: Machine> Checked<M> {
             .on_request(action, line, &self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.since, 0);
+        self.minute = self.moved;
     }
 
     /// I25: the control connection becomes another behind the reply that said so, and nothing else
@@ -523,6 +533,9 @@ impl<M: Machine> Machine for Checked<M> {
         let causes = self.causes();
         self.work.remember(causes);
         self.session.tick(now);
+        if self.is_minute_over() {
+            self.minute = (self.now, self.moved.1);
+        }
         let deadline = self.session.deadline();
         assert!(
             deadline.is_none_or(|at| at > self.now),

@@ -28,6 +28,7 @@ use crate::config::{Config, Notes};
 use crate::line::{Input, wipe_bytes};
 use crate::listing::FactSet;
 use crate::note::{Journal, Note};
+use crate::pace::Pace;
 use crate::path::VPath;
 use crate::reply::{MAX_REPLY, Output, SHORT_REPLY};
 use crate::ticket::{Event, Foreign};
@@ -74,6 +75,7 @@ pub struct Session {
     tries: u32,
     /// Lines before the login that were no commands.
     bad_commands: u32,
+    pace: Pace,
 
     cwd: VPath,
     path: VPath,
@@ -143,6 +145,7 @@ impl Session {
             password: Vec::new(),
             tries: 0,
             bad_commands: 0,
+            pace: Pace::default(),
             cwd: VPath::root(),
             path: VPath::root(),
             other: VPath::root(),
@@ -301,6 +304,7 @@ impl Session {
         self.advance_clock(now);
         self.desk.settle(&event)?;
         self.timers.clear(Timer::Ticket);
+        self.timers.clear(Timer::Rate);
         match core::mem::replace(&mut self.work, Work::Running) {
             Work::Waiting(job) => self.on_outcome(job, event.outcome),
             other => self.work = other,
@@ -358,10 +362,23 @@ impl Session {
         self.username.as_bstr()
     }
 
+    /// Whether the client is logged in by now: USER and REIN end that.
+    #[must_use]
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.login, Login::Account { .. })
+    }
+
     /// The argument of PASS, for [`Action::Login`]. Wiped once that is answered.
     #[must_use]
     pub fn password(&self) -> &[u8] {
         &self.password
+    }
+
+    /// Whether PROT P holds for the next data connection, so that an embedder may shake hands on a
+    /// passive one before a command asks for it.
+    #[must_use]
+    pub fn protects_data(&self) -> bool {
+        self.protected.data
     }
 
     /// The two ends of the control connection.
@@ -402,6 +419,16 @@ impl Session {
     /// Whether a command may start: there is room for its reply.
     fn has_reply_room(&self) -> bool {
         self.output.is_empty() || self.output.room(self.output_limit()) >= MAX_REPLY
+    }
+
+    /// Whether a command may start by now; if not, it is tried again when it may.
+    fn keeps_pace(&mut self) -> bool {
+        let per_second = self.config.limits.commands_per_second;
+        let taken = self.pace.take(self.now, per_second);
+        if let Err(wait) = taken {
+            self.timers.set(Timer::Pace, self.now, wait);
+        }
+        taken.is_ok()
     }
 
     fn output_limit(&self) -> usize {

@@ -121,7 +121,7 @@ impl Session {
                 self.farewell(421, "Server is shutting down.");
                 return;
             }
-            if !self.has_reply_room() {
+            if !self.has_reply_room() || self.input.has_line() && !self.keeps_pace() {
                 return;
             }
             let Some((bytes, line)) = self.input.lend() else {
@@ -146,7 +146,8 @@ impl Session {
             Some(Verb::Stat)
                 if self.is_moving() && line.trim_ascii().len() == 4
                 // While a transfer runs, STAT is answered at once, if there is room.
-                && self.output.room(self.output_limit()) >= MAX_REPLY + SHORT_REPLY =>
+                && self.output.room(self.output_limit()) >= MAX_REPLY + SHORT_REPLY
+                && self.keeps_pace() =>
             {
                 self.input.retract_last();
                 self.write_status();
@@ -172,7 +173,7 @@ impl Session {
             self.misunderstood(500, "Command not understood.");
             return false;
         };
-        if verb.access() == Access::LoggedIn && !matches!(self.login, Login::Account { .. }) {
+        if verb.access() == Access::LoggedIn && !self.is_logged_in() {
             self.done(530, "Please log in with USER and PASS.");
             return false;
         }

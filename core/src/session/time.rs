@@ -14,6 +14,9 @@ impl Session {
             Timer::Login | Timer::Idle => self.on_silence(timer),
             Timer::Line => self.on_slow_line(),
             Timer::Ticket => self.on_late_ticket(),
+            Timer::Rate => self.on_rate(),
+            // The next line is tried after every tick.
+            Timer::Pace => {}
             Timer::Penalty => self.on_penalty(),
             Timer::Unread => self.on_unread(),
             Timer::Settle => self.settle(Verdict::Commit),
@@ -34,9 +37,10 @@ impl Session {
         }
     }
 
+    /// A line that came whole and waits for its turn keeps the next one from its end.
     fn on_slow_line(&mut self) {
         match self.work {
-            Work::Idle => self.farewell(421, "Timeout."),
+            Work::Idle if !self.input.has_line() => self.farewell(421, "Timeout."),
             _ => self
                 .timers
                 .set(Timer::Line, self.now, self.config.limits.line_time),

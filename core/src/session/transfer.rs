@@ -39,6 +39,8 @@ use crate::timer::Timer;
 const WORTH_DOUBTING: Duration = Duration::from_millis(20);
 /// To doubt for less than this would tell too little.
 const LEAST_DOUBT: Duration = Duration::from_millis(2);
+/// The rate of a transfer is that of each window of this length.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// A transfer command on its way.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub(super) struct Transfer {
     size: Option<u64>,
     /// Bytes that have moved so far.
     bytes: u64,
+    /// Those of them that had when the rate was measured last.
+    measured: u64,
     /// Why it shall stop, once that is known.
     stop: Option<Reason>,
 }
@@ -98,6 +102,13 @@ impl Transfer {
         }
         // What shall stop must not win time by moving on.
         advanced && self.stop.is_none()
+    }
+
+    /// Measures the rate: whether so many bytes have moved since the last time.
+    fn keeps_up(&mut self, least: u64) -> bool {
+        let moved = self.bytes - self.measured;
+        self.measured = self.bytes;
+        moved >= least
     }
 
     /// The stage has taken too long.
@@ -334,6 +345,7 @@ impl Session {
             offset: 0,
             size: None,
             bytes: 0,
+            measured: 0,
             stop: None,
         }
     }
@@ -463,6 +475,22 @@ impl Session {
         self.ask(Job::Transfer(transfer), limit, |ticket| {
             Action::Transfer(ticket, plan)
         });
+        if self.config.limits.min_rate > 0 {
+            self.timers.set(Timer::Rate, self.now, RATE_WINDOW);
+        }
+    }
+
+    /// Another window is over: a transfer that was too slow in it ends.
+    pub(super) fn on_rate(&mut self) {
+        let least = self.config.limits.min_rate;
+        let least = least.saturating_mul(RATE_WINDOW.as_secs());
+        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work {
+            if transfer.keeps_up(least) {
+                self.timers.set(Timer::Rate, self.now, RATE_WINDOW);
+            } else {
+                self.abort_transfer(Reason::Slow);
+            }
+        }
     }
 
     fn on_moved(&mut self, mut transfer: Transfer, moved: Transferred) {
@@ -534,6 +562,7 @@ impl Session {
                 Reason::Aborted => (426, "Transfer aborted."),
                 Reason::ControlLost => (426, "The control connection is gone."),
                 Reason::Stalled => (426, "No data moved for too long."),
+                Reason::Slow => (426, "The data moved too slowly."),
                 Reason::Shutdown => (426, "Server is shutting down."),
                 Reason::Refused => (554, Failure::PastEnd.text()),
                 Reason::Storage(failure) => match transfer.failure(failure) {

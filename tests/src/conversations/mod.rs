@@ -5,6 +5,7 @@ pub(crate) mod data;
 mod files;
 mod listing;
 mod session;
+mod tls;
 pub(crate) mod transfer;
 mod upload;
 
@@ -19,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         data::CASES,
         listing::CASES,
         files::CASES,
+        tls::CASES,
     ]
     .concat()
 }

@@ -12,16 +12,18 @@ use std::time::Duration;
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
 use wharf_core::{Config, Grant, Notes, Rights, VPath};
-use wharf_storage::{Account, Local, LocalOptions, Storage};
+use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::config::{self, Anonymous, Source, rights, set};
 use super::log;
 use super::options::Options;
-use super::report::{Report, Served};
-use super::value::{List, Table, Value};
+use super::process::{self, Process};
+use super::report::{Protected, Report, Served, fingerprint};
+use super::tls::{self, Certified};
+use super::value::{Count, List, Table, Value};
 use crate::escape::Escape;
-use crate::settings::Settings;
+use crate::settings::{PublicAddress, Settings};
 
 /// Where a server listens if nothing is said.
 const PORT: u16 = 2121;
@@ -38,11 +40,17 @@ pub struct Launch {
     /// Nobody chose these addresses: it is enough that one of them can be had, since a machine may
     /// lack one of the two families.
     pub listen_default: bool,
+    /// Where to listen for clients that begin with TLS.
+    pub implicit: Vec<SocketAddr>,
+    /// What TLS is made of, if there is any.
+    pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
     pub storages: BTreeMap<PathBuf, Local>,
-    /// What to hand to [`log::start`].
+    /// What to hand to [`log::prepare`].
     pub log: log::Options,
+    /// How the process gives up what it no longer needs: what to call [`Process::enter`] on.
+    pub process: Process,
     /// What to print once the addresses are known.
     pub report: Report,
 }
@@ -82,6 +90,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
     let mut homes = Homes::new(storage);
+    homes.serve_root = options.serve_root;
+    homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
+    let mut process = file.process.0.resolve(&source)?;
     let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
     let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
     if homes.served.is_empty() {
@@ -116,9 +127,20 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
+    let tls = tls::protect(&source, file.tls, options.self_signed)?;
+    protocol.tls = tls.policy;
     settings.protocol = Arc::new(protocol);
+    settings.tls = tls.certified.as_ref().map(|certified| certified.tls());
+    if let Some(certified) = &tls.certified {
+        process.readable.extend(certified.directories());
+    }
 
+    process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
     let report = Report {
+        tls: tls.certified.as_deref().map(|certified| Protected {
+            policy: tls.policy,
+            fingerprint: certified.made().map(fingerprint),
+        }),
         served: homes.served,
         passive_ports: settings.passive_ports.clone(),
         public_address: settings.public_address.clone(),
@@ -127,8 +149,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         settings,
         listen,
         listen_default,
+        implicit: tls.implicit,
+        certified: tls.certified,
         storages: homes.storages,
         log,
+        process,
         report,
     })
 }
@@ -155,6 +180,10 @@ fn addresses(
 /// The directories that are served, as far as they are known.
 struct Homes {
     options: LocalOptions,
+    /// The root of the file system may be served for writing, whatever the sections say.
+    serve_root: bool,
+    /// How many sessions a user may have whose section does not say.
+    sessions: Option<usize>,
     storages: BTreeMap<PathBuf, Local>,
     served: Vec<Served>,
 }
@@ -163,6 +192,8 @@ impl Homes {
     fn new(options: LocalOptions) -> Self {
         Self {
             options,
+            serve_root: false,
+            sessions: None,
             storages: BTreeMap::new(),
             served: Vec::new(),
         }
@@ -179,16 +210,21 @@ impl Homes {
         if options.write {
             rights |= Rights::WRITE | Rights::MKDIR;
         }
+        let access = Access {
+            rights,
+            serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
+            sessions: section.and_then(|section| section.get_ref().0.sessions.map(Count::get)),
+        };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
             None if options.config.is_none() => Some(Path::new(".")),
             None => None,
         };
         match (directory, section) {
-            (Some(directory), _) => self.open(directory, None, rights).map(Some),
+            (Some(directory), _) => self.open(directory, None, access).map(Some),
             (None, Some(section)) => match &section.get_ref().0.home {
                 Some(home) => self
-                    .open(&source.locate(home.get_ref()), None, rights)
+                    .open(&source.locate(home.get_ref()), None, access)
                     .map(Some)
                     .map_err(|error| source.mistake(&home.span(), error)),
                 None => Err(source.mistake(
@@ -222,8 +258,13 @@ impl Homes {
                 return mistake("there is a user of this name already, expected another one");
             }
             let home = source.locate(section.home.get_ref());
+            let access = Access {
+                rights: rights(section.rights.as_ref()),
+                serve_root: section.serve_root,
+                sessions: section.sessions.map(Count::get).or(self.sessions),
+            };
             let account = self
-                .open(&home, Some(name), rights(section.rights.as_ref()))
+                .open(&home, Some(name), access)
                 .map_err(|error| source.mistake(&section.home.span(), error))?;
             users.push(User {
                 name: name.clone(),
@@ -235,11 +276,20 @@ impl Homes {
     }
 
     /// Opens a directory for a user, or for anonymous clients.
-    fn open(&mut self, home: &Path, user: Option<&str>, rights: Rights) -> Result<Account, String> {
+    fn open(&mut self, home: &Path, user: Option<&str>, access: Access) -> Result<Account, String> {
+        let rights = access.rights;
         // No user's name is empty, so none ever sees the partials of anonymous clients.
         let name = user.unwrap_or_default().as_bytes();
         let local = Local::open(home, name, self.options)
             .map_err(|error| format!("{}: {error}, expected a directory", home.display()))?;
+        let may = access.serve_root || self.serve_root || !process::changes(rights);
+        if !may && process::is_root(&local) {
+            return Err(format!(
+                "{}: this is the root of the file system, expected another directory, no right to \
+                 change it, or serve-root as well",
+                home.display()
+            ));
+        }
         let home = path::absolute(home).unwrap_or_else(|_| home.to_owned());
         self.storages
             .entry(home.clone())
@@ -256,6 +306,17 @@ impl Homes {
                 start: VPath::default(),
             },
             storage: Arc::new(local),
+            seats: access.sessions.map(Seats::new),
         })
     }
+}
+
+/// What an account may.
+#[derive(Clone, Copy)]
+struct Access {
+    rights: Rights,
+    /// Also change the root of the file system.
+    serve_root: bool,
+    /// Have so many sessions at once.
+    sessions: Option<usize>,
 }

@@ -13,6 +13,8 @@ use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
 use super::password::HashedPassword;
+use super::process;
+use super::tls::Section as Tls;
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
 
@@ -28,7 +30,9 @@ pub(crate) struct File {
     pub(crate) durability: Option<Value<Durability>>,
     pub(crate) passive: Table<Passive>,
     pub(crate) limits: Table<Bounds>,
+    pub(crate) tls: Option<Spanned<Table<Tls>>>,
     pub(crate) storage: Table<Storage>,
+    pub(crate) process: Table<process::Section>,
     pub(crate) anonymous: Option<Spanned<Table<Anonymous>>>,
     #[serde(rename = "user")]
     pub(crate) users: List<User>,
@@ -48,10 +52,19 @@ pub(crate) struct Passive {
 pub(crate) struct Bounds {
     sessions: Option<Count>,
     sessions_per_address: Option<Count>,
+    pub(crate) sessions_per_account: Option<Count>,
     login_tries: Option<Count>,
+    failed_logins: Option<Count>,
+    back_off: Option<Value<Duration>>,
+    back_off_most: Option<Value<Wait>>,
+    back_off_forgets: Option<Value<Wait>>,
+    commands_per_second: Option<Count>,
     login: Option<Value<Wait>>,
+    line: Option<Value<Wait>>,
+    handshake: Option<Value<Wait>>,
     idle: Option<Value<Wait>>,
     stall: Option<Value<Wait>>,
+    minimum_rate: Option<Count>,
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
     vanished: Option<Value<Wait>>,
@@ -64,9 +77,17 @@ impl Bounds {
             &mut limits.login_tries,
             self.login_tries.map(|count| count.0),
         );
+        set(
+            &mut limits.commands_per_second,
+            self.commands_per_second.map(|count| count.0),
+        );
         set(&mut limits.login, self.login.map(|wait| wait.0.0));
+        set(&mut limits.line_time, self.line.map(|wait| wait.0.0));
+        set(&mut limits.handshake, self.handshake.map(|wait| wait.0.0));
         set(&mut limits.idle, self.idle.map(|wait| wait.0.0));
         set(&mut limits.stall, self.stall.map(|wait| wait.0.0));
+        let min_rate = self.minimum_rate.map(|count| count.0.into());
+        set(&mut limits.min_rate, min_rate);
         set(&mut limits.connect, self.connect.map(|wait| wait.0.0));
     }
 
@@ -76,6 +97,17 @@ impl Bounds {
         set(
             &mut settings.sessions_per_address,
             self.sessions_per_address.map(Count::get),
+        );
+        let back_off = &mut settings.back_off;
+        set(
+            &mut back_off.failures,
+            self.failed_logins.map(|count| count.0),
+        );
+        set(&mut back_off.first, self.back_off.map(|time| time.0));
+        set(&mut back_off.most, self.back_off_most.map(|wait| wait.0.0));
+        set(
+            &mut back_off.forgets,
+            self.back_off_forgets.map(|wait| wait.0.0),
         );
         set(&mut settings.grace, self.grace.map(|grace| grace.0));
         set(&mut settings.vanished, self.vanished.map(|wait| wait.0.0));
@@ -113,20 +145,26 @@ impl Storage {
 
 /// `[anonymous]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Anonymous {
     pub(crate) home: Option<Spanned<PathBuf>>,
     pub(crate) rights: Option<List<Value<Rights>>>,
+    #[serde(default)]
+    pub(crate) serve_root: bool,
+    pub(crate) sessions: Option<Count>,
 }
 
 /// `[[user]]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct User {
     pub(crate) name: Spanned<Value<Name>>,
     pub(crate) password: HashedPassword,
     pub(crate) home: Spanned<PathBuf>,
     pub(crate) rights: Option<List<Value<Rights>>>,
+    #[serde(default)]
+    pub(crate) serve_root: bool,
+    pub(crate) sessions: Option<Count>,
 }
 
 impl Listed for User {

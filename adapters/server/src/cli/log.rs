@@ -41,21 +41,18 @@ pub enum Format {
     Json,
 }
 
-/// Makes `tracing` write to the standard error. Keep what is returned until the end of the server:
-/// dropping it waits for the last lines.
+/// Takes what `tracing` has to say; it waits until [`Prepared::start`]. Starts no thread, so that
+/// the process can still become another user.
 ///
 /// # Errors
-/// No thread can be started, or something else took `tracing` already.
-pub fn start(options: Options) -> io::Result<Log> {
+/// Something else took `tracing` already.
+pub fn prepare(options: Options) -> io::Result<Prepared> {
     let (sender, receiver) = sync_channel(LINES);
     let lost = Arc::new(AtomicU64::new(0));
     let queue = Queue {
         sender: sender.clone(),
         lost: Arc::clone(&lost),
     };
-    thread::Builder::new()
-        .name("log".into())
-        .spawn(move || write_lines(&receiver, &lost))?;
     let builder = tracing_subscriber::fmt()
         .with_max_level(options.level)
         .with_ansi(false)
@@ -67,7 +64,38 @@ pub fn start(options: Options) -> io::Result<Log> {
         Format::Json => tracing::subscriber::set_global_default(builder.json().finish()),
     }
     .map_err(io::Error::other)?;
-    Ok(Log(sender))
+    Ok(Prepared {
+        sender,
+        receiver,
+        lost,
+    })
+}
+
+/// A log that nobody writes yet.
+#[derive(Debug)]
+pub struct Prepared {
+    sender: SyncSender<Message>,
+    receiver: Receiver<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Prepared {
+    /// Writes to the standard error, from now on. Keep what is returned until the end of the
+    /// server: dropping it waits for the last lines.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(self) -> io::Result<Log> {
+        let Self {
+            sender,
+            receiver,
+            lost,
+        } = self;
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || write_lines(&receiver, &lost))?;
+        Ok(Log(sender))
+    }
 }
 
 /// The log while it is written.
@@ -91,6 +119,7 @@ impl Drop for Log {
     }
 }
 
+#[derive(Debug)]
 enum Message {
     Line(Vec<u8>),
     Flush(SyncSender<()>),

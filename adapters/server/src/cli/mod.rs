@@ -19,15 +19,21 @@
 pub mod accounts;
 mod assemble;
 mod config;
+mod crypto;
 mod launch;
 pub mod log;
 mod options;
 pub mod password;
+mod privileges;
+pub mod process;
 pub mod report;
 mod run;
+mod sandbox;
+mod tls;
 mod value;
 
 pub use assemble::{Launch, sweep};
 pub use config::check;
 pub use launch::{Stop, launch, start};
 pub use run::run;
+pub use tls::Certified;

@@ -32,6 +32,10 @@ pub(crate) struct Options {
     #[arg(short, long)]
     pub(crate) write: bool,
 
+    /// Let clients write where the home is the root of the file system
+    #[arg(long)]
+    pub(crate) serve_root: bool,
+
     /// Configuration file in TOML; options on the command line win over it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -43,6 +47,10 @@ pub(crate) struct Options {
     /// Address or host name that clients are told to open passive data connections to
     #[arg(long, value_name = "ADDR", value_parser = argument::<PublicAddress>)]
     pub(crate) public_address: Option<PublicAddress>,
+
+    /// Offer TLS with a certificate that is made now and that nobody vouches for, to try things out
+    #[arg(long)]
+    pub(crate) self_signed: bool,
 
     /// Read the configuration, report what would be served, and exit
     #[arg(long)]

@@ -7,20 +7,41 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use wharf_core::Rights;
+use sha2::{Digest, Sha256};
+use wharf_core::{Protection, Rights, TlsPolicy};
 
+use super::process::Confinement;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
+use crate::tls::Identity;
 
 /// What a server serves, told to whoever started it.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The directories.
     pub served: Vec<Served>,
+    /// What is protected by TLS, if there is any.
+    pub tls: Option<Protected>,
     /// As in [`Settings`](crate::Settings).
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// As in [`Settings`](crate::Settings).
     pub public_address: Option<PublicAddress>,
+}
+
+/// What is protected by TLS.
+#[derive(Clone, Debug)]
+pub struct Protected {
+    /// For listeners that begin in clear text.
+    pub policy: TlsPolicy,
+    /// The fingerprint of a certificate that was made for trying things out.
+    pub fingerprint: Option<String>,
+}
+
+/// The SHA-256 fingerprint of a certificate, as clients show it.
+pub(crate) fn fingerprint(identity: &Identity) -> String {
+    let digest = Sha256::digest(identity.der());
+    let bytes: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    bytes.join(":")
 }
 
 /// A directory that is served.
@@ -35,25 +56,48 @@ pub struct Served {
 }
 
 impl Report {
-    /// The lines of the report of a server that listens on these addresses.
+    /// The lines of the report of a server that listens on these addresses, on these for clients
+    /// that begin with TLS, and is confined so if it runs already.
     #[must_use]
-    pub fn text(&self, listening: &[SocketAddr]) -> String {
+    pub fn text(
+        &self,
+        listening: &[SocketAddr],
+        implicit: &[SocketAddr],
+        confinement: Option<&Confinement>,
+    ) -> String {
         let mut text = String::new();
         // To write into a string cannot fail.
-        let _ = self.write(&mut text, listening);
+        let _ = self.write(&mut text, listening, implicit);
+        if let Some(confinement) = confinement {
+            let _ = writeln!(text, "{confinement}");
+        }
         text
     }
 
     /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(&self, listening: &[SocketAddr]) {
+    pub fn print(
+        &self,
+        listening: &[SocketAddr],
+        implicit: &[SocketAddr],
+        confinement: Option<&Confinement>,
+    ) {
         let mut output = io::stdout().lock();
-        let _ = output.write_all(self.text(listening).as_bytes());
+        let text = self.text(listening, implicit, confinement);
+        let _ = output.write_all(text.as_bytes());
         let _ = output.flush();
     }
 
-    fn write(&self, text: &mut String, listening: &[SocketAddr]) -> std::fmt::Result {
+    fn write(
+        &self,
+        text: &mut String,
+        listening: &[SocketAddr],
+        implicit: &[SocketAddr],
+    ) -> std::fmt::Result {
         for address in listening {
             writeln!(text, "listening on {address}")?;
+        }
+        for address in implicit {
+            writeln!(text, "listening on {address} (implicit TLS)")?;
         }
         for served in &self.served {
             let home = Escape(served.home.as_os_str().as_bytes());
@@ -68,6 +112,27 @@ impl Report {
                 writeln!(text, ", who may {}", served.rights)?;
             }
         }
+        if let Some(tls) = &self.tls {
+            let word = |protection| match protection {
+                Protection::Off => "off",
+                Protection::Offered => "offered",
+                Protection::Required => "required",
+            };
+            let TlsPolicy { control, data, .. } = tls.policy;
+            writeln!(
+                text,
+                "TLS is {} for logins, {} for data",
+                word(control),
+                word(data)
+            )?;
+            if let Some(fingerprint) = &tls.fingerprint {
+                writeln!(
+                    text,
+                    "nobody vouches for the certificate; its SHA-256 fingerprint is"
+                )?;
+                writeln!(text, "{fingerprint}")?;
+            }
+        }
         if let Some(ports) = &self.passive_ports {
             writeln!(text, "passive ports {}-{}", ports.start(), ports.end())?;
         }
@@ -75,7 +140,10 @@ impl Report {
             writeln!(text, "announced to clients as {address}")?;
         }
         if let Some(first) = listening.first()
-            && listening.iter().all(|address| address.ip().is_loopback())
+            && listening
+                .iter()
+                .chain(implicit)
+                .all(|address| address.ip().is_loopback())
         {
             let port = first.port();
             writeln!(

@@ -5,17 +5,23 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Launch, launch, log, sweep};
-use crate::{Service, sockets};
+use wharf_core::Config;
+
+use super::{Certified, Launch, launch, log, sweep};
+use crate::{Listener, Service, sockets};
+
+/// How often the files of certificates are looked at.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs a server from its command line to its end. `serve` is that of an adapter.
 pub fn run(
     program: &'static str,
-    serve: impl FnOnce(Vec<TcpListener>, &Arc<Service>) -> io::Result<()>,
+    serve: impl FnOnce(Vec<Listener>, &Arc<Service>) -> io::Result<()>,
 ) -> ExitCode {
     let launch = match launch(program) {
         Ok(launch) => launch,
@@ -33,19 +39,34 @@ pub fn run(
 
 fn start(
     launch: Launch,
-    serve: impl FnOnce(Vec<TcpListener>, &Arc<Service>) -> io::Result<()>,
+    serve: impl FnOnce(Vec<Listener>, &Arc<Service>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let _log = log::start(launch.log)?;
-    let listeners = bind(&launch.listen, launch.listen_default)?;
-    let addresses = listeners
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<io::Result<Vec<SocketAddr>>>()?;
+    let log = log::prepare(launch.log)?;
+    let sockets = bind(&launch.listen, launch.listen_default)?;
+    let implicit = bind(&launch.implicit, false)?;
+    let addresses = local_addresses(&sockets)?;
+    let implicit_addresses = local_addresses(&implicit)?;
     let service = Service::new(launch.settings);
-    stop_on_signals(&service)?;
+    // A thread that was there before would keep what the process gives up.
+    let confinement = launch
+        .process
+        .enter(&launch.report.served, &launch.storages)?;
+    let _log = log.start()?;
+    tracing::info!("{confinement}");
+    heed_signals(&service, launch.certified.clone())?;
+    launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.storages)?;
-    launch.report.print(&addresses);
-    serve(listeners, &service)
+    let report = launch.report;
+    report.print(&addresses, &implicit_addresses, Some(&confinement));
+    let mut protocol = Config::clone(&service.settings().protocol);
+    protocol.tls.implicit = true;
+    let protocol = Arc::new(protocol);
+    let implicit = implicit.into_iter().map(|socket| Listener {
+        socket,
+        protocol: Some(Arc::clone(&protocol)),
+    });
+    let listeners = sockets.into_iter().map(Listener::from).chain(implicit);
+    serve(listeners.collect(), &service)
 }
 
 /// Listens on every address. Of the default ones, a machine without IPv6 lacks one.
@@ -66,20 +87,43 @@ fn bind(addresses: &[SocketAddr], default: bool) -> io::Result<Vec<TcpListener>>
             }
         }
     }
-    if listeners.is_empty() {
+    if listeners.is_empty() && !addresses.is_empty() {
         return Err(io::Error::other("there is no address to listen on"));
     }
     Ok(listeners)
 }
 
-/// The first SIGTERM or SIGINT stops the service, the second ends the process at once.
-fn stop_on_signals(service: &Arc<Service>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+fn local_addresses(sockets: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    sockets.iter().map(TcpListener::local_addr).collect()
+}
+
+/// Reads certificates again when their files have changed, in a thread that ends with the process.
+fn watch(certified: Arc<Certified>) -> io::Result<()> {
+    let watcher = move || {
+        loop {
+            thread::sleep(LOOK);
+            certified.reload_if_changed();
+        }
+    };
+    thread::Builder::new()
+        .name("certificates".into())
+        .spawn(watcher)?;
+    Ok(())
+}
+
+/// The first SIGTERM or SIGINT stops the service, the second ends the process at once. SIGHUP has
+/// certificates read again.
+fn heed_signals(service: &Arc<Service>, certified: Option<Arc<Certified>>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let service = Arc::clone(service);
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                if signal == SIGHUP {
+                    certified.as_deref().map(Certified::reload);
+                    continue;
+                }
                 if service.is_stopping() {
                     std::process::exit(128 + signal);
                 }

@@ -7,11 +7,13 @@
 mod receive;
 mod send;
 
-use std::net::TcpStream;
+use std::io::{self, ErrorKind};
 
 use rustix::io::Errno;
 use wharf_core::{End, Failure, Flow, Plan, Verdict};
 use wharf_storage::{Handle, Lines};
+
+use crate::Stream;
 
 use receive::Receiver;
 use send::{Bytes, Sender, Sendfile};
@@ -71,16 +73,18 @@ impl Pump {
         Ok(Self { mover, moved: 0 })
     }
 
-    /// Moves what the socket, which must not block, lets through now.
-    pub fn step(&mut self, socket: &TcpStream) -> Step {
+    /// Moves what the data connection lets through now.
+    pub fn step(&mut self, data: &mut Stream) -> Step {
         match &mut self.mover {
-            Mover::File(file) => match file.step(socket, &mut self.moved) {
-                Some(step) => step,
-                None => self.read_instead(),
-            },
-            Mover::Bytes(bytes) => bytes.step(socket, &mut self.moved),
-            Mover::Lines(lines) => lines.step(socket, &mut self.moved),
-            Mover::Receiver(receiver) => receiver.step(socket, &mut self.moved),
+            Mover::File(file) => {
+                let sent = data
+                    .plain()
+                    .and_then(|socket| file.step(socket, &mut self.moved));
+                sent.unwrap_or_else(|| self.read_instead())
+            }
+            Mover::Bytes(bytes) => bytes.step(data, &mut self.moved),
+            Mover::Lines(lines) => lines.step(data, &mut self.moved),
+            Mover::Receiver(receiver) => receiver.step(data, &mut self.moved),
             Mover::Nothing => Step::Ended(End::Cancelled),
         }
     }
@@ -147,7 +151,17 @@ fn ended(end: End) -> Step {
     Step::Ended(end)
 }
 
-/// What an error of the socket, or of the file behind it, means.
+/// What an error of the data connection means.
+fn failed(error: &io::Error) -> Step {
+    match error.kind() {
+        ErrorKind::WouldBlock => Step::Blocked,
+        ErrorKind::Interrupted => Step::Moved,
+        ErrorKind::UnexpectedEof => Step::Ended(End::Truncated),
+        _ => Step::Ended(End::Reset),
+    }
+}
+
+/// What an error of the kernel means, which moves bytes between the socket and the file itself.
 fn ended_by(error: Errno) -> Step {
     match error {
         Errno::AGAIN => Step::Blocked,

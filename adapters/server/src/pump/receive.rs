@@ -1,7 +1,5 @@
 //! From the data connection into a sink.
 
-use std::io::Read;
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -10,7 +8,8 @@ use wharf_core::ascii::ToFile;
 use wharf_core::{End, Failure};
 use wharf_storage::Sink;
 
-use super::{Step, ended, ended_by};
+use super::{Step, ended, ended_by, failed};
+use crate::Stream;
 
 /// A buffer of bytes from the socket.
 const BUFFER: usize = 256 << 10;
@@ -58,18 +57,27 @@ impl Receiver {
         self.sink
     }
 
-    pub(super) fn step(&mut self, mut socket: &TcpStream, moved: &mut u64) -> Step {
+    pub(super) fn step(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
+        let step = self.take(data, moved);
+        if step == ended(End::Clean) {
+            // A client that waits for ours has said close_notify already.
+            let _ = data.close();
+        }
+        step
+    }
+
+    fn take(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
         let sink = &mut self.sink;
         match &mut self.way {
             Way::Buffer(buffer) => {
                 // Most files are small: a large buffer is worth it only once some of it was needed.
                 buffer.resize(if *moved == 0 { SMALL } else { BUFFER }, 0);
-                let step = match socket.read(buffer) {
+                let step = match data.read(buffer) {
                     Ok(0) => ended(End::Clean),
                     Ok(count) => write(sink.as_mut(), &buffer[..count], moved),
-                    Err(error) => ended_by(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+                    Err(error) => failed(&error),
                 };
-                if *moved >= LONG && sink.file().is_some() {
+                if *moved >= LONG && data.plain().is_some() && sink.file().is_some() {
                     self.way = pipe().unwrap_or_else(|| Way::Buffer(std::mem::take(buffer)));
                 }
                 step
@@ -78,7 +86,7 @@ impl Receiver {
                 codec,
                 raw,
                 translated,
-            } => match socket.read(raw) {
+            } => match data.read(raw) {
                 Ok(0) => {
                     let last = std::mem::take(codec).finish(translated);
                     match write(sink.as_mut(), &translated[..last.written], moved) {
@@ -98,11 +106,11 @@ impl Receiver {
                     }
                     Step::Moved
                 }
-                Err(error) => ended_by(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+                Err(error) => failed(&error),
             },
             Way::Pipe { read, write } => {
                 let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                match rustix::pipe::splice(socket, None, &*write, None, PIPE, flags) {
+                match rustix::pipe::splice(&*data, None, &*write, None, PIPE, flags) {
                     Ok(0) => ended(End::Clean),
                     Ok(count) => drain(sink.as_ref(), read, count, moved),
                     Err(error) => ended_by(error),

@@ -1,6 +1,6 @@
 //! From a file, a source or a listing to the data connection.
 
-use std::io::{IoSliceMut, Write};
+use std::io::IoSliceMut;
 use std::net::TcpStream;
 
 use rustix::fs;
@@ -9,7 +9,8 @@ use wharf_core::ascii::ToWire;
 use wharf_core::{End, Failure};
 use wharf_storage::{Lines, Source};
 
-use super::{Step, ended, ended_by};
+use super::{Step, ended, ended_by, failed};
+use crate::Stream;
 
 /// As much as one call to the kernel may move; the socket's buffer is the true limit.
 const AT_ONCE: u64 = 8 << 20;
@@ -156,11 +157,18 @@ impl<T: Text> Sender<T> {
         }
     }
 
-    pub(super) fn step(&mut self, mut socket: &TcpStream, moved: &mut u64) -> Step {
+    pub(super) fn step(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
         if self.sent == self.buffer.len() {
             self.buffer.resize(BUFFER, 0);
             match self.text.fill(&mut self.buffer) {
-                Ok((0, _)) => return ended(End::Clean),
+                Ok((0, _)) => {
+                    self.buffer.clear();
+                    self.sent = 0;
+                    return match data.close() {
+                        Ok(()) => ended(End::Clean),
+                        Err(error) => failed(&error),
+                    };
+                }
                 Ok((count, stands_for)) => {
                     self.buffer.truncate(count);
                     (self.sent, self.stands_for) = (0, stands_for);
@@ -168,7 +176,7 @@ impl<T: Text> Sender<T> {
                 Err(failure) => return ended(End::Storage(failure)),
             }
         }
-        match socket.write(&self.buffer[self.sent..]) {
+        match data.write(&self.buffer[self.sent..]) {
             Ok(count) => {
                 self.sent += count;
                 if self.sent == self.buffer.len() {
@@ -176,7 +184,7 @@ impl<T: Text> Sender<T> {
                 }
                 Step::Moved
             }
-            Err(error) => ended_by(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            Err(error) => failed(&error),
         }
     }
 }

@@ -9,7 +9,7 @@ use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transf
 
 use super::{Helper, Opened, Task, Work};
 use crate::pump::{Pump, Step};
-use crate::system;
+use crate::{Stream, system};
 
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
@@ -17,7 +17,7 @@ const AWAY: u64 = 8 << 20;
 impl<H: Helper> Work<H> {
     /// Listens for a data connection and says where clients find it.
     pub(super) fn listen(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
-        self.resting = None;
+        (self.resting, self.data) = (None, None);
         let address = match self.passive.arm(self.ends.local.ip()) {
             Ok(Some(address)) => address,
             // All are taken: one may become free soon.
@@ -40,6 +40,9 @@ impl<H: Helper> Work<H> {
     }
 
     pub(super) fn accept(&mut self, ticket: Ticket<OpenData>, only_from: IpAddr) -> Option<Event> {
+        if self.data.is_some() {
+            return Some(ticket.done(Ok(())));
+        }
         match self.passive.accept(only_from) {
             Ok(stream) => Some(self.connected(ticket, stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -72,7 +75,7 @@ impl<H: Helper> Work<H> {
     }
 
     fn connected(&mut self, ticket: Ticket<OpenData>, stream: TcpStream) -> Event {
-        self.data = Some(stream);
+        self.data = Some(stream.into());
         ticket.done(Ok(()))
     }
 
@@ -84,6 +87,9 @@ impl<H: Helper> Work<H> {
         let Opened::Handle(handle) = std::mem::take(&mut self.opened) else {
             return Some(ticket.done(failed(Failure::Io)));
         };
+        if !plan.wire.tls {
+            self.stay_clear();
+        }
         match Pump::new(handle, plan, self.service.settings().utc_offset) {
             Ok(pump) => self.begin(Task::Move(ticket, pump)),
             Err(failure) => Some(ticket.done(failed(failure))),
@@ -92,23 +98,23 @@ impl<H: Helper> Work<H> {
 
     /// Moves bytes: here if nothing but the socket is waited for, else in another thread.
     pub(super) fn pump(&mut self, ticket: Ticket<Transfer>, mut pump: Pump) -> Option<Event> {
-        let Some(data) = self.data.take() else {
+        let Some(mut data) = self.data.take() else {
             return Some(self.moved_all(ticket, pump, End::Reset));
         };
         if self.may_wait() || pump.is_quick() {
-            let step = pump.step(&data);
+            let step = pump.step(&mut data);
             self.data = Some(data);
             return self.pumped(ticket, pump, step);
         }
-        if !is_ready(&data, pump.sends()) {
+        if !is_ready(&mut data, pump.sends()) {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
         let steps = move || {
             let enough = pump.moved() + AWAY;
-            let mut step = pump.step(&data);
+            let mut step = pump.step(&mut data);
             while step == Step::Moved && pump.moved() < enough {
-                step = pump.step(&data);
+                step = pump.step(&mut data);
             }
             (pump, data, step)
         };
@@ -129,14 +135,17 @@ impl<H: Helper> Work<H> {
 
     /// Closes the data connection; the listener rests for a while.
     pub(super) fn close_data(&mut self, now: Instant) {
-        self.data = None;
+        (self.data, self.ahead) = (None, false);
         self.passive.rest();
         self.resting = self.passive.is_resting().then_some(now);
     }
 }
 
 /// Whether a step of the pump would move something.
-fn is_ready(data: &TcpStream, sends: bool) -> bool {
+fn is_ready(data: &mut Stream, sends: bool) -> bool {
+    if !sends && data.holds() {
+        return true;
+    }
     let interest = if sends { PollFlags::OUT } else { PollFlags::IN };
     let at_once = Timespec {
         tv_sec: 0,

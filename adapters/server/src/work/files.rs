@@ -18,6 +18,8 @@ const REPORT: usize = Listing::MAX_LINE + 4096;
 
 impl<H: Helper> Work<H> {
     pub(super) fn login(&mut self, ticket: Ticket<Login>, session: &Session) -> Option<Event> {
+        // Who was logged in before is no more.
+        self.seat = None;
         let peer = self.ends.peer;
         let accounts = Arc::clone(&self.service.settings().accounts);
         let credentials = Credentials {
@@ -44,8 +46,10 @@ impl<H: Helper> Work<H> {
     }
 
     fn logged_in(&mut self, ticket: Ticket<Login>, outcome: Result<Account, Denied>) -> Event {
-        ticket.done(outcome.map(|account| {
+        let outcome = self.service.judge(self.ends.peer, outcome);
+        ticket.done(outcome.map(|(account, seat)| {
             self.storage = Some(account.storage);
+            self.seat = seat;
             account.grant
         }))
     }

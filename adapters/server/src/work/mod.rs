@@ -2,22 +2,24 @@
 
 mod data;
 mod files;
+mod secure;
 
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::ticket::{Listen, OpenData, Report, Transfer};
+use wharf_core::ticket::{Listen, OpenData, Report, Secure, Transfer};
 use wharf_core::{
     Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
     TlsFailure, Transferred,
 };
-use wharf_storage::{Handle, Lines, Storage};
+use wharf_storage::{Handle, Lines, Seat, Storage};
 
-use crate::Service;
 use crate::passive::Passive;
 use crate::pump::Pump;
+use crate::tls::Keys;
+use crate::{Service, Stream};
 
 /// A resting listener is released after so long.
 const REST: Duration = Duration::from_secs(1);
@@ -60,10 +62,17 @@ pub struct Work<H> {
     service: Arc<Service>,
     ends: Endpoints,
     storage: Option<Arc<dyn Storage>>,
+    /// The place that the session has among those of its account.
+    seat: Option<Seat>,
     passive: Passive,
     /// When the listener began to rest.
     resting: Option<Instant>,
-    data: Option<TcpStream>,
+    data: Option<Stream>,
+    /// What data connections shake hands with, where the control connection has.
+    keys: Option<Keys>,
+    /// A passive connection is accepted, and shakes hands, before a command asks for it: some
+    /// clients wait for that before they send one.
+    ahead: bool,
     opened: Opened,
     task: Task,
     /// Whether the task can go on without waiting.
@@ -92,6 +101,7 @@ enum Task {
     Listen(Ticket<Listen>),
     Accept(Ticket<OpenData>, IpAddr),
     Dial(Ticket<OpenData>, TcpStream),
+    Shake(Ticket<Secure>),
     Move(Ticket<Transfer>, Pump),
     /// Lines that the session has no room for yet.
     Report(Ticket<Report>, Lines, Vec<u8>),
@@ -107,9 +117,12 @@ impl<H: Helper> Work<H> {
             service: Arc::clone(service),
             ends,
             storage: None,
+            seat: None,
             passive: Passive::new(Arc::clone(service)),
             resting: None,
             data: None,
+            keys: None,
+            ahead: false,
             opened: Opened::Nothing,
             task: Task::None,
             ready: false,
@@ -128,7 +141,10 @@ impl<H: Helper> Work<H> {
             Action::Stat(ticket) => self.stat(ticket, session),
             Action::Change(ticket, edit) => self.change(ticket, session, edit),
             Action::Open(ticket, mode) => self.open(ticket, session, mode),
-            Action::Listen(ticket) => self.listen(ticket),
+            Action::Listen(ticket) => {
+                self.ahead = session.protects_data();
+                self.listen(ticket)
+            }
             Action::OpenData(ticket, Route::Accept { only_from }) => {
                 self.begin(Task::Accept(ticket, only_from))
             }
@@ -142,16 +158,19 @@ impl<H: Helper> Work<H> {
             Action::Report(ticket, scope, listing) => self.report(ticket, session, scope, listing),
             Action::Optional(ticket, request) => self.optional(ticket, session, request),
             Action::Cancel(_) => self.cancel(),
-            // The core does not ask for TLS, since it does not offer it.
+            Action::Secure(ticket) => self.secure(ticket),
+            // The control connection is not its business.
             Action::StartTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
             Action::StopTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
-            Action::Secure(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
             Action::Disconnect => None,
         }
     }
 
     /// Goes on with the request in hand, as far as nothing is waited for.
     pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+        if !session.is_logged_in() {
+            self.seat = None;
+        }
         if self.resting.is_some_and(|since| now.since(since) >= REST) {
             self.passive.release();
             self.resting = None;
@@ -160,10 +179,11 @@ impl<H: Helper> Work<H> {
             return None;
         }
         match std::mem::take(&mut self.task) {
-            Task::None => self.wait(Task::None),
+            Task::None => self.go_ahead(),
             Task::Listen(ticket) => self.listen(ticket),
             Task::Accept(ticket, only_from) => self.accept(ticket, only_from),
             Task::Dial(ticket, stream) => self.dialed(ticket, stream),
+            Task::Shake(ticket) => self.shake(ticket),
             Task::Move(ticket, pump) => self.pump(ticket, pump),
             Task::Report(ticket, lines, buffer) => {
                 self.write_report(session, now, ticket, lines, buffer)
@@ -219,6 +239,11 @@ impl<H: Helper> Work<H> {
                     Wait::Readable(data)
                 })
             }
+            Task::Shake(_) => self.handshake_waits(),
+            Task::None if self.ahead => match self.data {
+                Some(_) => self.handshake_waits(),
+                None => self.passive.fd().map(Wait::Readable),
+            },
             Task::Away => Some(Wait::Helper),
             Task::None | Task::Listen(_) | Task::Report(..) => None,
         }
@@ -232,6 +257,11 @@ impl<H: Helper> Work<H> {
             Task::Listen(_) => Some(PORT_WAIT),
             _ => self.resting.map(|_| REST),
         }
+    }
+
+    /// The control connection has shaken hands, and data connections may.
+    pub(crate) fn protect(&mut self, keys: Keys) {
+        self.keys = Some(keys);
     }
 
     /// Where jobs run.
@@ -308,6 +338,7 @@ impl<H: Helper> Work<H> {
             Task::Accept(ticket, _) | Task::Dial(ticket, _) => {
                 Some(ticket.done(Err(DataFailure::Cancelled)))
             }
+            Task::Shake(ticket) => Some(ticket.done(Err(TlsFailure::Cancelled))),
             Task::Move(ticket, pump) => Some(self.moved_all(ticket, pump, End::Cancelled)),
             Task::Report(ticket, ..) => Some(ticket.done(Err(Failure::Cancelled))),
             // Another thread has it; till it comes back the session's timers count.

@@ -1,7 +1,7 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use bstr::BStr;
@@ -73,6 +73,11 @@ impl Jail {
             links: options.links,
             resolver,
         })
+    }
+
+    /// The root.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
     }
 
     /// Whether its disk answers for itself; others may hang for as long as they like.

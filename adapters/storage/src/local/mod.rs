@@ -18,6 +18,7 @@ mod temporary;
 mod upload;
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,6 +131,13 @@ impl Local {
     /// directory, but may run while the tree is served.
     pub fn sweep(&self) -> usize {
         sweep::sweep(&self.tree)
+    }
+}
+
+impl AsFd for Local {
+    /// The directory itself, open only to look things up in it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tree.jail.as_fd()
     }
 }
 

@@ -14,13 +14,14 @@ use tempfile::TempDir;
 use wharf_core::{Failure, Metadata, Mode, Reason, Scope, VPath};
 use wharf_storage::{Directory, Handle, Local, LocalOptions, Opening, Sink, Source, Storage};
 
-pub const REASONS: [Reason; 8] = [
+pub const REASONS: [Reason; 9] = [
     Reason::NoData,
     Reason::Truncated,
     Reason::Reset,
     Reason::Aborted,
     Reason::ControlLost,
     Reason::Stalled,
+    Reason::Slow,
     Reason::Shutdown,
     Reason::Storage(Failure::NoSpace),
 ];

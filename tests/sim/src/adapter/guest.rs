@@ -51,7 +51,8 @@ impl Guest {
             random,
         };
         let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-        let task = wharf_smol::serve_client(bed, peer, Arc::clone(service), stop);
+        let protocol = Arc::clone(&service.settings().protocol);
+        let task = wharf_smol::serve_client(bed, peer, Arc::clone(service), protocol, stop);
         Self {
             task: Some(Box::pin(task)),
             wake,

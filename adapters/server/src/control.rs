@@ -1,0 +1,278 @@
+//! [`Control`]: the bytes of a control connection, in clear or within TLS.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use wharf_core::ticket::{StartTls, StopTls};
+use wharf_core::{Event, Instant, Ticket, TlsFailure};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::tls::{Channel, Keys, Tls};
+
+/// What is read at once.
+const PIECE: usize = 4096;
+
+/// What stands between a session and the socket of its control connection.
+#[derive(Default)]
+pub(crate) struct Control {
+    layer: Layer,
+    turn: Turn,
+    /// Plain bytes that were read and that the session has not taken yet.
+    left: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Default)]
+enum Layer {
+    #[default]
+    Clear,
+    Tls(Box<Channel>),
+    /// We have left TLS, and the client's close_notify may still come.
+    Leaving(Box<Channel>),
+}
+
+/// The connection is becoming another one: nothing is exchanged with the session meanwhile.
+#[derive(Default)]
+enum Turn {
+    #[default]
+    None,
+    /// TLS begins before the greeting, until then.
+    Opening(Keys, Option<Instant>),
+    Starting(Ticket<StartTls>, Keys),
+    Stopping(Ticket<StopTls>),
+}
+
+/// What a turn has come to.
+pub(crate) enum Turned {
+    /// There is nothing to turn, or it must be waited for.
+    Not,
+    /// TLS was there before the greeting.
+    Opened(Keys),
+    /// The connection is another one, or will not be.
+    Answer(Event, Option<Keys>),
+    /// There will be no session.
+    Failed,
+}
+
+impl Control {
+    /// TLS begins at once, and must be there at that time, if there is one.
+    pub(crate) fn open(&mut self, tls: &Tls, until: Option<Instant>) -> Result<(), rustls::Error> {
+        let (channel, keys) = tls.begin(&[])?;
+        self.layer = Layer::Tls(Box::new(channel));
+        self.turn = Turn::Opening(keys, until);
+        Ok(())
+    }
+
+    /// TLS begins behind what was written: whatever came behind AUTH belongs to it.
+    pub(crate) fn start(&mut self, ticket: Ticket<StartTls>, tls: Option<&Tls>) -> Option<Event> {
+        let begun = tls.map(|tls| tls.begin(&std::mem::take(&mut self.left)));
+        match begun {
+            Some(Ok((channel, keys))) => {
+                self.layer = Layer::Tls(Box::new(channel));
+                self.turn = Turn::Starting(ticket, keys);
+                None
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "TLS cannot begin");
+                Some(ticket.done(Err(TlsFailure::Handshake)))
+            }
+            None => Some(ticket.done(Err(TlsFailure::Handshake))),
+        }
+    }
+
+    /// TLS ends behind what was written.
+    pub(crate) fn stop(&mut self, ticket: Ticket<StopTls>) {
+        self.turn = Turn::Stopping(ticket);
+    }
+
+    /// Whether it is becoming another one.
+    pub(crate) fn turns(&self) -> bool {
+        !matches!(self.turn, Turn::None)
+    }
+
+    /// When the turn must be over, if nobody else sees to that.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.turn {
+            Turn::Opening(_, until) => *until,
+            Turn::None | Turn::Starting(..) | Turn::Stopping(_) => None,
+        }
+    }
+
+    /// Whether a turn waits to write, not to read.
+    pub(crate) fn turn_writes(&self) -> bool {
+        match (&self.turn, &self.layer) {
+            (Turn::None, _) | (_, Layer::Clear) => false,
+            (_, Layer::Tls(channel) | Layer::Leaving(channel)) => channel.writes(),
+        }
+    }
+
+    /// Goes on with the turn as far as nothing must be waited for.
+    pub(crate) fn turn(&mut self, socket: &TcpStream, now: Instant) -> Turned {
+        let Layer::Tls(channel) = &mut self.layer else {
+            return Turned::Not;
+        };
+        let outcome = match &self.turn {
+            Turn::None => return Turned::Not,
+            Turn::Opening(_, Some(until)) if now >= *until => Err(ErrorKind::TimedOut.into()),
+            Turn::Opening(..) | Turn::Starting(..) => channel.shake(socket),
+            Turn::Stopping(_) => channel.close(socket),
+        };
+        if is_passing(&outcome) {
+            return Turned::Not;
+        }
+        if let Err(error) = &outcome {
+            tracing::info!(%error, "no TLS on a control connection");
+        }
+        match (std::mem::take(&mut self.turn), outcome) {
+            (Turn::None, _) => Turned::Not,
+            (Turn::Opening(mut keys, _), Ok(())) => {
+                keys.belong_to(channel.tls());
+                Turned::Opened(keys)
+            }
+            (Turn::Opening(..), Err(_)) => Turned::Failed,
+            (Turn::Starting(ticket, mut keys), Ok(())) => {
+                keys.belong_to(channel.tls());
+                Turned::Answer(ticket.done(Ok(())), Some(keys))
+            }
+            (Turn::Starting(ticket, _), Err(error)) => {
+                Turned::Answer(ticket.done(Err(failure(&error))), None)
+            }
+            (Turn::Stopping(ticket), Ok(())) => {
+                self.left.extend_from_slice(channel.left());
+                self.layer = match std::mem::take(&mut self.layer) {
+                    Layer::Tls(channel) => Layer::Leaving(channel),
+                    other => other,
+                };
+                let left = self.leave().map_err(|error| failure(&error));
+                Turned::Answer(ticket.done(left), None)
+            }
+            (Turn::Stopping(ticket), Err(error)) => {
+                Turned::Answer(ticket.done(Err(failure(&error))), None)
+            }
+        }
+    }
+
+    /// The turn shall not be waited for any longer.
+    pub(crate) fn cancel(&mut self) -> Option<Event> {
+        match std::mem::take(&mut self.turn) {
+            Turn::None => None,
+            Turn::Opening(keys, until) => {
+                self.turn = Turn::Opening(keys, until);
+                None
+            }
+            Turn::Starting(ticket, _) => Some(ticket.done(Err(TlsFailure::Cancelled))),
+            Turn::Stopping(ticket) => Some(ticket.done(Err(TlsFailure::Cancelled))),
+        }
+    }
+
+    /// Plain bytes that the session has not taken yet.
+    pub(crate) fn left(&self) -> &[u8] {
+        match self.layer {
+            // What is the client's close_notify, and what is clear text, is not known yet.
+            Layer::Leaving(_) => &[],
+            Layer::Clear | Layer::Tls(_) => &self.left,
+        }
+    }
+
+    /// The session has taken so many of them.
+    pub(crate) fn take(&mut self, count: usize) {
+        self.left = Zeroizing::new(self.left[count..].to_vec());
+    }
+
+    /// Gives what TLS still holds to the session, as [`Control::read`] does.
+    pub(crate) fn read_held(&mut self, give: impl FnOnce(&[u8]) -> usize) -> io::Result<bool> {
+        match self.layer {
+            Layer::Tls(_) => self.read(Nothing, give),
+            Layer::Clear | Layer::Leaving(_) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Reads what the client has sent, when nothing is left, and gives it to the session, which
+    /// says how many bytes it has taken. False at the end.
+    pub(crate) fn read(
+        &mut self,
+        mut connection: impl Read + Write,
+        give: impl FnOnce(&[u8]) -> usize,
+    ) -> io::Result<bool> {
+        let mut buffer = [0; PIECE];
+        let read = match &mut self.layer {
+            Layer::Clear | Layer::Leaving(_) => connection.read(&mut buffer),
+            Layer::Tls(channel) => channel.read(connection, &mut buffer),
+        };
+        let count = match read {
+            // What is cut off is no command.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
+        let taken = match self.layer {
+            Layer::Leaving(_) => 0,
+            _ if count == 0 => 0,
+            Layer::Clear | Layer::Tls(_) => give(&buffer[..count]),
+        };
+        self.left.extend_from_slice(&buffer[taken..count]);
+        // It may hold a password.
+        buffer[..count].zeroize();
+        self.leave()?;
+        Ok(count > 0)
+    }
+
+    /// Writes replies, and says how many bytes were taken.
+    pub(crate) fn write(&mut self, mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.layer {
+            Layer::Clear | Layer::Leaving(_) => socket.write(bytes),
+            Layer::Tls(channel) => channel
+                .write(socket, bytes)
+                .map(|count| count.min(bytes.len())),
+        }
+    }
+
+    /// Nothing more will be written.
+    pub(crate) fn close(&mut self, socket: &TcpStream) {
+        if let Layer::Tls(channel) = &mut self.layer {
+            // The end of the connection says the same to a client that does not take it.
+            let _ = channel.close(socket);
+        }
+    }
+
+    /// Takes the client's close_notify away from what was read.
+    fn leave(&mut self) -> io::Result<()> {
+        if let Layer::Leaving(channel) = &mut self.layer {
+            let (count, left) = channel.leave(&self.left)?;
+            self.take(count);
+            if left {
+                self.layer = Layer::Clear;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A connection of which nothing is known.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Nothing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether it must only be waited for.
+fn is_passing(outcome: &io::Result<()>) -> bool {
+    matches!(outcome, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted))
+}
+
+fn failure(error: &io::Error) -> TlsFailure {
+    match error.kind() {
+        ErrorKind::InvalidData => TlsFailure::Handshake,
+        _ => TlsFailure::Closed,
+    }
+}

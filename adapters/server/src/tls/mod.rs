@@ -1,0 +1,173 @@
+//! [`Tls`]: FTPS (RFC 4217) with rustls.
+//!
+//! This is the only room that knows rustls. A [`Tls`] is made of any [`ServerConfig`], for which
+//! [`Identity`] reads certificates and keys; sessions then use it for the control connection and
+//! its data connections. Which cryptography there is, is the choice of who makes the
+//! configuration.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use rustls::ServerConfig;
+//! use rustls::crypto::CryptoProvider;
+//! use wharf_server::tls::{Identities, Identity, Tls, TlsOptions};
+//!
+//! # fn tls(provider: Arc<CryptoProvider>) -> Result<Tls, Box<dyn std::error::Error>> {
+//! let identity = Identity::read("fullchain.pem".as_ref(), "privkey.pem".as_ref(), &provider)?;
+//! let config = ServerConfig::builder_with_provider(provider)
+//!     .with_safe_default_protocol_versions()?
+//!     .with_no_client_auth()
+//!     .with_cert_resolver(Arc::new(Identities::new(identity, [])));
+//! let tls = Tls::new(config, TlsOptions::default());
+//! # Ok(tls)
+//! # }
+//! ```
+
+mod channel;
+mod identity;
+mod store;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use rustls::pki_types::CertificateDer;
+use rustls::server::NoServerSessionStorage;
+use rustls::{ServerConfig, ServerConnection};
+
+use crate::lock::lock;
+pub(crate) use channel::Channel;
+pub use identity::{Identities, Identity, IdentityError};
+use store::{Resumable, Sessions};
+
+/// What a control connection negotiates (the registry of RFC 7301 has it), if anything.
+const CONTROL: &[&[u8]] = &[b"ftp"];
+/// What data connections negotiate: some clients say the same as on the control connection.
+const DATA: &[&[u8]] = &[b"ftp-data", b"ftp"];
+
+/// TLS 1.3 tickets for clients that use each again and again, and that may lose one.
+const TICKETS: usize = 4;
+/// For clients that use each ticket once, where they must use one. More cannot be sent after the
+/// handshake.
+const TICKETS_REQUIRED: usize = 32;
+
+/// Whether data connections resume the TLS session of their control connection. That saves work,
+/// and proves that they belong to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// They never do.
+    Off,
+    /// They do if the client offers it.
+    #[default]
+    IfOffered,
+    /// They must: others are refused with 522.
+    Required,
+}
+
+/// What TLS shall be like for FTP, beyond its [`ServerConfig`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// Whether data connections resume the session of their control connection.
+    pub reuse: Reuse,
+    /// An upload whose connection ends without close_notify is taken as whole, with a warning in
+    /// the log. Anybody on the way can then cut uploads short unnoticed: only for clients that know
+    /// no better.
+    pub accept_truncated: bool,
+}
+
+/// TLS for the connections of a server. What it is made of can be replaced while it runs.
+pub struct Tls {
+    config: Mutex<Arc<ServerConfig>>,
+    options: TlsOptions,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// TLS with this configuration, whose session storage, tickets and application protocols are
+    /// set here.
+    #[must_use]
+    pub fn new(config: ServerConfig, options: TlsOptions) -> Self {
+        Self {
+            config: Mutex::new(Arc::new(config)),
+            options,
+        }
+    }
+
+    /// Has later sessions use this configuration; those that there are keep theirs.
+    pub fn replace(&self, config: ServerConfig) {
+        *lock(&self.config) = Arc::new(config);
+    }
+
+    /// Begins TLS on a control connection, from which these bytes were already read.
+    pub(crate) fn begin(&self, left: &[u8]) -> Result<(Channel, Keys), rustls::Error> {
+        let base = Arc::clone(&lock(&self.config));
+        let sessions = Sessions::default();
+        let mut control = ServerConfig::clone(&base);
+        control.alpn_protocols = CONTROL.iter().map(|name| name.to_vec()).collect();
+        control.max_early_data_size = 0;
+        control.max_tls13_tickets = 0;
+        let mut data = control.clone();
+        data.alpn_protocols = DATA.iter().map(|name| name.to_vec()).collect();
+        // A client that does not read them while it uploads would end with a reset.
+        data.send_tls13_tickets = 0;
+        if self.options.reuse == Reuse::Off {
+            control.send_tls13_tickets = 0;
+            control.session_storage = Arc::new(NoServerSessionStorage {});
+            data.session_storage = Arc::new(NoServerSessionStorage {});
+        } else {
+            control.send_tls13_tickets = match self.options.reuse {
+                Reuse::Required => TICKETS_REQUIRED,
+                Reuse::Off | Reuse::IfOffered => TICKETS,
+            };
+            control.session_storage = Arc::new(sessions.clone());
+            data.session_storage = Arc::new(Resumable(sessions));
+        }
+        let keys = Keys {
+            config: Arc::new(data),
+            options: self.options,
+            client: None,
+        };
+        Ok((Channel::new(Arc::new(control), false, left)?, keys))
+    }
+}
+
+/// What the data connections of one control connection need for their handshakes.
+pub(crate) struct Keys {
+    config: Arc<ServerConfig>,
+    options: TlsOptions,
+    /// The certificate that the client has shown on the control connection.
+    client: Option<CertificateDer<'static>>,
+}
+
+impl Keys {
+    /// Remembers who the control connection belongs to, now that it has shaken hands.
+    pub(crate) fn belong_to(&mut self, control: &ServerConnection) {
+        self.client = certificate(control).map(|client| client.clone().into_owned());
+    }
+
+    /// Begins TLS on a data connection.
+    pub(crate) fn channel(&self) -> Result<Channel, rustls::Error> {
+        let config = Arc::clone(&self.config);
+        Channel::new(config, self.options.accept_truncated, &[])
+    }
+
+    /// Whether a data connection, which has shaken hands, is resumed as far as it must be.
+    pub(crate) fn is_resumed(&self, data: &Channel) -> bool {
+        self.options.reuse != Reuse::Required || data.is_resumed()
+    }
+
+    /// Whether a data connection, which has shaken hands, is of the same client.
+    pub(crate) fn is_same_client(&self, data: &Channel) -> bool {
+        certificate(data.tls()) == self.client.as_ref()
+    }
+}
+
+fn certificate(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {
+    tls.peer_certificates()?.first()
+}

@@ -1,0 +1,113 @@
+//! TLS on the data connection.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+
+use wharf_core::ticket::Secure;
+use wharf_core::{Event, Ticket, TlsFailure};
+
+use super::{Helper, Task, Wait, Work};
+
+impl<H: Helper> Work<H> {
+    /// Shakes hands on the data connection. That may have begun before.
+    pub(super) fn secure(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
+        match self.protect_data() {
+            Ok(()) => self.begin(Task::Shake(ticket)),
+            Err(error) => Some(ticket.done(Err(failed(&error)))),
+        }
+    }
+
+    /// Goes on with the handshake.
+    pub(super) fn shake(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
+        match self.shake_data() {
+            Ok(()) => Some(ticket.done(self.check_data())),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(Task::Shake(ticket)),
+            Err(error) => Some(ticket.done(Err(failed(&error)))),
+        }
+    }
+
+    /// No command has asked for it yet: accepts the client on the passive listener, and shakes
+    /// hands.
+    pub(super) fn go_ahead(&mut self) -> Option<Event> {
+        if self.ahead {
+            let done = self.accept_ahead().and_then(|()| self.shake_data());
+            // Whatever went wrong is met again by the command that asks for it.
+            self.ahead = matches!(done, Err(error) if error.kind() == ErrorKind::WouldBlock);
+        }
+        self.wait(Task::None)
+    }
+
+    /// What a handshake waits for.
+    pub(super) fn handshake_waits(&self) -> Option<Wait<'_>> {
+        let data = self.data.as_ref()?;
+        Some(if data.tls()?.writes() {
+            Wait::Writable(data.as_fd())
+        } else {
+            Wait::Readable(data.as_fd())
+        })
+    }
+
+    /// The transfer is to be in clear. If its client has begun a handshake, that is an end.
+    pub(super) fn stay_clear(&mut self) {
+        if self.data.as_mut().is_some_and(|data| !data.unprotect()) {
+            self.data = None;
+        }
+    }
+
+    fn accept_ahead(&mut self) -> io::Result<()> {
+        if self.data.is_none() {
+            let stream = self.passive.accept(self.ends.peer.ip().to_canonical())?;
+            self.data = Some(stream.into());
+            self.protect_data()?;
+        }
+        Ok(())
+    }
+
+    fn protect_data(&mut self) -> io::Result<()> {
+        let (Some(data), Some(keys)) = (&mut self.data, &self.keys) else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        if data.tls().is_none() {
+            data.protect(keys.channel().map_err(io::Error::other)?);
+        }
+        Ok(())
+    }
+
+    fn shake_data(&mut self) -> io::Result<()> {
+        match &mut self.data {
+            Some(data) => data.shake(),
+            None => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Whether the connection, which has shaken hands, belongs to this session.
+    fn check_data(&self) -> Result<(), TlsFailure> {
+        let tls = self.data.as_ref().and_then(|data| data.tls());
+        let (Some(tls), Some(keys)) = (tls, &self.keys) else {
+            return Err(TlsFailure::Closed);
+        };
+        let resumed = tls.is_resumed();
+        if !keys.is_resumed(tls) {
+            tracing::info!(
+                "a data connection does not resume the TLS session of its control connection"
+            );
+            return Err(TlsFailure::NotResumed);
+        }
+        if !keys.is_same_client(tls) {
+            tracing::warn!(
+                "a data connection has shown another certificate than its control connection"
+            );
+            return Err(TlsFailure::Handshake);
+        }
+        tracing::debug!(resumed, version = ?tls.tls().protocol_version(), "a data connection is protected");
+        Ok(())
+    }
+}
+
+fn failed(error: &io::Error) -> TlsFailure {
+    tracing::info!(%error, "no TLS on a data connection");
+    match error.kind() {
+        ErrorKind::InvalidData => TlsFailure::Handshake,
+        _ => TlsFailure::Closed,
+    }
+}

@@ -1,0 +1,190 @@
+//! How fast commands may come, and how slow a transfer may be.
+
+use std::time::Duration;
+
+use wharf_core::Limits;
+
+use crate::common::{Peer, Scene};
+
+/// Four commands in a second, of which three are the login.
+fn four_a_second() -> Scene {
+    Scene::new().limits(|limits| limits.commands_per_second = 4)
+}
+
+fn at_least(min_rate: u64) -> Scene {
+    Scene::new().limits(|limits| limits.min_rate = min_rate)
+}
+
+/// A transfer that has just begun.
+fn moving(scene: &Scene, trace: &str) -> Peer {
+    scene.logged_in(&format!(
+        "T: +1s
+         C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         C: STOR f
+         A: open /f write@0 replace
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         {trace}"
+    ))
+}
+
+#[test]
+fn by_default_nothing_is_too_fast_or_too_slow() {
+    let limits = Limits::default();
+    assert_eq!((limits.commands_per_second, limits.min_rate), (0, 0));
+}
+
+#[test]
+fn commands_that_come_too_fast_wait_for_their_turn() {
+    four_a_second().logged_in(
+        "C: NOOP
+         S: 200
+         C~: NOOP\\r\\nPWD\\r\\n
+         T: +249ms
+         T: +1ms
+         S: 200
+         T: +250ms
+         S: 257
+         T: +100s
+         C~: NOOP\\r\\nNOOP\\r\\nNOOP\\r\\nNOOP\\r\\nNOOP\\r\\n
+         S: 200
+         S: 200
+         S: 200
+         S: 200
+         T: +250ms
+         S: 200",
+    );
+}
+
+#[test]
+fn a_session_that_keeps_a_client_waiting_takes_no_more_than_it_may_hold() {
+    let mut peer = four_a_second().logged_in("");
+    let mut commands = 0;
+    for _ in 0..20 {
+        peer.send(&b"NOOP\r\n".repeat(10_000));
+        peer.wait(Duration::from_millis(250));
+        peer.exchange();
+        commands += 1;
+        assert!(peer.session.heap_size() < 20_000);
+    }
+    let replies = peer.replies.split(|&byte| byte == b'\n').count() - 1;
+    assert_eq!(replies, commands + 1);
+}
+
+#[test]
+fn an_abort_takes_effect_at_once_however_many_commands_wait() {
+    moving(
+        &four_a_second(),
+        "C~: STAT\\r\\nSTAT\\r\\nSTAT\\r\\nPWD\\r\\nABOR\\r\\n
+         S: 211
+         S: 211
+         A: cancel
+         E: moved 0 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Aborted
+         E: ok
+         S: 426
+         T: +250ms
+         S: 211
+         T: +250ms
+         S: 257
+         T: +250ms
+         S: 226",
+    );
+}
+
+#[test]
+fn commands_that_wait_are_neither_silence_nor_a_slow_line() {
+    let mut peer = four_a_second()
+        .limits(|limits| {
+            limits.line_time = Duration::from_millis(300);
+            limits.idle = Duration::from_millis(400);
+        })
+        .logged_in("");
+    peer.send(b"NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNO");
+    for _ in 0..3 {
+        peer.wait(Duration::from_millis(250));
+        peer.exchange();
+    }
+    assert_eq!(peer.replies, b"200 NOOP ok.\r\n".repeat(4));
+    peer.wait(Duration::from_millis(300));
+    peer.exchange();
+    assert!(peer.replies.ends_with(b"421 Timeout.\r\n"));
+}
+
+#[test]
+fn a_server_that_stops_waits_for_no_turn() {
+    four_a_second().logged_in(
+        "C~: NOOP\\r\\nNOOP\\r\\nNOOP\\r\\n
+         S: 200
+         E: shutdown 10s
+         S: 421
+         A: disconnect",
+    );
+}
+
+#[test]
+fn a_transfer_that_is_too_slow_is_426() {
+    moving(
+        &at_least(10),
+        "T: +30s
+         E: progress 599
+         T: +29s
+         T: +1s
+         A: cancel
+         E: moved 599 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Slow
+         E: ok
+         S: 426 The data moved too slowly.
+         T: +59s
+         T: +1s",
+    );
+}
+
+#[test]
+fn the_rate_is_that_of_each_minute() {
+    moving(
+        &at_least(10),
+        "T: +59s
+         E: progress 5000
+         T: +1s
+         E: progress 5600
+         T: +60s
+         E: progress 6199
+         T: +60s
+         A: cancel
+         E: moved 6199 clean
+         T: +100ms
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226",
+    );
+}
+
+#[test]
+fn what_comes_after_the_data_is_not_slow() {
+    moving(
+        &at_least(10),
+        "T: +59s
+         E: moved 1 clean
+         T: +100ms
+         A: close-data
+         T: +10s
+         E: ok
+         A: finish commit
+         T: +70s
+         E: ok
+         S: 226",
+    );
+}

@@ -1,0 +1,162 @@
+//! What bounds clients: how often they may fail, how many they may be, how fast they may talk.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::server::{Config, eventually};
+use crate::{Client, Program, Server, cases};
+
+cases! { "limits";
+    turns_an_address_away_from_which_too_many_logins_were_refused,
+    lets_no_guess_succeed_while_its_address_has_to_wait,
+    does_not_forget_refused_logins_for_one_that_succeeds,
+    has_so_many_sessions_of_an_account,
+    has_a_seat_again_after_user_rein_and_quit,
+    lets_commands_wait_that_come_too_fast,
+    ends_a_session_whose_line_does_not_end,
+}
+
+fn limited(program: &Program, lines: &str) -> Server {
+    let config = Config::default().listen(&["127.0.0.1:0", "[::1]:0"]);
+    program.start(config.table(&format!("[limits]\n{lines}")))
+}
+
+/// Has so many logins refused at once, each in a session of its own.
+fn fail(address: SocketAddr, count: usize) {
+    let mut clients: Vec<Client> = (0..count).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        client.command("USER user", 331);
+        client.send("PASS wrong");
+    }
+    for client in &mut clients {
+        client.expect(530);
+    }
+}
+
+/// What a client is told first.
+fn greeting(address: SocketAddr) -> (u16, String) {
+    Client::silent(address).reply()
+}
+
+fn turns_an_address_away_from_which_too_many_logins_were_refused(program: &Program) {
+    let server = limited(program, "failed-logins = 3\nback-off = \"3s\"");
+    let (address, other) = (server.addresses()[0], server.addresses()[1]);
+    fail(address, 3);
+    assert_eq!(greeting(address).0, 220);
+    fail(address, 1);
+    let (code, text) = greeting(address);
+    assert_eq!(code, 421);
+    assert!(text.contains("Too many refused logins"), "{text}");
+    assert_eq!(greeting(other).0, 220, "another address need not wait");
+    eventually("it is logged", || {
+        let log = server.log();
+        log.contains("the address has to wait") && log.contains("refused: too many refused logins")
+    });
+    eventually("the time is over", || greeting(address).0 == 220);
+    server.still_serves();
+}
+
+fn lets_no_guess_succeed_while_its_address_has_to_wait(program: &Program) {
+    let server = limited(program, "failed-logins = 2\nback-off = \"1m\"");
+    let mut early = server.connect();
+    let mut logged_in = server.login();
+    early.command("USER user", 331);
+    fail(server.address(), 3);
+    early.command("PASS 12345", 421);
+    early.expect_end();
+    logged_in.store("f.bin", b"hello");
+    assert_eq!(logged_in.fetch("f.bin"), b"hello");
+}
+
+fn does_not_forget_refused_logins_for_one_that_succeeds(program: &Program) {
+    let server = limited(program, "failed-logins = 3\nback-off = \"1m\"");
+    fail(server.address(), 3);
+    server.login().command("QUIT", 221);
+    fail(server.address(), 1);
+    assert_eq!(greeting(server.address()).0, 421);
+}
+
+fn has_so_many_sessions_of_an_account(program: &Program) {
+    let config = Config::default().anonymous("\"list\"");
+    let server = program.start(config.table("[limits]\nsessions-per-account = 2"));
+    let clients = [server.login(), server.login()];
+    let mut third = server.connect();
+    third.command("USER user", 331);
+    let text = third.command("PASS 12345", 421);
+    assert!(text.contains("try again later"), "{text}");
+    third.expect_end();
+    // Those are of another account, or of none.
+    for _ in 0..3 {
+        server.connect().login("anonymous", "x");
+    }
+    eventually("it is logged", || {
+        server.log().contains("too many sessions of the account")
+    });
+    drop(clients);
+    eventually("a seat is free", || can_log_in(&server));
+}
+
+fn can_log_in(server: &Server) -> bool {
+    let mut client = server.connect();
+    client.command("USER user", 331);
+    client.send("PASS 12345");
+    client.reply().0 == 230
+}
+
+fn has_a_seat_again_after_user_rein_and_quit(program: &Program) {
+    let server = program.start(Config::default().table("[limits]\nsessions-per-account = 1"));
+    let mut first = server.login();
+    for _ in 0..3 {
+        assert!(!can_log_in(&server));
+        first.command("REIN", 220);
+        server.login().command("QUIT", 221);
+        eventually("the session is over", || {
+            server.log().contains("disconnected")
+        });
+        thread::sleep(Duration::from_millis(50));
+        first.login("user", "12345");
+        assert!(!can_log_in(&server));
+        // It has its own seat again, also in one breath.
+        first.raw(b"USER user\r\nPASS 12345\r\n");
+        first.expect(331);
+        first.expect(230);
+        first.command("USER user", 331);
+        assert!(can_log_in(&server));
+        eventually("the seat is free", || {
+            first.send("PASS 12345");
+            let (code, _) = first.reply();
+            if code == 421 {
+                first = server.connect();
+                first.command("USER user", 331);
+            }
+            code == 230
+        });
+    }
+}
+
+fn lets_commands_wait_that_come_too_fast(program: &Program) {
+    let server = limited(program, "commands-per-second = 10");
+    let mut client = server.login();
+    let since = Instant::now();
+    client.raw(&b"NOOP\r\n".repeat(30));
+    for _ in 0..30 {
+        client.expect(200);
+    }
+    let took = since.elapsed();
+    assert!(took >= Duration::from_millis(1_900), "{took:?}");
+    // Nobody waits who is slower than that.
+    thread::sleep(Duration::from_secs(1));
+    let since = Instant::now();
+    client.command("NOOP", 200);
+    assert!(since.elapsed() < Duration::from_millis(90));
+}
+
+fn ends_a_session_whose_line_does_not_end(program: &Program) {
+    let server = limited(program, "line = \"1s\"");
+    let mut client = server.login();
+    client.raw(b"NOO");
+    assert!(client.is_silent(Duration::from_millis(700)));
+    client.expect(421);
+    client.expect_end();
+}
