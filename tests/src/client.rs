@@ -18,6 +18,8 @@ pub struct Client {
     wire: BufReader<Wire>,
     /// How data connections are protected, after PROT P.
     private: Option<Tls>,
+    /// A 125 is taken for a 150: the data connection was there first.
+    mild: bool,
     last: String,
 }
 
@@ -33,12 +35,18 @@ impl Client {
     /// Connects and reads nothing.
     #[must_use]
     pub fn silent(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
+        Self::over(TcpStream::connect(address).expect("a connection"))
+    }
+
+    /// Takes a connection that stands, and reads nothing.
+    #[must_use]
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         Self {
             wire: BufReader::new(stream.into()),
             private: None,
+            mild: false,
             last: String::new(),
         }
     }
@@ -60,7 +68,10 @@ impl Client {
 
     /// Shakes hands on the control connection.
     pub fn shake(&mut self, tls: &Tls) -> io::Result<()> {
-        assert_eq!(self.wire.buffer(), b"", "clear text behind the reply");
+        if !self.wire.buffer().is_empty() {
+            let what = "clear text behind the reply";
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
         self.wire.get_mut().shake(tls)
     }
 
@@ -76,6 +87,11 @@ impl Client {
     pub fn clear(&mut self) {
         self.command("CCC", 200);
         self.wire.get_mut().strip().expect("the end of TLS");
+    }
+
+    /// Whether 125, which not every server says where it could, is as good as 150.
+    pub fn accept_125(&mut self, mild: bool) {
+        self.mild = mild;
     }
 
     /// Logs in, and goes to TYPE I.
@@ -101,6 +117,19 @@ impl Client {
         self.expect_of(line, code)
     }
 
+    /// Sends a line and expects one of these final replies, which is returned.
+    pub fn one_of(&mut self, line: &str, codes: &[u16]) -> (u16, String) {
+        self.send(line);
+        self.expect_one_of(line, codes)
+    }
+
+    /// Reads a reply to a line and expects one of these codes.
+    pub fn expect_one_of(&mut self, line: &str, codes: &[u16]) -> (u16, String) {
+        let (code, text) = self.reply();
+        assert!(codes.contains(&code), "{line:.40}: {text}");
+        (code, text)
+    }
+
     /// Reads a reply and expects that code. Returns all its lines.
     pub fn expect(&mut self, code: u16) -> String {
         self.expect_of("", code)
@@ -119,7 +148,11 @@ impl Client {
 
     /// Reads a reply.
     pub fn reply(&mut self) -> (u16, String) {
-        self.try_reply().expect("a reply in time")
+        match self.try_reply() {
+            Ok(reply) => reply,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no reply in time"),
+            Err(error) => panic!("no reply: {error}"),
+        }
     }
 
     /// Reads a reply, if one comes.
@@ -131,15 +164,19 @@ impl Client {
             self.wire.read_until(b'\n', &mut line)?;
             let line = String::from_utf8_lossy(&line).into_owned();
             if !line.ends_with("\r\n") {
-                let what = format!("a line that is cut off: {line:?}");
+                let what = match line.as_str() {
+                    "" => "the connection is closed".into(),
+                    line => format!("a line that is cut off: {line:?}"),
+                };
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, what));
             }
             text.push_str(&line);
             let code = line.get(..3).and_then(|code| code.parse().ok());
-            match (first, line.as_bytes()[3]) {
-                (None, b'-') => first = code,
+            match (first, line.as_bytes().get(3)) {
+                (None, Some(b'-')) => first = code,
+                (None, _) if self.mild && code == Some(125) => return Ok((150, text)),
                 (None, _) => return Ok((code.expect("a code"), text)),
-                (Some(_), b' ') if code == first => return Ok((code.expect("a code"), text)),
+                (Some(_), Some(b' ')) if code == first => return Ok((code.expect("a code"), text)),
                 (Some(_), _) => {}
             }
         }

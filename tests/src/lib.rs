@@ -10,6 +10,7 @@
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
 pub mod certificates;
+pub mod checks;
 mod client;
 mod clients;
 mod confinement;
@@ -73,6 +74,7 @@ pub fn run(binary: &'static str) -> ! {
         limits::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
+        checks::cases(),
         soak::CASES.to_vec(),
     ];
     let trials = groups

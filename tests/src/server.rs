@@ -27,6 +27,8 @@ pub struct Config {
     tls: Option<String>,
     head: String,
     tail: String,
+    password: String,
+    rights: String,
     arguments: Vec<String>,
     wrapper: Vec<String>,
 }
@@ -39,6 +41,8 @@ impl Default for Config {
             tls: None,
             head: String::new(),
             tail: String::new(),
+            password: HASH.into(),
+            rights: r#""list", "read", "write", "overwrite", "delete", "rename", "mkdir""#.into(),
             arguments: Vec::new(),
             wrapper: Vec::new(),
         }
@@ -83,6 +87,20 @@ impl Config {
         self
     }
 
+    /// The account `user` has only these rights.
+    #[must_use]
+    pub fn rights(mut self, rights: &str) -> Self {
+        self.rights = rights.into();
+        self
+    }
+
+    /// The account `user` has a password with this hash.
+    #[must_use]
+    pub fn password(mut self, hash: &str) -> Self {
+        self.password = hash.into();
+        self
+    }
+
     /// Also serves anonymous clients with these rights.
     #[must_use]
     pub fn anonymous(self, rights: &str) -> Self {
@@ -108,12 +126,13 @@ impl Config {
     fn text(&self, home: &Path) -> String {
         let home = home.display().to_string();
         format!(
-            "listen = {:?}\n{}\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{HASH}\"\nhome = \"{home}\"\n\
-             rights = [\"list\", \"read\", \"write\", \"overwrite\", \"delete\", \"rename\", \"mkdir\"]\n",
+            "listen = {:?}\n{}\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{}\"\nhome = \"{home}\"\nrights = [{}]\n",
             self.listen,
             self.head,
             self.tls_table(),
             self.tail.replace("HOME", &home),
+            self.password,
+            self.rights,
         )
     }
 
@@ -279,6 +298,12 @@ impl Server {
         let mut client = self.connect();
         client.login("user", "12345");
         client
+    }
+
+    /// The file that it logs to.
+    #[must_use]
+    pub fn log_file(&self) -> &Path {
+        &self.log
     }
 
     /// What it has logged so far. What it has just done may not be there yet.

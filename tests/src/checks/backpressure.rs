@@ -1,0 +1,100 @@
+//! Many commands, and nobody who reads the replies. P15 to P17.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, sockopt};
+
+use super::{Setup, Stand, Target, checks};
+use crate::Client;
+use crate::server::within;
+
+checks! {
+    p15_answers_pipelined_commands_in_order both,
+    p16_stops_reading_when_nobody_reads both,
+    p17_ends_silent_connections_and_serves_others,
+}
+
+/// A client that takes little in advance: what it does not read is the server's trouble.
+fn narrow(target: &Target) -> Client {
+    let socket =
+        rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    sockopt::set_socket_recv_buffer_size(&socket, 16_384).expect("a small buffer");
+    rustix::net::connect(&socket, &target.address).expect("to connect");
+    let mut client = Client::over(TcpStream::from(socket));
+    client.expect(220);
+    if let Some(tls) = &target.tls {
+        client.auth_tls(tls);
+    }
+    client.login("user", "12345");
+    client
+        .stream()
+        .set_write_timeout(Some(Duration::from_secs(2)))
+        .expect("a timeout");
+    client
+}
+
+fn p15_answers_pipelined_commands_in_order(stand: &Stand<'_>) {
+    let target = stand.serve();
+    let mut client = narrow(&target);
+    let memory = target.memory();
+    let lines = b"PWD\r\nNOOP\r\nSYST\r\nTYPE I\r\nSIZE missing\r\n".repeat(10);
+    let mut sent = 0;
+    // Till the server takes no more; a part of it may have been taken then.
+    while sent < 2_000 && client.wire().write_all(&lines).is_ok() {
+        sent += 1;
+    }
+    let grown = target.memory().saturating_sub(memory);
+    assert!(grown < 4_096, "{grown} KiB held");
+    for time in 0..sent * 10 {
+        for code in [257, 200, 215, 200, 550] {
+            assert_eq!(client.reply().0, code, "in round {time}");
+        }
+    }
+    target.still_serves();
+}
+
+fn p16_stops_reading_when_nobody_reads(stand: &Stand<'_>) {
+    let target = stand.serve();
+    let mut client = narrow(&target);
+    let memory = target.memory();
+    let part = b"NOOP\r\n".repeat(1_000);
+    let mut sent = 0;
+    while sent < 1_000 && client.wire().write_all(&part).is_ok() {
+        sent += 1;
+    }
+    let grown = target.memory().saturating_sub(memory);
+    // Its replies are ten megabytes and more.
+    assert!(grown < 4_096, "{grown} KiB held");
+    target.still_serves();
+    for _ in 0..sent * 1_000 {
+        client.expect(200);
+    }
+}
+
+fn p17_ends_silent_connections_and_serves_others(stand: &Stand<'_>) {
+    let target = stand.start(Setup {
+        login: Some(3),
+        idle: Some(3),
+        per_address: Some(50),
+        ..Setup::default()
+    });
+    let before = target.sockets();
+    let silent: Vec<TcpStream> = (0..500)
+        .map(|_| TcpStream::connect(target.address).expect("a connection"))
+        .collect();
+    let mut other = target.login_from(Ipv4Addr::new(127, 0, 0, 2));
+    other.command("NOOP", 200);
+    other.command("QUIT", 221);
+    let most = target.sockets();
+    // A process and a socket or two for each, or some.
+    assert!(most < before + 300, "{most} sockets for one address");
+    within(
+        Duration::from_secs(12),
+        "silent connections are closed",
+        || target.sockets() <= before + 2,
+    );
+    drop(silent);
+    target.still_serves();
+}
