@@ -45,8 +45,8 @@ pub struct Settings {
 
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
-    /// sessions of which 64 from one address, listings in UTC, 30 seconds for transfers to end at a
-    /// shutdown, and a minute until a client that does not answer is gone.
+    /// sessions of which 64 from one address, [`BackOff::default`], listings in UTC, 30 seconds for
+    /// transfers to end at a shutdown, and a minute until a client that does not answer is gone.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {
