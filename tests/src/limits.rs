@@ -13,6 +13,7 @@ cases! { "limits";
     does_not_forget_refused_logins_for_one_that_succeeds,
     has_so_many_sessions_of_an_account,
     has_a_seat_again_after_user_rein_and_quit,
+    has_so_many_anonymous_sessions,
     lets_commands_wait_that_come_too_fast,
     ends_a_session_whose_line_does_not_end,
 }
@@ -133,6 +134,22 @@ fn has_a_seat_again_after_user_rein_and_quit(program: &Program) {
             code == 230
         });
     }
+}
+
+fn has_so_many_anonymous_sessions(program: &Program) {
+    let section = "[anonymous]\nhome = \"HOME\"\nsessions = 1";
+    let server = program.start(Config::default().table(section));
+    let mut first = server.connect();
+    first.login("anonymous", "x");
+    // By whatever name, they are one account.
+    let mut second = server.connect();
+    second.command("USER ftp", 331);
+    second.command("PASS x", 421);
+    // A login that is answered at once has its own seat again too.
+    first.raw(b"USER FTP\r\nPASS x\r\n");
+    first.expect(331);
+    first.expect(230);
+    server.still_serves();
 }
 
 fn lets_commands_wait_that_come_too_fast(program: &Program) {
