@@ -7,6 +7,7 @@ mod files;
 mod login;
 mod navigation;
 mod protection;
+mod rate;
 mod run;
 #[cfg(feature = "testing")]
 mod state;
