@@ -42,6 +42,7 @@ minimum-rate = 1000
 line = "11s"
 handshake = "12s"
 login-tries = 5
+login-delay = "500ms"
 login = "10s"
 idle = "1h30m"
 stall = "2m"
@@ -170,6 +171,7 @@ fn everything_in_the_file_counts() {
     assert!(protocol.dot_files);
     let expected = Limits {
         login_tries: 5,
+        login_delay: Duration::from_millis(500),
         commands_per_second: 50,
         min_rate: 1000,
         line_time: Duration::from_secs(11),

@@ -55,6 +55,7 @@ pub(crate) struct Bounds {
     sessions_per_address: Option<Count>,
     pub(crate) sessions_per_account: Option<Count>,
     login_tries: Option<Count>,
+    login_delay: Option<Value<Duration>>,
     failed_logins: Option<Count>,
     back_off: Option<Value<Duration>>,
     back_off_most: Option<Value<Wait>>,
@@ -77,6 +78,10 @@ impl Bounds {
         set(
             &mut limits.login_tries,
             self.login_tries.map(|count| count.0),
+        );
+        set(
+            &mut limits.login_delay,
+            self.login_delay.map(|delay| delay.0),
         );
         set(
             &mut limits.commands_per_second,
