@@ -197,7 +197,8 @@ impl Program {
             .expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let (mut addresses, mut implicit) = (Vec::new(), Vec::new());
-        while addresses.len() < config.listen.len() || implicit.len() < config.implicit.len() {
+        // They come first, and what is served behind them.
+        loop {
             let line = match lines.next() {
                 Some(line) => line.expect("text"),
                 None => panic!(
@@ -206,11 +207,12 @@ impl Program {
                 ),
             };
             let Some(address) = line.strip_prefix("listening on ") else {
-                continue;
+                break;
             };
-            let (list, address) = match address.strip_suffix(" (implicit TLS)") {
-                Some(address) => (&mut implicit, address),
-                None => (&mut addresses, address),
+            let (address, policy) = address.split_once(' ').unwrap_or((address, ""));
+            let list = match policy {
+                "(implicit TLS)" => &mut implicit,
+                _ => &mut addresses,
             };
             list.push(address.parse().expect("an address"));
         }

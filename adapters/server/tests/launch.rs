@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use common::{Place, SECRET, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Denied, Limits, Notes, Rights, Style};
-use wharf_server::cli::Launch;
+use wharf_core::{Denied, Limits, Notes, Protection, Rights, Style, TlsPolicy};
 use wharf_server::cli::log::Format;
 use wharf_server::cli::password::HashedPassword;
 use wharf_server::cli::process::Confinement;
+use wharf_server::cli::{Launch, Listen};
 use wharf_server::{BackOff, PublicAddress};
 use wharf_storage::{Credentials, Storage};
 
@@ -78,6 +78,12 @@ fn addresses(list: &[&str]) -> Vec<SocketAddr> {
     list.iter().map(|each| each.parse().unwrap()).collect()
 }
 
+fn listen(list: &[&str]) -> Vec<Listen> {
+    let tls = TlsPolicy::default();
+    let addresses = addresses(list).into_iter();
+    addresses.map(|address| Listen { address, tls }).collect()
+}
+
 /// The homes, who sees them, and what they may do.
 fn served(launch: &Launch) -> Vec<(PathBuf, Option<&str>, Rights)> {
     let served = launch.report.served.iter();
@@ -104,7 +110,7 @@ const UPLOAD: Rights = READ.union(Rights::WRITE).union(Rights::MKDIR);
 #[test]
 fn nothing_at_all_serves_the_current_directory() {
     let launch = start(&[]).unwrap_or_else(|stop| panic!("{}", stop.text));
-    assert_eq!(launch.listen, addresses(&["127.0.0.1:2121", "[::1]:2121"]));
+    assert_eq!(launch.listen, listen(&["127.0.0.1:2121", "[::1]:2121"]));
     assert!(launch.listen_default);
     let here = std::env::current_dir().unwrap();
     assert_eq!(served(&launch), [(here, None, READ)]);
@@ -129,7 +135,7 @@ fn nothing_at_all_serves_the_current_directory() {
 fn everything_in_the_file_counts() {
     let place = Place::new();
     let launch = everything(&place, &[]);
-    assert_eq!(launch.listen, addresses(&["0.0.0.0:2121", "[::]:2121"]));
+    assert_eq!(launch.listen, listen(&["0.0.0.0:2121", "[::]:2121"]));
     assert!(!launch.listen_default);
     assert_eq!(
         served(&launch),
@@ -206,7 +212,7 @@ fn the_command_line_wins_over_the_file() {
             home.to_str().unwrap(),
         ],
     );
-    assert_eq!(launch.listen, addresses(&["127.0.0.1:0", "[::1]:0"]));
+    assert_eq!(launch.listen, listen(&["127.0.0.1:0", "[::1]:0"]));
     assert_eq!(served(&launch)[0], (home, None, UPLOAD));
     assert_eq!(launch.settings.passive_ports, Some(1..=9));
     let host = PublicAddress::Host("ftp.example.net".into());
@@ -313,14 +319,20 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
         .report;
     report.served[0].home = "/srv/\u{1b}[2J".into();
     report.served[0].rights = Rights::NONE;
+    let addresses = [
+        "127.0.0.1:40001",
+        "192.0.2.1:40002",
+        "192.0.2.1:40003",
+        "192.0.2.1:40004",
+    ];
+    let mut listening = listen(&addresses);
+    listening[2].tls.implicit = true;
+    listening[3].tls.control = Protection::Required;
     assert_eq!(
-        report.text(
-            &addresses(&["127.0.0.1:40001", "192.0.2.1:40002"]),
-            &addresses(&["192.0.2.1:40003"]),
-            Some(&Confinement::Landlock(7))
-        ),
+        report.text(&listening, Some(&Confinement::Landlock(7))),
         "listening on 127.0.0.1:40001\nlistening on 192.0.2.1:40002\n\
          listening on 192.0.2.1:40003 (implicit TLS)\n\
+         listening on 192.0.2.1:40004 (TLS is required for logins, off for data)\n\
          serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n\
          confined by Landlock (ABI 7)\n"
     );

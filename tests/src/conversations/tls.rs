@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -40,6 +40,7 @@ cases! { "tls";
     demands_a_certificate,
     takes_a_certificate_for_a_password,
     demands_what_an_account_demands,
+    demands_what_a_listener_demands,
     takes_a_pipeline_of_commands,
     gives_up_a_handshake_that_stalls,
     says_goodbye_under_tls,
@@ -537,6 +538,33 @@ fn demands_what_an_account_demands(program: &Program) {
     // Nobody else's.
     client.login("user", "12345");
     client.command("PROT C", 200);
+}
+
+fn demands_what_a_listener_demands(program: &Program) {
+    let config = Config::default().tls("").table(
+        "[[listener]]\naddress = \"127.0.0.2:0\"\ncontrol = \"off\"\n\
+         [[listener]]\naddress = \"127.0.0.3:0\"\ncontrol = \"required\"\n\
+         [[listener]]\naddress = \"127.0.0.4:0\"\nimplicit = true",
+    );
+    let server = program.start(config);
+    let at = |host: u8| {
+        let is_there = |address: &&SocketAddr| address.ip() == IpAddr::from([127, 0, 0, host]);
+        *server
+            .addresses()
+            .iter()
+            .find(is_there)
+            .expect("a listener")
+    };
+    let tls = Tls::default();
+    let mut clear = Client::connect(at(2));
+    clear.command("AUTH TLS", 502);
+    clear.login("user", "12345");
+    let mut strict = Client::connect(at(3));
+    strict.command("USER user", 530);
+    strict.auth_tls(&tls);
+    strict.login("user", "12345");
+    Client::connect_implicit(server.implicit(), &tls).login("user", "12345");
+    login(&server, &tls);
 }
 
 fn takes_a_pipeline_of_commands(program: &Program) {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
@@ -17,18 +16,16 @@ use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::certificate::Fingerprint;
 use super::config::{self, Anonymous, Source, rights, set};
+use super::listen::{self, Listen};
 use super::log;
 use super::material::Certified;
 use super::options::Options;
 use super::process::{self, Process};
 use super::report::{Protected, Report, Served};
 use super::tls::{self, Demand};
-use super::value::{Count, List, Table, Value};
+use super::value::{Count, Table, Value};
 use crate::escape::Escape;
 use crate::settings::{PublicAddress, Settings};
-
-/// Where a server listens if nothing is said.
-const PORT: u16 = 2121;
 
 /// How often directories are swept: seldom, since all of them are read.
 const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
@@ -37,13 +34,11 @@ const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
 pub struct Launch {
     /// What the server is told.
     pub settings: Settings,
-    /// Where to listen. Port 0 lets the system pick one.
-    pub listen: Vec<SocketAddr>,
-    /// Nobody chose these addresses: it is enough that one of them can be had, since a machine may
-    /// lack one of the two families.
+    /// Where to listen.
+    pub listen: Vec<Listen>,
+    /// Nobody chose these addresses, but for those that begin with TLS: it is enough that one of
+    /// them can be had, since a machine may lack one of the two families.
     pub listen_default: bool,
-    /// Where to listen for clients that begin with TLS.
-    pub implicit: Vec<SocketAddr>,
     /// What TLS is made of, if there is any.
     pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
@@ -105,8 +100,13 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     }
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
-    let listen_default = options.listen.is_empty() && file.listen.is_none();
-    let listen = addresses(options.listen, &source, file.listen)?;
+    let (listen, listen_default) = listen::listen(
+        options.listen,
+        &source,
+        file.listen,
+        &file.listeners.0,
+        &tls,
+    )?;
     let mut settings = Settings::new(Arc::new(accounts));
     settings.passive_ports = options
         .passive_ports
@@ -156,32 +156,12 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         settings,
         listen,
         listen_default,
-        implicit: tls.implicit,
         certified: tls.certified,
         storages: homes.storages,
         log,
         process,
         report,
     })
-}
-
-/// Where to listen.
-fn addresses(
-    options: Vec<SocketAddr>,
-    source: &Source,
-    file: Option<Spanned<List<Value<SocketAddr>>>>,
-) -> Result<Vec<SocketAddr>, String> {
-    match file {
-        _ if !options.is_empty() => Ok(options),
-        Some(list) if list.get_ref().0.is_empty() => {
-            Err(source.mistake(&list.span(), "expected at least one address"))
-        }
-        Some(list) => Ok(list.into_inner().0.into_iter().map(|word| word.0).collect()),
-        None => Ok(vec![
-            (Ipv4Addr::LOCALHOST, PORT).into(),
-            (Ipv6Addr::LOCALHOST, PORT).into(),
-        ]),
-    }
 }
 
 /// The directories that are served, as far as they are known.

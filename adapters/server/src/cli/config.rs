@@ -13,6 +13,7 @@ use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
 use super::certificate::Fingerprint;
+use super::listen;
 use super::password::HashedPassword;
 use super::process;
 use super::tls::{Demand, Section as Tls};
@@ -24,6 +25,8 @@ use crate::settings::{PublicAddress, Settings};
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct File {
     pub(crate) listen: Option<Spanned<List<Value<SocketAddr>>>>,
+    #[serde(rename = "listener")]
+    pub(crate) listeners: List<listen::Section>,
     pub(crate) greeting: Option<Value<Greeting>>,
     pub(crate) listing: Option<Value<Style>>,
     pub(crate) dot_files: bool,

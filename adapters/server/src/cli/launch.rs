@@ -98,7 +98,7 @@ pub fn start<R: Read>(
     let check = options.check;
     let launch = assemble(options).map_err(Stop::mistake)?;
     if check {
-        let report = launch.report.text(&launch.listen, &launch.implicit, None);
+        let report = launch.report.text(&launch.listen, None);
         return Err(Stop::answer(format!("{report}the configuration is good\n")));
     }
     Ok(launch)

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -10,6 +9,7 @@ use std::path::PathBuf;
 use wharf_core::{Protection, Rights, TlsPolicy};
 
 use super::certificate::Fingerprint;
+use super::listen::Listen;
 use super::process::Confinement;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
@@ -48,18 +48,13 @@ pub struct Served {
 }
 
 impl Report {
-    /// The lines of the report of a server that listens on these addresses, on these for clients
-    /// that begin with TLS, and is confined so if it runs already.
+    /// The lines of the report of a server that listens there, and is confined so if it runs
+    /// already.
     #[must_use]
-    pub fn text(
-        &self,
-        listening: &[SocketAddr],
-        implicit: &[SocketAddr],
-        confinement: Option<&Confinement>,
-    ) -> String {
+    pub fn text(&self, listening: &[Listen], confinement: Option<&Confinement>) -> String {
         let mut text = String::new();
         // To write into a string cannot fail.
-        let _ = self.write(&mut text, listening, implicit);
+        let _ = self.write(&mut text, listening);
         if let Some(confinement) = confinement {
             let _ = writeln!(text, "{confinement}");
         }
@@ -67,29 +62,22 @@ impl Report {
     }
 
     /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(
-        &self,
-        listening: &[SocketAddr],
-        implicit: &[SocketAddr],
-        confinement: Option<&Confinement>,
-    ) {
+    pub fn print(&self, listening: &[Listen], confinement: Option<&Confinement>) {
         let mut output = io::stdout().lock();
-        let text = self.text(listening, implicit, confinement);
-        let _ = output.write_all(text.as_bytes());
+        let _ = output.write_all(self.text(listening, confinement).as_bytes());
         let _ = output.flush();
     }
 
-    fn write(
-        &self,
-        text: &mut String,
-        listening: &[SocketAddr],
-        implicit: &[SocketAddr],
-    ) -> std::fmt::Result {
-        for address in listening {
-            writeln!(text, "listening on {address}")?;
-        }
-        for address in implicit {
-            writeln!(text, "listening on {address} (implicit TLS)")?;
+    fn write(&self, text: &mut String, listening: &[Listen]) -> std::fmt::Result {
+        let common = self.tls.as_ref().map(|tls| tls.policy).unwrap_or_default();
+        for Listen { address, tls } in listening {
+            write!(text, "listening on {address}")?;
+            if tls.implicit {
+                write!(text, " (implicit TLS)")?;
+            } else if *tls != common {
+                write!(text, " (TLS is {})", words(*tls))?;
+            }
+            writeln!(text)?;
         }
         for served in &self.served {
             let home = Escape(served.home.as_os_str().as_bytes());
@@ -105,18 +93,7 @@ impl Report {
             }
         }
         if let Some(tls) = &self.tls {
-            let word = |protection| match protection {
-                Protection::Off => "off",
-                Protection::Offered => "offered",
-                Protection::Required => "required",
-            };
-            let TlsPolicy { control, data, .. } = tls.policy;
-            writeln!(
-                text,
-                "TLS is {} for logins, {} for data",
-                word(control),
-                word(data)
-            )?;
+            writeln!(text, "TLS is {}", words(tls.policy))?;
             if let Some(fingerprint) = &tls.fingerprint {
                 writeln!(
                     text,
@@ -134,10 +111,9 @@ impl Report {
         if let Some(first) = listening.first()
             && listening
                 .iter()
-                .chain(implicit)
-                .all(|address| address.ip().is_loopback())
+                .all(|listen| listen.address.ip().is_loopback())
         {
-            let port = first.port();
+            let port = first.address.port();
             writeln!(
                 text,
                 "only this machine can connect; to serve the network, add \
@@ -146,4 +122,15 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// What a policy demands.
+fn words(tls: TlsPolicy) -> String {
+    let word = |protection| match protection {
+        Protection::Off => "off",
+        Protection::Offered => "offered",
+        Protection::Required => "required",
+    };
+    let (control, data) = (word(tls.control), word(tls.data));
+    format!("{control} for logins, {data} for data")
 }

@@ -1,7 +1,7 @@
 //! What both binaries do: read the command line, listen, tell, serve, stop on a signal.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -10,9 +10,9 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use wharf_core::Config;
+use wharf_core::{Config, TlsPolicy};
 
-use super::{Certified, Launch, launch, log, sweep};
+use super::{Certified, Launch, Listen, launch, log, sweep};
 use crate::{Listener, Service, sockets};
 
 /// How often the files of certificates are looked at.
@@ -42,10 +42,15 @@ fn start(
     serve: impl FnOnce(Vec<Listener>, &Arc<Service>) -> io::Result<()>,
 ) -> io::Result<()> {
     let log = log::prepare(launch.log)?;
-    let sockets = bind(&launch.listen, launch.listen_default)?;
-    let implicit = bind(&launch.implicit, false)?;
-    let addresses = local_addresses(&sockets)?;
-    let implicit_addresses = local_addresses(&implicit)?;
+    let sockets = bind(launch.listen, launch.listen_default)?;
+    let addresses = sockets
+        .iter()
+        .map(|(socket, tls)| {
+            socket
+                .local_addr()
+                .map(|address| Listen { address, tls: *tls })
+        })
+        .collect::<io::Result<Vec<_>>>()?;
     let service = Service::new(launch.settings);
     // A thread that was there before would keep what the process gives up.
     let confinement = launch
@@ -56,25 +61,22 @@ fn start(
     heed_signals(&service, launch.certified.clone())?;
     launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.storages)?;
-    let report = launch.report;
-    report.print(&addresses, &implicit_addresses, Some(&confinement));
-    let mut protocol = Config::clone(&service.settings().protocol);
-    protocol.tls.implicit = true;
-    let protocol = Arc::new(protocol);
-    let implicit = implicit.into_iter().map(|socket| Listener {
-        socket,
-        protocol: Some(Arc::clone(&protocol)),
+    launch.report.print(&addresses, Some(&confinement));
+    let listeners = sockets.into_iter().map(|(socket, tls)| {
+        let mut protocol = Config::clone(&service.settings().protocol);
+        protocol.tls = tls;
+        let protocol = Some(Arc::new(protocol));
+        Listener { socket, protocol }
     });
-    let listeners = sockets.into_iter().map(Listener::from).chain(implicit);
     serve(listeners.collect(), &service)
 }
 
 /// Listens on every address. Of the default ones, a machine without IPv6 lacks one.
-fn bind(addresses: &[SocketAddr], default: bool) -> io::Result<Vec<TcpListener>> {
+fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, TlsPolicy)>> {
     let mut listeners = Vec::new();
-    for address in addresses {
-        match sockets::listen(*address) {
-            Ok(listener) => listeners.push(listener),
+    for Listen { address, tls } in listen {
+        match sockets::listen(address) {
+            Ok(listener) => listeners.push((listener, tls)),
             Err(error) if default && error.kind() == io::ErrorKind::AddrNotAvailable => {
                 tracing::info!(%address, %error, "not listening");
             }
@@ -87,14 +89,10 @@ fn bind(addresses: &[SocketAddr], default: bool) -> io::Result<Vec<TcpListener>>
             }
         }
     }
-    if listeners.is_empty() && !addresses.is_empty() {
+    if listeners.is_empty() {
         return Err(io::Error::other("there is no address to listen on"));
     }
     Ok(listeners)
-}
-
-fn local_addresses(sockets: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
-    sockets.iter().map(TcpListener::local_addr).collect()
 }
 
 /// Reads certificates again when their files have changed, in a thread that ends with the process.

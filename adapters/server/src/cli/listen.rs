@@ -1,0 +1,114 @@
+//! [`Listen`]: where a server listens, and what clients meet there.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Deserialize;
+use toml::Spanned;
+use wharf_core::{Protection, TlsPolicy};
+
+use super::config::Source;
+use super::tls::Configured;
+use super::value::{List, Listed, Value};
+
+/// Where a server listens if nothing is said.
+const PORT: u16 = 2121;
+
+/// An address to listen on. Port 0 lets the system pick one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// What is protected by TLS there.
+    pub tls: TlsPolicy,
+}
+
+/// `[[listener]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
+    address: Value<SocketAddr>,
+    control: Option<Spanned<Value<Protection>>>,
+    data: Option<Spanned<Value<Protection>>>,
+    implicit: Option<Spanned<bool>>,
+}
+
+impl Listed for Section {
+    const LIST: &'static str = "[[listener]] in double brackets";
+}
+
+/// What the command line and the file say of it: the command line wins over `listen`, and what has
+/// a policy of its own comes on top. Whether nobody chose the addresses.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn listen(
+    options: Vec<SocketAddr>,
+    source: &Source,
+    file: Option<Spanned<List<Value<SocketAddr>>>>,
+    sections: &[Section],
+    tls: &Configured,
+) -> Result<(Vec<Listen>, bool), String> {
+    let own = sections.iter().map(|section| section.listen(source, tls));
+    let own = own.collect::<Result<Vec<_>, _>>()?;
+    let implicit = tls.implicit.iter().map(|address| Listen {
+        address: *address,
+        tls: TlsPolicy {
+            implicit: true,
+            ..tls.policy
+        },
+    });
+    let chosen = match file {
+        _ if !options.is_empty() => Some(options),
+        Some(list) if list.get_ref().0.is_empty() && own.is_empty() => {
+            return Err(source.mistake(&list.span(), "expected at least one address"));
+        }
+        Some(list) => Some(list.into_inner().0.into_iter().map(|word| word.0).collect()),
+        None if !own.is_empty() => Some(Vec::new()),
+        None => None,
+    };
+    let default = chosen.is_none();
+    let nobodys = || {
+        vec![
+            (Ipv4Addr::LOCALHOST, PORT).into(),
+            (Ipv6Addr::LOCALHOST, PORT).into(),
+        ]
+    };
+    let common = chosen.unwrap_or_else(nobodys);
+    let common = common.into_iter().map(|address| Listen {
+        address,
+        tls: tls.policy,
+    });
+    Ok((common.chain(implicit).chain(own).collect(), default))
+}
+
+impl Section {
+    fn listen(&self, source: &Source, tls: &Configured) -> Result<Listen, String> {
+        let word = |word: &Option<Spanned<Value<Protection>>>, common| {
+            word.as_ref().map_or(common, |word| word.get_ref().0)
+        };
+        let policy = TlsPolicy {
+            control: word(&self.control, tls.policy.control),
+            data: word(&self.data, tls.policy.data),
+            ccc: tls.policy.ccc,
+            implicit: self.implicit.as_ref().is_some_and(|word| *word.get_ref()),
+        };
+        let has_tls = policy.implicit || policy.control != Protection::Off;
+        if has_tls && tls.certified.is_none() {
+            let implicit = self.implicit.as_ref().map(Spanned::span);
+            let span = implicit.or_else(|| self.control.as_ref().map(Spanned::span));
+            return Err(
+                source.mistake(&span.unwrap_or_default(), "there is no TLS, expected [tls]")
+            );
+        }
+        match &self.data {
+            Some(word) if word.get_ref().0 == Protection::Required && !has_tls => {
+                let what = "without TLS on the control connection there is none for data";
+                Err(source.mistake(&word.span(), what))
+            }
+            _ => Ok(Listen {
+                address: self.address.0,
+                tls: policy,
+            }),
+        }
+    }
+}
