@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use wharf_core::{Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
+use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Seat};
 
 use crate::backoff::Failures;
@@ -102,15 +102,19 @@ impl Service {
         self: &Arc<Self>,
         control: &TcpStream,
         peer: SocketAddr,
+        protocol: &Config,
     ) -> Option<Permit> {
-        let refuse = |why| Self::refuse(control, peer, why);
+        let refuse = |why| Self::refuse(control, peer, protocol, why);
         self.admit(peer).map_err(refuse).ok()
     }
 
     /// Tells a client that there is no place for it now. What does not fit into the socket's
-    /// buffer is not worth waiting for.
-    pub fn refuse(mut control: &TcpStream, peer: SocketAddr, why: Refusal) {
+    /// buffer is not worth waiting for, nor is a handshake with one that begins with TLS.
+    pub fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Config, why: Refusal) {
         Journal::refused(peer, why);
+        if protocol.tls.implicit {
+            return;
+        }
         let _ = control.write(match why {
             Refusal::Full | Refusal::AccountFull => TOO_MANY_CONNECTIONS,
             Refusal::Waits => TOO_MANY_FAILURES,

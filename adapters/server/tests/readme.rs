@@ -5,11 +5,21 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Place, SECRET};
 use wharf_core::Limits;
 use wharf_server::BackOff;
 
 const README: &str = include_str!("../../../README.md");
+
+/// A certificate and its key, as the configuration names them.
+fn certify(place: &Place) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(place.path("fullchain.pem"), cert.pem()).unwrap();
+    fs::write(place.path("privkey.pem"), signing_key.serialize_pem()).unwrap();
+}
 
 /// What is indented below the words that introduce it, with names that this machine knows.
 fn shown(place: &Place) -> String {
@@ -29,6 +39,7 @@ fn shown(place: &Place) -> String {
 #[test]
 fn what_the_readme_shows_is_understood_and_has_the_defaults() {
     let place = Place::new();
+    certify(&place);
     let launch = place.start(shown(&place).as_bytes(), &[]);
     let settings = launch
         .unwrap_or_else(|stop| panic!("{}", stop.text))

@@ -137,7 +137,7 @@ impl Acceptor {
     }
 
     fn start(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(permit) = self.service.admit_or_refuse(&stream, peer) else {
+        let Some(permit) = self.service.admit_or_refuse(&stream, peer, &self.protocol) else {
             return;
         };
         let stream = match Async::new_nonblocking(stream) {

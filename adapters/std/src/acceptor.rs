@@ -73,8 +73,8 @@ fn accept(
     while !service.is_stopping() {
         match sockets::accept(&listener.socket, service.settings().vanished) {
             Ok((stream, peer)) => {
-                if let Some(permit) = service.admit_or_refuse(&stream, peer) {
-                    let protocol = listener.protocol(service.settings());
+                let protocol = listener.protocol(service.settings());
+                if let Some(permit) = service.admit_or_refuse(&stream, peer, protocol) {
                     start(stream, peer, permit, Arc::clone(protocol), stop, running);
                 }
             }
@@ -106,6 +106,7 @@ fn start(
     let (stop, running) = (Arc::clone(stop), running.clone());
     let stream = Arc::new(stream);
     let control = Arc::clone(&stream);
+    let refusing = Arc::clone(&protocol);
     let name = format!("ftp {peer}");
     let spawned = thread::Builder::new()
         .name(name)
@@ -116,6 +117,6 @@ fn start(
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer, Refusal::Full);
+        Service::refuse(&stream, peer, &refusing, Refusal::Full);
     }
 }

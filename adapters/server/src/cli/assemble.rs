@@ -91,6 +91,13 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
     let mut process = file.process.0.resolve(&source)?;
     let tls = tls::protect(&source, file.tls, options.self_signed)?;
+    let (listen, listen_default) = listen::listen(
+        options.listen.clone(),
+        &source,
+        file.listen,
+        &file.listeners.0,
+        &tls,
+    )?;
     homes.has_tls = tls.certified.is_some();
     homes.asks_clients = tls.asks_clients;
     let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
@@ -100,13 +107,6 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     }
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
-    let (listen, listen_default) = listen::listen(
-        options.listen,
-        &source,
-        file.listen,
-        &file.listeners.0,
-        &tls,
-    )?;
     let mut settings = Settings::new(Arc::new(accounts));
     settings.passive_ports = options
         .passive_ports
@@ -297,7 +297,7 @@ impl Homes {
         section: &config::User,
     ) -> Result<Vec<Fingerprint>, String> {
         match &section.certificates {
-            Some(list) if !self.asks_clients => {
+            Some(list) if !self.asks_clients && !list.get_ref().0.is_empty() => {
                 Err(source.mistake(&list.span(), tls::NOBODY_IS_ASKED))
             }
             Some(list) => Ok(list.get_ref().0.iter().map(|word| word.0).collect()),

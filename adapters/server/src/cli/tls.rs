@@ -221,11 +221,12 @@ impl Section {
 
     fn named_by(&self, source: &Source) -> Result<NamedBy, String> {
         match &self.client_name {
-            Some(word) if !self.asks_clients() => {
-                Err(source.mistake(&word.span(), NOBODY_IS_ASKED))
-            }
-            Some(word) => Ok(word.get_ref().0),
             None => Ok(NamedBy::default()),
+            Some(word) => match word.get_ref().0 {
+                NamedBy::Nothing => Ok(NamedBy::Nothing),
+                _ if !self.asks_clients() => Err(source.mistake(&word.span(), NOBODY_IS_ASKED)),
+                named_by => Ok(named_by),
+            },
         }
     }
 
