@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use bstr::{ByteSlice, Finder};
-use wharf_core::VPath;
+use wharf_core::{Protection, TlsPolicy, VPath};
 
 use crate::embed::to_wire;
 use crate::random::Random;
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     },
     /// LIST, NLST or MLSD.
     List(String),
+    /// A command by which the control connection may become another.
+    Turn(&'static str),
     /// Bytes that are no command.
     Blurt(Vec<u8>),
     /// The end.
@@ -43,6 +45,7 @@ impl Step {
     fn lines(&self, port: u16) -> Vec<String> {
         match self {
             Self::Say(line) => vec![line.clone()],
+            Self::Turn(line) => vec![(*line).to_owned()],
             Self::Size(path) => vec![format!("SIZE {path}")],
             Self::Fetch(path, 0) => vec!["PASV".into(), format!("RETR {path}")],
             Self::Fetch(path, offset) => {
@@ -124,6 +127,9 @@ pub(crate) struct Client {
     pub(crate) unknown: bool,
 }
 
+/// The first steps: a name, a password, a type.
+const LOGIN: usize = 3;
+
 /// Where all clients meet.
 pub(crate) const SHARED: [&str; 4] = ["/pub/a", "/pub/b", "/pub/c", "/pub/long"];
 
@@ -175,6 +181,29 @@ impl Client {
             aborting: false,
             unknown: false,
         }
+    }
+
+    /// Takes TLS as far as this server has it, or not: before its login, and perhaps back to clear
+    /// text behind it or at the end.
+    pub(crate) fn protect(&mut self, tls: TlsPolicy, random: &mut Random) {
+        if tls.control == Protection::Off || random.below(8) == 0 {
+            return;
+        }
+        if random.below(8) == 0
+            && self
+                .steps
+                .back()
+                .is_some_and(|last| matches!(last, Step::Quit))
+        {
+            self.steps.insert(self.steps.len() - 1, Step::Turn("REIN"));
+        }
+        if random.below(4) == 0 {
+            self.steps.insert(LOGIN, Step::Turn("CCC"));
+        }
+        let level = random.pick(&["PROT P", "PROT P", "PROT P", "PROT C"]);
+        self.steps.push_front(Step::Say(level.into()));
+        self.steps.push_front(Step::Say("PBSZ 0".into()));
+        self.steps.push_front(Step::Turn("AUTH TLS"));
     }
 
     /// Whether it has done all that it wanted.

@@ -7,7 +7,7 @@ use wharf_core::check::Machine;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
     Action, Answer, DataFailure, Denied, End, Entry, Event, Failure, Flow, Grant, Identified,
-    Optional, Plan, TlsFailure, Transferred, Verdict,
+    Optional, Plan, Transferred, Verdict,
 };
 
 use crate::store::{Handle, Store};
@@ -103,9 +103,10 @@ impl Embedder {
             }
             Action::Optional(ticket, _) => ticket.decline(),
             Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
-            Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-            Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-            Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
+            // What is said within TLS is here what is said in clear.
+            Action::StartTls(ticket) => ticket.done(Ok(())),
+            Action::StopTls(ticket) => ticket.done(Ok(())),
+            Action::Secure(ticket) => ticket.done(Ok(())),
             Action::Cancel(_) | Action::Disconnect => return None,
         })
     }

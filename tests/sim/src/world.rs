@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use wharf_core::check::{Checked, Machine};
 use wharf_core::{
-    Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, VPath,
+    Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Protection, Rights,
+    TlsPolicy, VPath,
 };
 
 use crate::case::{Case, Fault};
@@ -146,9 +147,23 @@ impl<'a> World<'a> {
             min_rate: random.pick(&[0, 0, 1, 10_000]),
             ..Limits::default()
         };
+        let protections = [
+            Protection::Off,
+            Protection::Offered,
+            Protection::Offered,
+            Protection::Required,
+        ];
+        let mut random = root.fork("tls", 0);
+        let tls = TlsPolicy {
+            control: random.pick(&protections),
+            data: random.pick(&protections),
+            ccc: random.below(2) == 0,
+            implicit: false,
+        };
         let config = Arc::new(Config {
             notes: Notes::Commands,
             limits,
+            tls,
             ..Config::default()
         });
         let mut world = Self {
@@ -185,9 +200,11 @@ impl<'a> World<'a> {
         let mut random = root.fork("client", number);
         let grant = draw_grant(&mut random);
         let garbage = self.case.rate(Fault::Garbage);
+        let mut client = Client::new(random, number, self.case.commands, garbage);
+        client.protect(config.tls, &mut root.fork("protection", number));
         let seat = Seat::new(
             Checked::new(config, ends, Instant::from_micros(self.now)),
-            Client::new(random, number, self.case.commands, garbage),
+            client,
             Embedder::new(grant),
             root.fork("embedder", number),
             self.case.sabotage,

@@ -55,6 +55,18 @@ fn what_is_traced_is_a_conversation() {
     );
 }
 
+#[test]
+fn control_connections_turn_and_data_is_secured() {
+    for request in ["StartTls", "StopTls", "Secure"] {
+        let happens = (0..200).any(|seed| {
+            let mut trace = String::new();
+            run(&Case::draw(seed), Some(&mut trace));
+            trace.contains(&format!("A: {request}("))
+        });
+        assert!(happens, "no {request}");
+    }
+}
+
 fn every_sabotage_is_found(run: Run) {
     for (sabotage, oracle) in [
         (Sabotage::LosesUploads, "O2"),

@@ -62,8 +62,9 @@ impl Identity {
         Self(Arc::new(identity))
     }
 
-    /// The certificate itself.
-    pub(crate) fn der(&self) -> &[u8] {
+    /// The certificate itself, in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
         self.0.cert.first().map_or(&[], |own| own.as_ref())
     }
 
