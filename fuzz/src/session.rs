@@ -7,9 +7,9 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
-    Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Flow, Grant, Instant,
-    Kind, Limits, Metadata, Notes, Protection, Rights, Style, Timestamp, TlsPolicy, Transferred,
-    VPath,
+    Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Flow, Grant, Identified,
+    Instant, Kind, Limits, Metadata, Notes, Protection, Rights, Style, Timestamp, TlsPolicy,
+    Transferred, VPath,
 };
 
 use crate::listing::{check_lines, list};
@@ -224,7 +224,7 @@ fn grant(how: u8) -> Grant {
             Capabilities::ALL
         },
         start: VPath::root(),
-        protect_data: false,
+        protect_data: how == 3,
     }
 }
 
@@ -251,6 +251,15 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
         Failure::Unknown,
     ];
     match action {
+        Action::Identify(ticket) if how < 4 => {
+            Some(ticket.done(Ok(Identified::Account(grant(how)))))
+        }
+        Action::Identify(ticket) if how > 9 => Some(ticket.done(Err(match how {
+            10..12 => Denied::Credentials,
+            12 => Denied::TooMany,
+            13 => Denied::Unavailable,
+            _ => Denied::Unprotected,
+        }))),
         Action::Login(ticket) if how > 13 => {
             let denied = [Denied::TooMany, Denied::Unavailable];
             Some(ticket.done(Err(denied[usize::from(how - 14)])))
