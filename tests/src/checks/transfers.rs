@@ -40,10 +40,12 @@ fn p47_tells_an_upload_that_is_shorter_than_announced(stand: &Stand<'_>) {
         client.one_of("ALLO 1000", &[200, 202]);
         let mut data = begin_upload(&target, &mut client, &pattern(length));
         data.finish().expect("to end");
-        said.push(client.expect_one_of("STOR", &[226, 426, 451, 552]));
+        let (code, text) = client.expect_one_of("STOR", &[226, 426, 451, 552]);
+        // Times may be told behind the first line.
+        said.push((code, text.lines().next().map(str::to_owned)));
     }
     // A warning is enough.
-    assert_ne!(said[0], said[1], "500 of 1,000 bytes");
+    assert!(said[0] != said[1], "500 of 1,000 bytes are as good as all");
 }
 
 fn p48_gives_up_a_client_that_stops_reading(stand: &Stand<'_>) {
