@@ -174,6 +174,18 @@ pub struct Grant {
     pub capabilities: Capabilities,
     /// The working directory after the login.
     pub start: VPath,
+    /// Its data moves under PROT P only, whatever the [`TlsPolicy`](crate::TlsPolicy) says.
+    pub protect_data: bool,
+}
+
+/// What is to be said to a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// A password is asked for, as it is for a name that does not exist.
+    Password,
+    /// The client has shown by its certificate who it is, and is logged in without a password
+    /// (232, RFC 2228 section 5).
+    Account(Grant),
 }
 
 /// A login that was refused. The client learns nothing more than that (RFC 2577 section 6).
@@ -181,6 +193,8 @@ pub struct Grant {
 pub enum Denied {
     /// Unknown name or wrong password.
     Credentials,
+    /// Such a name is to be told under TLS only; answered 530, not counted as a failed try.
+    Unprotected,
     /// The account has as many sessions as it may have; answered 421.
     TooMany,
     /// The accounts could not be asked; answered 421, not counted as a failed try.

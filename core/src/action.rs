@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::path::VPath;
 use crate::ticket::{
-    Change, CloseData, Finish, Listen, Login, Open, OpenData, Report, Secure, StartTls, Stat,
-    StopTls, Ticket, TicketId, Transfer,
+    Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure, StartTls,
+    Stat, StopTls, Ticket, TicketId, Transfer,
 };
 use crate::time::Timestamp;
 
@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Action {
+    /// Tell what is to be said to [`username`](crate::Session::username): asked where TLS is
+    /// offered, before a password is. The answer must not tell whether there is such a name.
+    Identify(Ticket<Identify>),
     /// Check [`username`](crate::Session::username) and [`password`](crate::Session::password).
     Login(Ticket<Login>),
     /// Begin TLS on the control connection (RFC 4217). Every byte of the 234 has been written,
@@ -63,6 +66,7 @@ impl Action {
     #[must_use]
     pub const fn id(&self) -> Option<TicketId> {
         Some(match self {
+            Self::Identify(ticket) => ticket.id(),
             Self::Login(ticket) => ticket.id(),
             Self::StartTls(ticket) => ticket.id(),
             Self::StopTls(ticket) => ticket.id(),

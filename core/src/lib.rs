@@ -40,8 +40,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use wharf_core::{
-//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Instant, Mode,
-//!     Opened, Rights, Session, TlsFailure, Transferred, VPath,
+//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Identified, Instant,
+//!     Mode, Opened, Rights, Session, TlsFailure, Transferred, VPath,
 //! };
 //!
 //! const FILE: &[u8] = b"hello\n";
@@ -53,6 +53,7 @@
 //!             rights: Rights::LIST | Rights::READ,
 //!             capabilities: Capabilities::NONE,
 //!             start: VPath::root(),
+//!             protect_data: false,
 //!         })),
 //!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
 //!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
@@ -72,6 +73,7 @@
 //!         Action::Change(ticket, _) => ticket.done(Err(Failure::Denied)),
 //!         Action::Report(ticket, ..) => ticket.done(Err(Failure::Denied)),
 //!         Action::Optional(ticket, _) => ticket.decline(),
+//!         Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
 //!         Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
 //!         Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
 //!         Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
@@ -186,7 +188,7 @@ pub mod ticket;
 pub mod time;
 mod timer;
 
-pub use account::{Capabilities, Denied, Grant, Rights, UnknownRight};
+pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight};
 pub use action::{
     Action, Answer, DataFailure, Edit, End, Facts, Flow, Mode, Opened, Optional, Plan, Reason,
     Route, Scope, TlsFailure, TransferMode, Transferred, Verdict, Wire,

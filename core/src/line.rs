@@ -30,11 +30,24 @@ enum Telnet {
     SubCommand,
 }
 
+/// Where in a line that is too long the last byte was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Skipping {
+    /// In none.
+    #[default]
+    Nothing,
+    /// In its tail.
+    Tail,
+    /// Behind a CR in its tail.
+    TailCr,
+}
+
 /// Command lines that were received and not yet run.
 ///
 /// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the
 /// next one follows. A line longer than the limit is cut one byte beyond it, which tells it from
-/// the others, and its tail is never kept.
+/// the others, and its tail is never kept. It ends as the lines of that client do: an LF amid it
+/// begins no line unless the client is known to send LF alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,
@@ -43,8 +56,9 @@ pub(crate) struct Input {
     /// Where the line that is not complete begins.
     tail: usize,
     telnet: Telnet,
-    /// Within the tail of a line that is too long.
-    skipping: bool,
+    skipping: Skipping,
+    /// The last line ended in an LF without a CR.
+    bare: bool,
     /// ABOR lines that wait.
     pub(crate) aborts: u32,
     /// QUIT lines that wait.
@@ -76,7 +90,7 @@ impl Input {
     /// `room` bytes may be kept, `limit` is the longest line.
     pub(crate) fn take(&mut self, bytes: &[u8], room: usize, limit: usize) -> (usize, bool) {
         if self.telnet == Telnet::Data
-            && !self.skipping
+            && self.skipping == Skipping::Nothing
             && !bytes.first().copied().is_some_and(is_stray)
         {
             // Most lines come whole and without Telnet: find the end and copy once.
@@ -98,8 +112,8 @@ impl Input {
             let Some(byte) = self.filter(byte) else {
                 continue;
             };
-            if self.skipping {
-                self.skipping = byte != b'\n';
+            if self.skipping != Skipping::Nothing {
+                self.skip(byte);
                 continue;
             }
             if byte == b'\n' {
@@ -115,8 +129,10 @@ impl Input {
             // A CR that ends the line does not count.
             let length = self.bytes.len() - self.tail;
             if length > limit + usize::from(byte == b'\r') {
-                self.skipping = true;
+                let bare = self.bare;
                 self.end_line();
+                (self.bare, self.skipping) = (bare, Skipping::Tail);
+                self.skip(byte);
                 return (at + 1, true);
             }
         }
@@ -159,8 +175,18 @@ impl Input {
         }
     }
 
+    /// A byte of the tail of a line that is too long.
+    fn skip(&mut self, byte: u8) {
+        self.skipping = match byte {
+            b'\n' if self.bare || self.skipping == Skipping::TailCr => Skipping::Nothing,
+            b'\r' => Skipping::TailCr,
+            _ => Skipping::Tail,
+        };
+    }
+
     fn end_line(&mut self) {
-        if self.bytes[self.tail..].ends_with(b"\r") {
+        self.bare = !self.bytes[self.tail..].ends_with(b"\r");
+        if !self.bare {
             self.bytes.pop();
         }
         match Verb::of_line(&self.bytes[self.tail..]) {

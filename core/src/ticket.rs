@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::net::SocketAddr;
 
-use crate::account::{Denied, Grant};
+use crate::account::{Denied, Grant, Identified};
 use crate::action::{Answer, DataFailure, Opened, Optional, TlsFailure, Transferred};
 use crate::entry::Metadata;
 use crate::failure::Failure;
@@ -149,6 +149,8 @@ macro_rules! request {
 }
 
 requests! {
+    /// Tell what is to be said to a name.
+    Identify => Result<Identified, Denied>;
     /// Check a name and a password.
     Login => Result<Grant, Denied>;
     /// Begin TLS on the control connection.

@@ -409,6 +409,7 @@ impl Play {
                 "login" if [&b"wrong"[..], b"bad"].contains(&self.peer.session.password()) => {
                     "denied"
                 }
+                "identify" => "password",
                 "login" | "close-data" => "ok",
                 "listen" => "127.0.0.1:51210",
                 "accept" | "dial" if self.data => "ok",

@@ -173,6 +173,42 @@ fn the_rate_is_that_of_each_minute() {
 }
 
 #[test]
+fn a_minute_is_that_of_one_transfer() {
+    moving(
+        &at_least(10),
+        "T: +50s
+         E: moved 1 clean
+         T: +100ms
+         A: close-data
+         E: ok
+         A: finish commit
+         E: ok
+         S: 226
+         C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227
+         C: STOR f
+         A: open /f write@0 replace
+         T: +20s
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: receive
+         T: +59s
+         T: +1s
+         A: cancel
+         E: moved 0 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Slow
+         E: ok
+         S: 426",
+    );
+}
+
+#[test]
 fn what_comes_after_the_data_is_not_slow() {
     moving(
         &at_least(10),

@@ -99,6 +99,18 @@ fn a_line_that_is_too_long_is_one_500_and_its_tail_is_never_run() {
     replies(&escaped[..escaped.len()], "200 200");
 }
 
+/// A part of it must not become a command, wherever its writer has put an LF.
+#[test]
+fn an_over_long_line_ends_as_the_lines_before() {
+    let long = [b'x'; 4_200];
+    let crlf = [&b"NOOP\r\n"[..], &long, b"\nQUIT\r\nNOOP\r\n"].concat();
+    replies(&crlf, "200 500 200");
+    let lf = [&b"NOOP\n"[..], &long, b"\nPWD\r\nNOOP\r\n"].concat();
+    replies(&lf, "200 500 257 200");
+    let cut = [&[b'x'; 4_096][..], b"\r\rx\r\nNOOP\r\n"].concat();
+    replies(&cut, "500 200");
+}
+
 #[test]
 fn an_over_long_line_is_answered_before_it_ends() {
     let mut peer = logged_in("");
@@ -112,7 +124,7 @@ fn an_over_long_line_is_answered_before_it_ends() {
 /// Were that byte taken twice, its second half would begin a sequence.
 #[test]
 fn the_byte_at_which_a_line_is_cut_is_taken_once() {
-    let line = [&[b'x'; 4_096][..], b"\xff\xff\xfd\nNOOP\r\n"].concat();
+    let line = [&[b'x'; 4_096][..], b"\xff\xff\xfd\r\nNOOP\r\n"].concat();
     replies(&line, "500 200");
 }
 

@@ -1,5 +1,7 @@
 //! AUTH, PBSZ, PROT, CCC: what is protected, and what is refused without it.
 
+use std::time::Duration;
+
 use wharf_core::{Protection, TlsPolicy};
 
 use crate::common::{Peer, Scene, play};
@@ -31,6 +33,8 @@ const AUTH: &str = "
 
 const LOGIN: &str = "
     C: USER u
+    A: identify u
+    E: password
     S: 331
     C: PASS p
     A: login u
@@ -435,6 +439,8 @@ fn what_is_required_is_required_before_a_password_is_sent() {
          A: start-tls
          E: ok
          C: USER u
+         A: identify u
+         E: password
          S: 331",
     );
 }
@@ -540,6 +546,8 @@ fn behind_ccc_nobody_logs_in_where_tls_is_required() {
     scene.play(&format!(
         "{AUTH}
          C: USER u
+         A: identify u
+         E: password
          S: 331
          C: CCC
          S: 200
@@ -554,6 +562,8 @@ fn behind_ccc_nobody_logs_in_where_tls_is_required() {
          A: start-tls
          E: ok
          C: USER u
+         A: identify u
+         E: password
          S: 331"
     ));
 }
@@ -569,6 +579,8 @@ fn rein_ends_the_protection() {
          C: PBSZ 0
          S: 503
          C: USER u
+         A: identify u
+         E: password
          S: 331",
     );
     let mut peer = private("");
@@ -599,6 +611,103 @@ fn implicit_tls_is_there_from_the_first_reply_to_the_last() {
          C: PROT P
          S: 200
          C: USER u
+         A: identify u
+         E: password
          S: 331"
     ));
+}
+
+/// As `offered`, up to the name.
+fn named(scene: &Scene, trace: &str) -> Peer {
+    scene.play(&format!("{AUTH}\nC: USER u\nA: identify u\n{trace}"))
+}
+
+#[test]
+fn a_name_may_be_for_tls_only() {
+    offered().play(
+        "S: 220
+         C: USER u
+         A: identify u
+         E: unprotected
+         S: 530 Protect the connection with AUTH TLS first.
+         C: PASS p
+         S: 503
+         C: USER v
+         A: identify v
+         E: password
+         S: 331
+         C: PASS p
+         A: login v
+         E: unprotected
+         S: 530 Protect the connection with AUTH TLS first.
+         C: USER w
+         A: identify w
+         E: password
+         S: 331",
+    );
+}
+
+#[test]
+fn a_certificate_may_stand_for_a_password() {
+    named(
+        &offered(),
+        "E: ok
+         S: 232 Logged in by certificate.
+         C: PASS p
+         S: 503
+         C: PWD
+         S: 257
+         C: USER v
+         A: identify v
+         E: password
+         S: 331
+         C: PWD
+         S: 530",
+    );
+}
+
+#[test]
+fn a_name_that_is_refused_counts_as_a_try() {
+    let scene = offered().limits(|limits| {
+        limits.login_tries = 2;
+        limits.login_delay = Duration::ZERO;
+    });
+    named(
+        &scene,
+        "E: denied
+         S: 530 Login incorrect.
+         C: USER u
+         A: identify u
+         E: denied
+         S: 421 Too many failed logins.
+         A: disconnect",
+    );
+    named(
+        &scene,
+        "E: too-many
+         S: 421
+         A: disconnect",
+    );
+}
+
+#[test]
+fn an_account_may_demand_protected_data() {
+    let mut scene = offered();
+    scene.grant.protect_data = true;
+    let trace = [
+        "C: RETR f
+         S: 521 Protect data connections with PROT P first.
+         C: PBSZ 0
+         S: 200
+         C: PROT C
+         S: 534 Data connections must be protected.
+         C: PROT P
+         S: 200",
+        RETR,
+        "A: secure
+         E: ok
+         A: send 5 tls",
+        DONE,
+    ];
+    secured(&scene, &trace.join("\n"));
 }

@@ -224,6 +224,7 @@ fn grant(how: u8) -> Grant {
             Capabilities::ALL
         },
         start: VPath::root(),
+        protect_data: false,
     }
 }
 

@@ -15,6 +15,7 @@ cases! { "confinement";
     says_that_it_runs_as_root("root"),
     says_whether_landlock_confines_it,
     gives_up_everything_before_its_first_thread("root", "strace"),
+    looks_names_up_while_it_is_confined,
     starts_no_process,
 }
 
@@ -195,6 +196,17 @@ fn gives_up_everything_before_its_first_thread(program: &Program) {
     }
     let starts = |name: &&str| ["fork", "vfork", "execve"].contains(name);
     assert_eq!(order.into_iter().filter(starts).count(), 1);
+}
+
+fn looks_names_up_while_it_is_confined(program: &Program) {
+    let server = program.start(
+        Config::default()
+            .listen(&["127.0.0.5:0"])
+            .table("[passive]\naddress = \"localhost\""),
+    );
+    let mut client = server.login();
+    let text = client.command("PASV", 227);
+    assert!(text.contains("(127,0,0,1,"), "{text}");
 }
 
 fn starts_no_process(program: &Program) {

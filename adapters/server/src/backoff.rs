@@ -166,6 +166,32 @@ mod tests {
     }
 
     #[test]
+    fn who_guesses_whenever_it_may_has_some_dozen_guesses_an_hour() {
+        let (failures, rules) = (Failures::default(), BackOff::default());
+        let here = address("192.0.2.1");
+        let guesses = (0..24 * 3_600).filter(|&second| {
+            let may = !failures.is_waiting(here, at(second));
+            if may {
+                failures.count(here, at(second), &rules);
+            }
+            may
+        });
+        let guesses = guesses.count();
+        assert!((100..10 + 24 * 12 + 10).contains(&guesses), "{guesses}");
+    }
+
+    #[test]
+    fn who_mistypes_now_and_then_never_waits() {
+        let (failures, rules) = (Failures::default(), BackOff::default());
+        for time in (0..1_000).map(|number| number * 600) {
+            for _ in 0..2 {
+                let here = address("192.0.2.1");
+                assert_eq!(failures.count(here, at(time), &rules), None, "{time}");
+            }
+        }
+    }
+
+    #[test]
     fn addresses_that_one_customer_has_count_as_one() {
         let failures = Failures::default();
         for here in ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:1"] {

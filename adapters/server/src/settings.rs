@@ -49,8 +49,9 @@ pub struct Settings {
 
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
-    /// sessions of which 64 from one address, listings in UTC, 30 seconds for transfers to end at a
-    /// shutdown, a minute until a client that does not answer is gone, and no TLS.
+    /// sessions of which 64 from one address, [`BackOff::default`], listings in UTC, 30 seconds for
+    /// transfers to end at a shutdown, a minute until a client that does not answer is gone, and no
+    /// TLS.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {

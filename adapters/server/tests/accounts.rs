@@ -23,11 +23,13 @@ fn account(place: &Place, rights: Rights) -> Account {
         rights,
         capabilities: local.capabilities(),
         start: VPath::default(),
+        protect_data: false,
     };
     let storage: Arc<dyn Storage> = Arc::new(local);
     Account {
         grant,
         storage,
+        demands_tls: false,
         seats: None,
     }
 }
@@ -37,6 +39,7 @@ fn user(place: &Place, name: &str, password: &str) -> User {
         name: name.into(),
         password: HashedPassword::parse(password).unwrap(),
         account: account(place, Rights::ALL),
+        certificates: Vec::new(),
     }
 }
 
@@ -45,6 +48,7 @@ fn credentials<'a>(name: &'a str, password: &'a str) -> Credentials<'a> {
         username: name.into(),
         password: password.as_bytes(),
         peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+        protected: false,
     }
 }
 

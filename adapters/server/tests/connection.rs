@@ -119,8 +119,10 @@ impl Accounts for Everybody {
                 rights: Rights::ALL,
                 capabilities: self.0.capabilities(),
                 start: VPath::root(),
+                protect_data: false,
             },
             storage: Arc::clone(&self.0),
+            demands_tls: false,
             seats: None,
         })
     }

@@ -42,6 +42,7 @@ minimum-rate = 1000
 line = "11s"
 handshake = "12s"
 login-tries = 5
+login-delay = "500ms"
 login = "10s"
 idle = "1h30m"
 stall = "2m"
@@ -91,6 +92,7 @@ fn anonymous_rights(launch: &Launch, name: &str) -> Option<Result<Rights, Denied
         username: name.into(),
         password: b"guest@",
         peer: addresses(&["127.0.0.1:1"])[0],
+        protected: false,
     };
     let answer = launch.settings.accounts.login_now(&credentials)?;
     Some(answer.map(|account| account.grant.rights))
@@ -169,6 +171,7 @@ fn everything_in_the_file_counts() {
     assert!(protocol.dot_files);
     let expected = Limits {
         login_tries: 5,
+        login_delay: Duration::from_millis(500),
         commands_per_second: 50,
         min_rate: 1000,
         line_time: Duration::from_secs(11),
@@ -282,6 +285,7 @@ fn users_have_as_many_seats_as_their_section_or_the_limits_say() {
             username: name.into(),
             password: b"secret",
             peer: addresses(&["127.0.0.1:1"])[0],
+            protected: false,
         };
         let login = || {
             let account = launch.settings.accounts.login(&credentials).ok()?;

@@ -17,10 +17,12 @@ impl Accounts for Everybody {
             rights,
             capabilities,
             start: VPath::root(),
+            protect_data: false,
         };
         Ok(Account {
             grant,
             storage: Arc::<Local>::clone(&self.0),
+            demands_tls: false,
             seats: None,
         })
     }

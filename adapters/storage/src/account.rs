@@ -9,6 +9,20 @@ use wharf_core::{Denied, Grant};
 use crate::seats::Seats;
 use crate::storage::Storage;
 
+/// What is known of a client that has told its name.
+#[derive(Clone, Copy)]
+pub struct Introduction<'a> {
+    /// The argument of USER.
+    pub username: &'a BStr,
+    /// The address of the client.
+    pub peer: SocketAddr,
+    /// The control connection is protected by TLS.
+    pub protected: bool,
+    /// The certificate that the client has shown, in DER. Somebody whom the server believes
+    /// vouches for it.
+    pub certificate: Option<&'a [u8]>,
+}
+
 /// What a client says of itself.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
@@ -18,6 +32,8 @@ pub struct Credentials<'a> {
     pub password: &'a [u8],
     /// The address of the client.
     pub peer: SocketAddr,
+    /// The control connection is protected by TLS.
+    pub protected: bool,
 }
 
 /// An account that has logged in.
@@ -27,12 +43,25 @@ pub struct Account {
     pub grant: Grant,
     /// What it sees.
     pub storage: Arc<dyn Storage>,
+    /// Nobody logs in to it in clear text.
+    pub demands_tls: bool,
     /// How many sessions it may have at once; `None`: any number.
     pub seats: Option<Seats>,
 }
 
 /// Checks logins.
 pub trait Accounts: Send + Sync {
+    /// Tells, where TLS is offered, what to do with a name before a password is asked for: nothing
+    /// but to ask for it, or to let a client in whose certificate proves who it is. It must not
+    /// take long, nor tell whether there is such a name.
+    ///
+    /// # Errors
+    /// [`Denied::Unprotected`] if the name is to be told under TLS only.
+    fn identify(&self, introduction: &Introduction<'_>) -> Result<Option<Account>, Denied> {
+        let _ = introduction;
+        Ok(None)
+    }
+
     /// Checks a name and a password. It may take long (a password hash is meant to), takes as
     /// long for a name that does not exist, and is called off the session's own thread.
     ///

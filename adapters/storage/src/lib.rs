@@ -14,7 +14,7 @@ mod local;
 mod seats;
 mod storage;
 
-pub use account::{Account, Accounts, Credentials};
+pub use account::{Account, Accounts, Credentials, Introduction};
 pub use lines::Lines;
 #[cfg(target_os = "linux")]
 pub use local::{Durability, Links, Local, LocalOptions};

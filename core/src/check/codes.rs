@@ -55,7 +55,7 @@ pub fn codes(verb: Option<Verb>) -> &'static [u16] {
             226, 425, 426, 450, 451, 452, 501, 521, 522, 530, 550, 552, 553, 554,
         ],
         Verb::Syst => &[215, 501],
-        Verb::User => &[331, 501, 530],
+        Verb::User => &[232, 331, 501, 530],
         Verb::Absent => &[502],
         // Telling a client of another protocol what this is ends the session.
         Verb::Foreign => &[],

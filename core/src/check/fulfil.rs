@@ -1,6 +1,6 @@
 //! An embedder that does everything at once and well, or badly.
 
-use crate::account::{Denied, Grant};
+use crate::account::{Denied, Grant, Identified};
 use crate::action::{
     Action, Answer, DataFailure, End, Flow, Mode, Opened, TlsFailure, Transferred,
 };
@@ -21,6 +21,7 @@ const SIZE: u64 = 5;
 #[must_use]
 pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
     Some(match action {
+        Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
         Action::Login(ticket) => ticket.done(Ok(grant.clone())),
         Action::StartTls(ticket) => ticket.done(Ok(())),
         Action::StopTls(ticket) => ticket.done(Ok(())),
@@ -64,6 +65,7 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
 #[must_use]
 pub fn refuse(action: Action, failure: Failure) -> Option<Event> {
     Some(match action {
+        Action::Identify(ticket) => ticket.done(Err(Denied::Unprotected)),
         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
         Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
         Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Closed)),

@@ -68,8 +68,10 @@ pub(super) struct Lines {
     telnet: Telnet,
     /// The line that has begun.
     begun: Vec<u8>,
-    /// The line was too long and is given out already.
-    skips: bool,
+    /// The last byte of a line that was too long and is given out already.
+    skipped: Option<u8>,
+    /// The client ends its lines in LF alone.
+    lf_alone: bool,
 }
 
 impl Lines {
@@ -81,11 +83,13 @@ impl Lines {
     /// Takes one byte; a line that it completes, or that it makes too long, is given out.
     pub(super) fn take(&mut self, byte: u8, limit: usize) -> Option<Line> {
         let byte = self.without_telnet(byte)?;
-        if self.skips {
-            self.skips = byte != b'\n';
+        if let Some(last) = self.skipped {
+            let ends = byte == b'\n' && (last == b'\r' || self.lf_alone);
+            self.skipped = (!ends).then_some(byte);
             return None;
         }
         if byte == b'\n' {
+            self.lf_alone = self.begun.last() != Some(&b'\r');
             return Some(Line::new(core::mem::take(&mut self.begun), limit));
         }
         // Left over from a sequence whose IAC came as urgent data.
@@ -95,7 +99,7 @@ impl Lines {
         self.begun.push(byte);
         let ends_in_cr = byte == b'\r';
         if self.begun.len() > limit + usize::from(ends_in_cr) {
-            self.skips = true;
+            self.skipped = Some(byte);
             let mut line = Line::new(core::mem::take(&mut self.begun), limit);
             line.too_long = true;
             return Some(line);

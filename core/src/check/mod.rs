@@ -17,6 +17,7 @@
 //! #     rights: Rights::ALL,
 //! #     capabilities: Capabilities::ALL,
 //! #     start: VPath::root(),
+//! #     protect_data: false,
 //! # };
 //!
 //! let now = Instant::ZERO;

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::lines::Line;
 use super::machine::Machine;
 use super::standing::{Ready, Standing, transfers};
-use crate::account::{Grant, Rights};
+use crate::account::{Denied, Grant, Identified, Rights};
 use crate::action::{Action, Edit, End, Flow, Mode, Optional, Reason, Route, Transferred, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
@@ -67,6 +67,8 @@ pub(super) struct Work {
     pub(super) path: Option<VPath>,
     /// The login that succeeded.
     pub(super) grant: Option<Grant>,
+    /// Why the login failed.
+    pub(super) denied: Option<Denied>,
     /// The address of the listener that was asked for.
     pub(super) listening: Option<SocketAddr>,
     /// Something was asked and done.
@@ -121,7 +123,10 @@ impl Work {
             self.is_of(action, line),
             "I21: {verb:?} does not ask for {action:?}"
         );
-        if !matches!(action, Action::Login(_) | Action::CloseData(_)) {
+        if !matches!(
+            action,
+            Action::Identify(_) | Action::Login(_) | Action::CloseData(_)
+        ) {
             let rights = standing.rights;
             assert!(rights.is_some(), "I21: {action:?} before the login");
             let rights = rights.unwrap_or_default();
@@ -133,6 +138,9 @@ impl Work {
         }
         check_path(session.path());
         match action {
+            Action::Identify(_) => {
+                assert!(standing.tls.allows_login(), "I25: a name in clear");
+            }
             Action::Login(_) => {
                 assert!(standing.tls.allows_login(), "I25: a password in clear");
                 let has_one = !session.password().is_empty() || line.bytes.len() <= 5;
@@ -214,6 +222,7 @@ impl Work {
             return false;
         };
         match action {
+            Action::Identify(_) => verb == Verb::User,
             Action::Login(_) => verb == Verb::Pass,
             Action::Stat(_) => matches!(
                 verb,
@@ -273,8 +282,16 @@ impl Work {
     /// A request was answered.
     pub(super) fn on_outcome(&mut self, out: Out, outcome: &Outcome, standing: &mut Standing) {
         self.failed = match outcome {
+            Outcome::Identify(outcome) => {
+                if let Ok(Identified::Account(grant)) = outcome {
+                    self.grant = Some(grant.clone());
+                }
+                self.denied = outcome.as_ref().err().copied();
+                outcome.is_err()
+            }
             Outcome::Login(outcome) => {
                 self.grant = outcome.as_ref().ok().cloned();
+                self.denied = outcome.as_ref().err().copied();
                 outcome.is_err()
             }
             Outcome::Listen(outcome) => {
@@ -400,6 +417,7 @@ fn needs_work(line: &Line, code: u16) -> bool {
         return false;
     };
     match command {
+        Command::User(_) => code == 232,
         Command::Pass(_) => code == 230,
         Command::Pasv => true,
         Command::Epsv(_) => code == 229,

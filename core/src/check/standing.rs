@@ -8,7 +8,7 @@ use bstr::ByteSlice;
 use super::lines::Line;
 use super::replies::Reply;
 use super::request::Work;
-use crate::account::Rights;
+use crate::account::{Denied, Rights};
 use crate::address;
 use crate::command::{Command, Epsv, Type, Verb};
 use crate::config::{Protection, TlsPolicy};
@@ -30,6 +30,8 @@ pub(super) struct Tls {
     pub(super) control: bool,
     /// PROT P.
     pub(super) data: bool,
+    /// The account demands PROT P.
+    demanded: bool,
     /// The control connection shall become this.
     pub(super) turning: Option<Turning>,
 }
@@ -49,6 +51,7 @@ impl Tls {
             policy,
             control: policy.implicit,
             data: policy.implicit && policy.data != Protection::Off,
+            demanded: false,
             turning: None,
         }
     }
@@ -60,7 +63,7 @@ impl Tls {
 
     /// I25: whether data may be sent.
     pub(super) fn allows_data(&self) -> bool {
-        self.data || self.policy.data != Protection::Required
+        self.data || self.policy.data != Protection::Required && !self.demanded
     }
 
     fn on_auth(&mut self, line: &Line) {
@@ -138,14 +141,20 @@ impl Standing {
                 self.tls.on_auth(line);
             }
             (Some(Verb::Ccc), 200) => self.tls.turning = Some(Turning::Clear),
-            (Some(Verb::Pass), 230) => {
+            (Some(Verb::Pass), 230) | (Some(Verb::User), 232) => {
+                assert!(work.grant.is_some(), "I15: {} without a grant", reply.code);
                 self.forget();
+                self.tls.demanded = work.grant.as_ref().is_some_and(|grant| grant.protect_data);
                 self.rights = work.grant.as_ref().map(|grant| grant.rights);
                 self.cwd = work.grant.as_ref().map(|grant| grant.start.clone());
                 self.text = true;
                 self.tries = 0;
             }
-            (Some(Verb::Pass), 530) => self.on_refusal(reply, most_tries),
+            (Some(Verb::User | Verb::Pass), 530) => match work.denied {
+                Some(Denied::Credentials) => self.on_refusal(reply, most_tries),
+                Some(_) => self.forget(),
+                None => {}
+            },
             (Some(Verb::Rnfr), 350) => self.rename_from.clone_from(&work.path),
             (Some(Verb::Cwd | Verb::Cdup), 250) => self.cwd.clone_from(&work.path),
             (Some(Verb::Pwd), 257) => check_quoted(reply, self.cwd.as_ref()),
@@ -194,7 +203,10 @@ impl Standing {
     /// I26: nothing of a login outlives it.
     fn forget(&mut self) {
         *self = Self {
-            tls: self.tls,
+            tls: Tls {
+                demanded: false,
+                ..self.tls
+            },
             tries: self.tries,
             refusal: core::mem::take(&mut self.refusal),
             ..Self::default()

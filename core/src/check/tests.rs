@@ -245,6 +245,7 @@ fn grant() -> Grant {
         rights: Rights::ALL,
         capabilities: Capabilities::ALL,
         start: VPath::root(),
+        protect_data: false,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use bstr::{BStr, BString};
 
-use super::protection::Turn;
+use super::protection::{Turn, UNPROTECTED};
 use super::run::{After, Job, Penalty, Work};
 use super::{Login, Session, Settings};
-use crate::account::{Denied, Grant};
+use crate::account::{Denied, Grant, Identified};
 use crate::action::Action;
 use crate::config::Notes;
 use crate::note::Note;
@@ -41,9 +41,11 @@ impl Session {
 
     /// What USER and REIN say once nothing is left of the login before.
     pub(super) fn logged_out(&mut self, after: After) {
-        if after == After::User {
-            self.login = Login::Named;
-            self.done(331, "Password, please.");
+        if after == After::User && self.config.tls.is_offered() {
+            let limit = self.config.limits.request;
+            self.ask(Job::Identify, limit, Action::Identify);
+        } else if after == After::User {
+            self.ask_password();
         } else if self.unprotect() {
             self.turn(Turn::Clear, 220, "Ready for a new user, in clear text.");
         } else {
@@ -64,27 +66,50 @@ impl Session {
         }
     }
 
+    fn ask_password(&mut self) {
+        self.login = Login::Named;
+        self.done(331, "Password, please.");
+    }
+
+    pub(super) fn on_identified(&mut self, outcome: Result<Identified, Denied>) {
+        match outcome {
+            Ok(Identified::Password) => self.ask_password(),
+            Ok(Identified::Account(grant)) => self.log_in(grant, 232, "Logged in by certificate."),
+            Err(denied) => self.deny(denied),
+        }
+    }
+
     pub(super) fn on_login(&mut self, outcome: Result<Grant, Denied>) {
         self.wipe_password();
         self.login = Login::Nobody;
         match outcome {
-            Ok(grant) => {
-                self.timers.clear(Timer::Login);
-                self.tries = 0;
-                self.login = Login::Account {
-                    rights: grant.rights,
-                    capabilities: grant.capabilities,
-                };
-                self.cwd = grant.start;
-                self.settings = Settings::default();
-                self.note_that(Notes::Audit, |session| Note::LoggedIn {
-                    username: session.noted_name(),
-                });
-                self.done(230, "Logged in.");
-            }
-            Err(Denied::Credentials) => self.punish(),
-            Err(Denied::TooMany) => self.farewell(421, "Too many connections, try again later."),
-            Err(Denied::Unavailable) => self.farewell(421, "Logins are not possible now."),
+            Ok(grant) => self.log_in(grant, 230, "Logged in."),
+            Err(denied) => self.deny(denied),
+        }
+    }
+
+    fn log_in(&mut self, grant: Grant, code: u16, text: &str) {
+        self.timers.clear(Timer::Login);
+        self.tries = 0;
+        self.login = Login::Account {
+            rights: grant.rights,
+            capabilities: grant.capabilities,
+            protect_data: grant.protect_data,
+        };
+        self.cwd = grant.start;
+        self.settings = Settings::default();
+        self.note_that(Notes::Audit, |session| Note::LoggedIn {
+            username: session.noted_name(),
+        });
+        self.done(code, text);
+    }
+
+    fn deny(&mut self, denied: Denied) {
+        match denied {
+            Denied::Credentials => self.punish(),
+            Denied::Unprotected => self.done(530, UNPROTECTED),
+            Denied::TooMany => self.farewell(421, "Too many connections, try again later."),
+            Denied::Unavailable => self.farewell(421, "Logins are not possible now."),
         }
     }
 

@@ -7,6 +7,7 @@ mod files;
 mod login;
 mod navigation;
 mod protection;
+mod rate;
 mod run;
 #[cfg(feature = "testing")]
 mod state;
@@ -104,6 +105,8 @@ enum Login {
     Account {
         rights: Rights,
         capabilities: Capabilities,
+        /// Data moves under PROT P only.
+        protect_data: bool,
     },
 }
 
@@ -372,6 +375,12 @@ impl Session {
     #[must_use]
     pub fn password(&self) -> &[u8] {
         &self.password
+    }
+
+    /// Whether the control connection is a TLS connection.
+    #[must_use]
+    pub fn protects_control(&self) -> bool {
+        self.protected.control
     }
 
     /// Whether PROT P holds for the next data connection, so that an embedder may shake hands on a

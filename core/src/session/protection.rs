@@ -3,10 +3,13 @@
 
 use bstr::BStr;
 
-use super::Session;
 use super::run::{After, Job, Work};
+use super::{Login, Session};
 use crate::action::{Action, TlsFailure};
 use crate::config::{Protection, TlsPolicy};
+
+/// A name or a password in clear.
+pub(super) const UNPROTECTED: &str = "Protect the connection with AUTH TLS first.";
 
 /// What is a TLS connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,16 +82,16 @@ impl Session {
     }
 
     pub(super) fn prot(&mut self, level: &BStr) {
-        let policy = self.config.tls.data;
+        let offered = self.config.tls.data != Protection::Off;
         if !self.is_protected() {
             return;
         }
         match &level.to_ascii_uppercase()[..] {
             _ if !self.protected.sized => self.done(503, "PBSZ comes before PROT."),
-            b"C" if policy == Protection::Required => {
+            b"C" if self.must_protect_data() => {
                 self.done(534, "Data connections must be protected.");
             }
-            b"P" if policy == Protection::Off => self.done(534, "Data connections are clear."),
+            b"P" if !offered => self.done(534, "Data connections are clear."),
             b"C" => {
                 self.protected.data = false;
                 self.done(200, "Data connections are clear.");
@@ -124,18 +127,30 @@ impl Session {
     pub(super) fn is_private(&mut self) -> bool {
         let private = self.protected.control || self.config.tls.control != Protection::Required;
         if !private {
-            self.done(530, "Protect the connection with AUTH TLS first.");
+            self.done(530, UNPROTECTED);
         }
         private
     }
 
     /// Whether data may be sent as PROT says; if not, the command is answered.
     pub(super) fn may_send_data(&mut self) -> bool {
-        let may = self.protected.data || self.config.tls.data != Protection::Required;
+        let may = self.protected.data || !self.must_protect_data();
         if !may {
             self.done(521, "Protect data connections with PROT P first.");
         }
         may
+    }
+
+    /// Whether the server or the account demands PROT P.
+    fn must_protect_data(&self) -> bool {
+        let demanded = matches!(
+            self.login,
+            Login::Account {
+                protect_data: true,
+                ..
+            }
+        );
+        demanded || self.config.tls.data == Protection::Required
     }
 
     /// Writes the reply that the control connection changes behind.

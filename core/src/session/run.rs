@@ -50,6 +50,8 @@ pub(super) enum Penalty {
 /// A command that waits for a ticket, and what it wants to do with the outcome.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
+    /// USER, where TLS is offered.
+    Identify,
     /// PASS.
     Login,
     /// CloseData, so that what stood ready for data is gone.
@@ -260,6 +262,7 @@ impl Session {
     /// belong together.
     pub(super) fn on_outcome(&mut self, job: Job, outcome: Outcome) {
         match (job, outcome) {
+            (Job::Identify, Outcome::Identify(outcome)) => self.on_identified(outcome),
             (Job::Login, Outcome::Login(outcome)) => self.on_login(outcome),
             (Job::Forget(after), Outcome::CloseData(())) => self.on_forgotten(after),
             (Job::Look(look), Outcome::Stat(outcome)) => self.on_look(look, outcome),

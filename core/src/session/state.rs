@@ -101,6 +101,7 @@ impl Work {
             Self::Closing => "closing",
             Self::Closed => "closed",
             Self::Waiting(job) => match job {
+                Job::Identify => "identify",
                 Job::Login => "login",
                 Job::Forget(After::User) => "user",
                 Job::Forget(After::Rein) => "rein",

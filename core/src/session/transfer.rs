@@ -39,8 +39,6 @@ use crate::timer::Timer;
 const WORTH_DOUBTING: Duration = Duration::from_millis(20);
 /// To doubt for less than this would tell too little.
 const LEAST_DOUBT: Duration = Duration::from_millis(2);
-/// The rate of a transfer is that of each window of this length.
-const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// A transfer command on its way.
 #[derive(Clone, Debug)]
@@ -105,7 +103,7 @@ impl Transfer {
     }
 
     /// Measures the rate: whether so many bytes have moved since the last time.
-    fn keeps_up(&mut self, least: u64) -> bool {
+    pub(super) fn keeps_up(&mut self, least: u64) -> bool {
         let moved = self.bytes - self.measured;
         self.measured = self.bytes;
         moved >= least
@@ -475,22 +473,7 @@ impl Session {
         self.ask(Job::Transfer(transfer), limit, |ticket| {
             Action::Transfer(ticket, plan)
         });
-        if self.config.limits.min_rate > 0 {
-            self.timers.set(Timer::Rate, self.now, RATE_WINDOW);
-        }
-    }
-
-    /// Another window is over: a transfer that was too slow in it ends.
-    pub(super) fn on_rate(&mut self) {
-        let least = self.config.limits.min_rate;
-        let least = least.saturating_mul(RATE_WINDOW.as_secs());
-        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work {
-            if transfer.keeps_up(least) {
-                self.timers.set(Timer::Rate, self.now, RATE_WINDOW);
-            } else {
-                self.abort_transfer(Reason::Slow);
-            }
-        }
+        self.measure_rate();
     }
 
     fn on_moved(&mut self, mut transfer: Transfer, moved: Transferred) {

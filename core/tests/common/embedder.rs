@@ -19,6 +19,7 @@ pub(crate) fn obliging(request: &str) -> &'static str {
         "open" if request.contains(" read@") => "opened 5",
         "open" => "opened",
         "send" | "receive" | "list" => "moved 5 clean",
+        "identify" => "password",
         "text-size" | "available" => "7",
         _ => "ok",
     }
@@ -27,7 +28,24 @@ pub(crate) fn obliging(request: &str) -> &'static str {
 /// What may come of a request, the good first; `fails` stands for each failure.
 pub(crate) fn outcomes(request: &str) -> &'static [&'static str] {
     match request.split(' ').next().unwrap_or_default() {
-        "login" => &["ok", "ok", "ok", "denied", "too-many", "unavailable"],
+        "identify" => &[
+            "password",
+            "password",
+            "ok",
+            "denied",
+            "unprotected",
+            "too-many",
+            "unavailable",
+        ],
+        "login" => &[
+            "ok",
+            "ok",
+            "ok",
+            "denied",
+            "unprotected",
+            "too-many",
+            "unavailable",
+        ],
         "stat" if request.ends_with('d') => &["dir", "dir", "file 5", "fails"],
         "stat" => &["file 5", "fails", "dir", "link"],
         "listen" => &["127.0.0.1:51210", "127.0.0.1:51210", "[::1]:51210", "fails"],

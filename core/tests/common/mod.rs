@@ -55,6 +55,7 @@ impl Scene {
                 rights: Rights::ALL,
                 capabilities: Capabilities::ALL,
                 start: VPath::root(),
+                protect_data: false,
             },
             ends: Endpoints {
                 local: ([127, 0, 0, 1], 21).into(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
-    Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Instant,
-    Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp, TlsFailure,
-    Transferred, VPath, Verdict,
+    Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Identified,
+    Instant, Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp,
+    TlsFailure, Transferred, VPath, Verdict,
 };
 
 use super::Scene;
@@ -192,6 +192,7 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
         |umask: &Option<u16>| umask.map_or(String::new(), |umask| format!(" umask {umask:03o}"));
     let replacing = |replace: &bool| if *replace { " replace" } else { "" };
     match action {
+        Action::Identify(_) => format!("identify {}", session.username()),
         Action::Login(_) => format!("login {}", session.username()),
         Action::StartTls(_) => "start-tls".into(),
         Action::StopTls(_) => "stop-tls".into(),
@@ -282,12 +283,14 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
         _ => Err(failure(outcome)),
     };
     match action {
+        Action::Identify(ticket) => ticket.done(match first {
+            "password" => Ok(Identified::Password),
+            "ok" => Ok(Identified::Account(grant.clone())),
+            _ => Err(denied(outcome)),
+        }),
         Action::Login(ticket) => ticket.done(match first {
             "ok" => Ok(grant.clone()),
-            "denied" => Err(Denied::Credentials),
-            "too-many" => Err(Denied::TooMany),
-            "unavailable" => Err(Denied::Unavailable),
-            _ => panic!("no outcome of a login: {outcome}"),
+            _ => Err(denied(outcome)),
         }),
         Action::Stat(ticket) => ticket.done(match first {
             "file" => Ok(Metadata {
@@ -354,6 +357,16 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
         Action::StopTls(ticket) => ticket.done(tls(outcome)),
         Action::Secure(ticket) => ticket.done(tls(outcome)),
         Action::Cancel(_) | Action::Disconnect => panic!("not a request"),
+    }
+}
+
+fn denied(outcome: &str) -> Denied {
+    match outcome {
+        "denied" => Denied::Credentials,
+        "unprotected" => Denied::Unprotected,
+        "too-many" => Denied::TooMany,
+        "unavailable" => Denied::Unavailable,
+        _ => panic!("no outcome of a login: {outcome}"),
     }
 }
 

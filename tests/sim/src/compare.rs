@@ -39,6 +39,7 @@ impl Default for Real {
             rights: Rights::ALL,
             capabilities: Capabilities::ALL,
             start: VPath::root(),
+            protect_data: false,
         };
         let mut session = Checked::new(&config, ends, now);
         let greeting = session.transmit().len();

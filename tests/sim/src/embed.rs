@@ -6,8 +6,8 @@ use wharf_core::ascii::{ToFile, ToWire};
 use wharf_core::check::Machine;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
-    Action, Answer, DataFailure, Denied, End, Entry, Event, Failure, Flow, Grant, Optional, Plan,
-    TlsFailure, Transferred, Verdict,
+    Action, Answer, DataFailure, Denied, End, Entry, Event, Failure, Flow, Grant, Identified,
+    Optional, Plan, TlsFailure, Transferred, Verdict,
 };
 
 use crate::store::{Handle, Store};
@@ -102,6 +102,7 @@ impl Embedder {
                 ticket.done(Ok(Answer::Bytes(1 << 30)))
             }
             Action::Optional(ticket, _) => ticket.decline(),
+            Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
             Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
             Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
             Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),

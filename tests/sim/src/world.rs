@@ -103,6 +103,7 @@ pub(crate) fn draw_grant(random: &mut Random) -> Grant {
         rights,
         capabilities: Capabilities::ALL,
         start: VPath::root(),
+        protect_data: false,
     }
 }
 

@@ -25,13 +25,15 @@ fn takes_no_notice_of_a_clock_that_jumps(program: &Program) {
         .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"))
         .find(|path| path.exists())
         .expect("the library of faketime");
-    let server = program.start(Config::default().through(&[
+    let config = Config::default().through(&[
         "env",
         &format!("LD_PRELOAD={}", library.display()),
         &format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()),
         "FAKETIME_NO_CACHE=1",
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ]));
+    ]);
+    // Confined, it could not read the clock.
+    let server = program.start(config.table("[process]\nlandlock = false"));
     let watch = Watch::begin(&server);
     let mut idle = server.login();
     let mut busy = server.login();

@@ -7,8 +7,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use wharf_core::Denied;
-use wharf_storage::{Account, Accounts, Credentials};
+use wharf_storage::{Account, Accounts, Credentials, Introduction};
 
+use super::certificate::{Fingerprint, NamedBy};
 use super::password::HashedPassword;
 
 /// Password hashes at once: each takes about 19 MiB and a processor.
@@ -34,6 +35,8 @@ pub struct User {
     pub password: HashedPassword,
     /// What they then see.
     pub account: Account,
+    /// SHA-256 fingerprints of certificates that stand for the password.
+    pub certificates: Vec<Fingerprint>,
 }
 
 /// Anonymous clients, who are let in at once with any password, and users with passwords.
@@ -43,6 +46,7 @@ pub struct User {
 pub struct FileAccounts {
     anonymous: Option<Account>,
     users: Vec<User>,
+    named_by: NamedBy,
     by_name: HashMap<Vec<u8>, usize>,
     decoys: RandomState,
     turns: Turns,
@@ -61,6 +65,7 @@ impl FileAccounts {
         Self {
             anonymous,
             users,
+            named_by: NamedBy::default(),
             by_name,
             decoys: RandomState::new(),
             turns: Turns::new(HASHES),
@@ -68,10 +73,33 @@ impl FileAccounts {
         }
     }
 
+    /// Has certificates that name a user stand for the password.
+    #[must_use]
+    pub fn named_by(mut self, named_by: NamedBy) -> Self {
+        self.named_by = named_by;
+        self
+    }
+
     /// How many passwords were hashed so far.
     #[must_use]
     pub fn hashed(&self) -> u64 {
         self.hashed.load(Ordering::Relaxed)
+    }
+
+    fn user(&self, name: &[u8]) -> Option<&User> {
+        self.by_name.get(name).map(|&index| &self.users[index])
+    }
+
+    /// The account that says whether that name may be told in clear. An unknown name is treated as
+    /// some known one is.
+    fn model(&self, name: &[u8]) -> Option<&Account> {
+        match &self.anonymous {
+            Some(account) if is_anonymous(name) => Some(account),
+            _ => {
+                let user = self.user(name).or_else(|| self.decoy(name));
+                user.map(|user| &user.account)
+            }
+        }
     }
 
     /// Some user whose password an unknown name is compared with: always the same one for the same
@@ -84,12 +112,25 @@ impl FileAccounts {
 }
 
 impl Accounts for FileAccounts {
+    fn identify(&self, introduction: &Introduction<'_>) -> Result<Option<Account>, Denied> {
+        let name: &[u8] = introduction.username;
+        if !introduction.protected && self.model(name).is_some_and(|model| model.demands_tls) {
+            return Err(Denied::Unprotected);
+        }
+        let (Some(certificate), Some(user)) = (introduction.certificate, self.user(name)) else {
+            return Ok(None);
+        };
+        let proved = user.certificates.contains(&Fingerprint::of(certificate))
+            || self.named_by.names(certificate, &user.name);
+        Ok(proved.then(|| user.account.clone()))
+    }
+
     fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
         if let Some(answer) = self.login_now(credentials) {
             return answer;
         }
         let name: &[u8] = credentials.username;
-        let known = self.by_name.get(name).map(|&index| &self.users[index]);
+        let known = self.user(name);
         let Some(compared) = known.or_else(|| self.decoy(name)) else {
             return Err(Denied::Credentials);
         };
@@ -109,6 +150,10 @@ impl Accounts for FileAccounts {
     }
 
     fn login_now(&self, credentials: &Credentials<'_>) -> Option<Result<Account, Denied>> {
+        let model = self.model(credentials.username);
+        if !credentials.protected && model.is_some_and(|model| model.demands_tls) {
+            return Some(Err(Denied::Unprotected));
+        }
         match &self.anonymous {
             Some(account) if is_anonymous(credentials.username) => Some(Ok(account.clone())),
             // Where nobody has a password there is nothing to hide.

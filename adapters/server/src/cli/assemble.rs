@@ -15,12 +15,14 @@ use wharf_core::{Config, Grant, Notes, Rights, VPath};
 use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
+use super::certificate::Fingerprint;
 use super::config::{self, Anonymous, Source, rights, set};
 use super::log;
+use super::material::Certified;
 use super::options::Options;
 use super::process::{self, Process};
-use super::report::{Protected, Report, Served, fingerprint};
-use super::tls::{self, Certified};
+use super::report::{Protected, Report, Served};
+use super::tls::{self, Demand};
 use super::value::{Count, List, Table, Value};
 use crate::escape::Escape;
 use crate::settings::{PublicAddress, Settings};
@@ -93,15 +95,19 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     homes.serve_root = options.serve_root;
     homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
     let mut process = file.process.0.resolve(&source)?;
+    let tls = tls::protect(&source, file.tls, options.self_signed)?;
+    homes.has_tls = tls.certified.is_some();
+    homes.asks_clients = tls.asks_clients;
     let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
     let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
     if homes.served.is_empty() {
         return Err(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
 
+    let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
     let listen_default = options.listen.is_empty() && file.listen.is_none();
     let listen = addresses(options.listen, &source, file.listen)?;
-    let mut settings = Settings::new(Arc::new(FileAccounts::new(anonymous, users)));
+    let mut settings = Settings::new(Arc::new(accounts));
     settings.passive_ports = options
         .passive_ports
         .or(file.passive.0.ports.map(|word| word.0));
@@ -127,7 +133,6 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
-    let tls = tls::protect(&source, file.tls, options.self_signed)?;
     protocol.tls = tls.policy;
     settings.protocol = Arc::new(protocol);
     settings.tls = tls.certified.as_ref().map(|certified| certified.tls());
@@ -139,7 +144,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     let report = Report {
         tls: tls.certified.as_deref().map(|certified| Protected {
             policy: tls.policy,
-            fingerprint: certified.made().map(fingerprint),
+            fingerprint: certified
+                .made()
+                .map(|identity| Fingerprint::of(identity.der())),
         }),
         served: homes.served,
         passive_ports: settings.passive_ports.clone(),
@@ -182,6 +189,10 @@ struct Homes {
     options: LocalOptions,
     /// The root of the file system may be served for writing, whatever the sections say.
     serve_root: bool,
+    /// There is TLS.
+    has_tls: bool,
+    /// Clients show certificates.
+    asks_clients: bool,
     /// How many sessions a user may have whose section does not say.
     sessions: Option<usize>,
     storages: BTreeMap<PathBuf, Local>,
@@ -192,6 +203,8 @@ impl Homes {
     fn new(options: LocalOptions) -> Self {
         Self {
             options,
+            has_tls: false,
+            asks_clients: false,
             serve_root: false,
             sessions: None,
             storages: BTreeMap::new(),
@@ -214,6 +227,10 @@ impl Homes {
             rights,
             serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
             sessions: section.and_then(|section| section.get_ref().0.sessions.map(Count::get)),
+            demand: self.demand(
+                source,
+                section.and_then(|section| section.get_ref().0.tls.as_ref()),
+            )?,
         };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
@@ -262,7 +279,9 @@ impl Homes {
                 rights: rights(section.rights.as_ref()),
                 serve_root: section.serve_root,
                 sessions: section.sessions.map(Count::get).or(self.sessions),
+                demand: self.demand(source, section.tls.as_ref())?,
             };
+            let certificates = self.certificates(source, section)?;
             let account = self
                 .open(&home, Some(name), access)
                 .map_err(|error| source.mistake(&section.home.span(), error))?;
@@ -270,9 +289,40 @@ impl Homes {
                 name: name.clone(),
                 password: section.password.clone(),
                 account,
+                certificates,
             });
         }
         Ok(users)
+    }
+
+    /// What an account demands of its clients.
+    fn demand(
+        &self,
+        source: &Source,
+        word: Option<&Spanned<Value<Demand>>>,
+    ) -> Result<Demand, String> {
+        match word {
+            Some(word) if word.get_ref().0 != Demand::Nothing && !self.has_tls => {
+                Err(source.mistake(&word.span(), "there is no TLS, expected [tls]"))
+            }
+            Some(word) => Ok(word.get_ref().0),
+            None => Ok(Demand::Nothing),
+        }
+    }
+
+    /// The certificates that stand for the password of a user.
+    fn certificates(
+        &self,
+        source: &Source,
+        section: &config::User,
+    ) -> Result<Vec<Fingerprint>, String> {
+        match &section.certificates {
+            Some(list) if !self.asks_clients => {
+                Err(source.mistake(&list.span(), tls::NOBODY_IS_ASKED))
+            }
+            Some(list) => Ok(list.get_ref().0.iter().map(|word| word.0).collect()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Opens a directory for a user, or for anonymous clients.
@@ -304,8 +354,10 @@ impl Homes {
                 rights,
                 capabilities: local.capabilities(),
                 start: VPath::default(),
+                protect_data: access.demand == Demand::Data,
             },
             storage: Arc::new(local),
+            demands_tls: access.demand >= Demand::Login,
             seats: access.sessions.map(Seats::new),
         })
     }
@@ -319,4 +371,6 @@ struct Access {
     serve_root: bool,
     /// Have so many sessions at once.
     sessions: Option<usize>,
+    /// Only under TLS.
+    demand: Demand,
 }

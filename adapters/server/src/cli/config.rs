@@ -12,9 +12,10 @@ use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
+use super::certificate::Fingerprint;
 use super::password::HashedPassword;
 use super::process;
-use super::tls::Section as Tls;
+use super::tls::{Demand, Section as Tls};
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
 
@@ -54,6 +55,7 @@ pub(crate) struct Bounds {
     sessions_per_address: Option<Count>,
     pub(crate) sessions_per_account: Option<Count>,
     login_tries: Option<Count>,
+    login_delay: Option<Value<Duration>>,
     failed_logins: Option<Count>,
     back_off: Option<Value<Duration>>,
     back_off_most: Option<Value<Wait>>,
@@ -76,6 +78,10 @@ impl Bounds {
         set(
             &mut limits.login_tries,
             self.login_tries.map(|count| count.0),
+        );
+        set(
+            &mut limits.login_delay,
+            self.login_delay.map(|delay| delay.0),
         );
         set(
             &mut limits.commands_per_second,
@@ -152,6 +158,7 @@ pub(crate) struct Anonymous {
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
+    pub(crate) tls: Option<Spanned<Value<Demand>>>,
 }
 
 /// `[[user]]`
@@ -165,6 +172,12 @@ pub(crate) struct User {
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
+    pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    pub(crate) certificates: Option<Spanned<List<Value<Fingerprint>>>>,
+}
+
+impl Listed for Value<Fingerprint> {
+    const LIST: &'static str = "a list of SHA-256 fingerprints";
 }
 
 impl Listed for User {

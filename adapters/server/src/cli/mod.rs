@@ -18,10 +18,12 @@
 
 pub mod accounts;
 mod assemble;
+pub mod certificate;
 mod config;
 mod crypto;
 mod launch;
 pub mod log;
+mod material;
 mod options;
 pub mod password;
 mod privileges;
@@ -35,5 +37,5 @@ mod value;
 pub use assemble::{Launch, sweep};
 pub use config::check;
 pub use launch::{Stop, launch, start};
+pub use material::Certified;
 pub use run::run;
-pub use tls::Certified;

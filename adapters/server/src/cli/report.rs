@@ -7,13 +7,12 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use wharf_core::{Protection, Rights, TlsPolicy};
 
+use super::certificate::Fingerprint;
 use super::process::Confinement;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
-use crate::tls::Identity;
 
 /// What a server serves, told to whoever started it.
 #[derive(Clone, Debug, Default)]
@@ -34,14 +33,7 @@ pub struct Protected {
     /// For listeners that begin in clear text.
     pub policy: TlsPolicy,
     /// The fingerprint of a certificate that was made for trying things out.
-    pub fingerprint: Option<String>,
-}
-
-/// The SHA-256 fingerprint of a certificate, as clients show it.
-pub(crate) fn fingerprint(identity: &Identity) -> String {
-    let digest = Sha256::digest(identity.der());
-    let bytes: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-    bytes.join(":")
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A directory that is served.

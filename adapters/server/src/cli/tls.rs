@@ -1,29 +1,22 @@
 //! `[tls]`: what it says, and the [`Tls`] that comes of it.
 
 use std::fmt;
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use toml::Spanned;
 use wharf_core::{Protection, TlsPolicy};
 
+use super::certificate::NamedBy;
 use super::config::Source;
 use super::crypto;
+use super::material::{Certified, Clients, Material, Origin, Place};
 use super::value::{List, Table, Value, Word};
-use crate::lock::lock;
-use crate::tls::{Identities, Identity, Reuse, Tls, TlsOptions};
+use crate::tls::{Reuse, TlsOptions};
 
 /// `[tls]`
 #[derive(Default, serde::Deserialize)]
@@ -39,6 +32,7 @@ pub(crate) struct Section {
     accept_truncated: bool,
     client_certificates: Option<Spanned<Value<ClientCertificates>>>,
     client_ca: Option<Spanned<PathBuf>>,
+    client_name: Option<Spanned<Value<NamedBy>>>,
 }
 
 /// `certificate`: one file, or several with their keys.
@@ -101,6 +95,31 @@ impl Word for ClientCertificates {
     }
 }
 
+/// What an account demands of its clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Demand {
+    /// Nothing more than the server does.
+    #[default]
+    Nothing,
+    /// TLS for the login.
+    Login,
+    /// And for data.
+    Data,
+}
+
+impl Word for Demand {
+    const EXPECTED: &'static str = "\"offered\", \"login\" or \"data\"";
+
+    fn read(word: &str) -> Option<Self> {
+        match word {
+            "offered" => Some(Self::Nothing),
+            "login" => Some(Self::Login),
+            "data" => Some(Self::Data),
+            _ => None,
+        }
+    }
+}
+
 impl Word for Protection {
     const EXPECTED: &'static str = "\"off\", \"offered\" or \"required\"";
 
@@ -127,6 +146,10 @@ impl Word for Reuse {
     }
 }
 
+/// What is said of rules for certificates that no client is asked for.
+pub(crate) const NOBODY_IS_ASKED: &str = "no client is asked for a certificate, expected \
+                                          client-certificates and client-ca in [tls]";
+
 /// What `[tls]` comes to; by default there is no TLS.
 #[derive(Default)]
 pub(crate) struct Configured {
@@ -134,6 +157,10 @@ pub(crate) struct Configured {
     pub(crate) policy: TlsPolicy,
     /// Where to listen for clients that begin with TLS.
     pub(crate) implicit: Vec<SocketAddr>,
+    /// Where in the certificates of clients the names of users stand.
+    pub(crate) named_by: NamedBy,
+    /// Clients show certificates.
+    pub(crate) asks_clients: bool,
     /// What TLS is made of.
     pub(crate) certified: Option<Arc<Certified>>,
 }
@@ -152,9 +179,12 @@ pub(crate) fn protect(
     let Some(section) = section.or_else(|| self_signed.then(Section::default)) else {
         return Ok(Configured::default());
     };
+    let (policy, named_by) = (section.policy(source)?, section.named_by(source)?);
     let certified = section.material(source, span, self_signed)?.tls(source)?;
     Ok(Configured {
-        policy: section.policy(source)?,
+        policy,
+        named_by,
+        asks_clients: section.asks_clients(),
         implicit: section.implicit.0.into_iter().map(|word| word.0).collect(),
         certified: Some(Arc::new(certified)),
     })
@@ -184,6 +214,21 @@ impl Section {
         })
     }
 
+    fn asks_clients(&self) -> bool {
+        let word = self.client_certificates.as_ref();
+        word.is_some_and(|word| word.get_ref().0 != ClientCertificates::Off)
+    }
+
+    fn named_by(&self, source: &Source) -> Result<NamedBy, String> {
+        match &self.client_name {
+            Some(word) if !self.asks_clients() => {
+                Err(source.mistake(&word.span(), NOBODY_IS_ASKED))
+            }
+            Some(word) => Ok(word.get_ref().0),
+            None => Ok(NamedBy::default()),
+        }
+    }
+
     /// What TLS is to be made of.
     ///
     /// # Errors
@@ -191,7 +236,7 @@ impl Section {
     fn material(
         &self,
         source: &Source,
-        span: std::ops::Range<usize>,
+        span: Range<usize>,
         self_signed: bool,
     ) -> Result<Material, String> {
         let provider = crypto::provider().map_err(|error| source.mistake(&span, error))?;
@@ -261,234 +306,5 @@ impl Section {
         }
         let first = files.remove(0);
         Ok(Origin::Files(first, files))
-    }
-}
-
-/// A file, and where in the configuration it is named.
-#[derive(Clone)]
-struct Place {
-    path: PathBuf,
-    span: std::ops::Range<usize>,
-}
-
-impl Place {
-    fn new(source: &Source, word: &Spanned<PathBuf>) -> Self {
-        Self {
-            path: source.locate(word.get_ref()),
-            span: word.span(),
-        }
-    }
-}
-
-/// The clients that are believed.
-struct Clients {
-    required: bool,
-    authorities: Place,
-}
-
-/// Where certificates come from.
-enum Origin {
-    /// Files with certificates, each with the file of its key.
-    Files((Place, Place), Vec<(Place, Place)>),
-    /// It was made when the program started.
-    Made(Identity),
-}
-
-/// What TLS is made of: files, most of the time, which may change.
-pub(crate) struct Material {
-    provider: Arc<CryptoProvider>,
-    origin: Origin,
-    clients: Option<Clients>,
-    options: TlsOptions,
-}
-
-/// What is wrong with a file, and where it is named.
-struct Wrong {
-    place: Option<Place>,
-    what: String,
-}
-
-impl Material {
-    /// TLS of what the files hold now.
-    ///
-    /// # Errors
-    /// What to tell the user.
-    fn tls(self, source: &Source) -> Result<Certified, String> {
-        let stamps = self.stamps();
-        let config = self.config().map_err(|wrong| match wrong.place {
-            Some(place) => source.mistake(&place.span, wrong.what),
-            None => source.whole(wrong.what),
-        })?;
-        Ok(Certified {
-            tls: Arc::new(Tls::new(config, self.options)),
-            material: self,
-            loaded: Mutex::new(stamps),
-            seen: Mutex::default(),
-        })
-    }
-
-    /// A configuration of what the files hold now.
-    fn config(&self) -> Result<ServerConfig, Wrong> {
-        let identities = match &self.origin {
-            Origin::Made(identity) => Identities::new(identity.clone(), []),
-            Origin::Files(first, others) => {
-                let others = others.iter().map(|files| self.identity(files));
-                let others = others.collect::<Result<Vec<_>, _>>()?;
-                Identities::new(self.identity(first)?, others)
-            }
-        };
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Wrong {
-                place: None,
-                what: error.to_string(),
-            })?;
-        let builder = match &self.clients {
-            Some(clients) => builder.with_client_cert_verifier(self.verifier(clients)?),
-            None => builder.with_no_client_auth(),
-        };
-        Ok(builder.with_cert_resolver(Arc::new(identities)))
-    }
-
-    fn identity(&self, (certificate, key): &(Place, Place)) -> Result<Identity, Wrong> {
-        Identity::read(&certificate.path, &key.path, &self.provider).map_err(|error| {
-            let place = if error.file == certificate.path {
-                certificate
-            } else {
-                key
-            };
-            Wrong {
-                place: Some(place.clone()),
-                what: error.to_string(),
-            }
-        })
-    }
-
-    /// Who vouches for clients.
-    fn verifier(&self, clients: &Clients) -> Result<Arc<dyn ClientCertVerifier>, Wrong> {
-        let place = &clients.authorities;
-        let wrong = |what: String| Wrong {
-            place: Some(place.clone()),
-            what: format!("{}: {what}", place.path.display()),
-        };
-        let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(&place.path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| wrong(error.to_string()))?;
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|error| wrong(error.to_string()))?;
-        }
-        let provider = Arc::clone(&self.provider);
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let builder = if clients.required {
-            builder
-        } else {
-            builder.allow_unauthenticated()
-        };
-        builder.build().map_err(|error| wrong(error.to_string()))
-    }
-
-    /// The files that may change.
-    fn files(&self) -> impl Iterator<Item = &Path> {
-        let identities = match &self.origin {
-            Origin::Files(first, others) => std::slice::from_ref(first).iter().chain(others),
-            Origin::Made(_) => [].iter().chain(&[]),
-        };
-        let authorities = self.clients.iter().map(|clients| &clients.authorities);
-        identities
-            .flat_map(|(certificate, key)| [certificate, key])
-            .chain(authorities)
-            .map(|place| place.path.as_path())
-    }
-
-    /// How the files look from outside.
-    fn stamps(&self) -> Stamps {
-        self.files().map(|file| Stamp::of(file).ok()).collect()
-    }
-}
-
-/// How files look from outside; `None`: they cannot be looked at.
-type Stamps = Vec<Option<Stamp>>;
-
-/// How a file looks from outside.
-#[derive(Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    length: u64,
-}
-
-impl Stamp {
-    fn of(file: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(file)?;
-        Ok(Self {
-            modified: metadata.modified()?,
-            length: metadata.len(),
-        })
-    }
-}
-
-/// The TLS of a running server, with the files that it is made of.
-pub struct Certified {
-    tls: Arc<Tls>,
-    material: Material,
-    /// The files when they were read.
-    loaded: Mutex<Stamps>,
-    /// The files when they were last looked at.
-    seen: Mutex<Stamps>,
-}
-
-impl Certified {
-    /// What the settings of a server take.
-    #[must_use]
-    pub fn tls(&self) -> Arc<Tls> {
-        Arc::clone(&self.tls)
-    }
-
-    /// A certificate that was made for trying things out.
-    pub(crate) fn made(&self) -> Option<&Identity> {
-        match &self.material.origin {
-            Origin::Made(identity) => Some(identity),
-            Origin::Files(..) => None,
-        }
-    }
-
-    /// The directories of the files that are read again while the server runs: theirs, and where
-    /// links lead.
-    pub(crate) fn directories(&self) -> Vec<PathBuf> {
-        let real = self
-            .material
-            .files()
-            .map(|file| fs::canonicalize(file).ok());
-        let named = self.material.files().map(|file| Some(file.to_owned()));
-        named
-            .chain(real)
-            .flatten()
-            .filter_map(|file| file.parent().map(Path::to_owned))
-            .collect()
-    }
-
-    /// Reads the files again. If anything is wrong with them, that is logged, and the server goes
-    /// on with what it has.
-    pub fn reload(&self) {
-        *lock(&self.loaded) = self.material.stamps();
-        match self.material.config() {
-            Ok(config) => {
-                self.tls.replace(config);
-                tracing::info!("the certificates were read again");
-            }
-            Err(wrong) => tracing::error!("the certificates stay as they were: {}", wrong.what),
-        }
-    }
-
-    /// Reads the files again if they have changed, and have not changed further since the last
-    /// call: a certificate and its key are written one after the other.
-    pub fn reload_if_changed(&self) {
-        let now = self.material.stamps();
-        let before = std::mem::replace(&mut *lock(&self.seen), now.clone());
-        if now == before && now != *lock(&self.loaded) {
-            self.reload();
-        }
     }
 }

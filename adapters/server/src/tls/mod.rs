@@ -151,6 +151,11 @@ impl Keys {
         self.client = certificate(control).map(|client| client.clone().into_owned());
     }
 
+    /// The certificate of the client.
+    pub(crate) fn client(&self) -> Option<&[u8]> {
+        self.client.as_ref().map(AsRef::as_ref)
+    }
+
     /// Begins TLS on a data connection.
     pub(crate) fn channel(&self) -> Result<Channel, rustls::Error> {
         let config = Arc::clone(&self.config);

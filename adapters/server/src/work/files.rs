@@ -2,33 +2,52 @@
 
 use std::sync::Arc;
 
-use wharf_core::ticket::{Change, Finish, Login, Open, Report, Request, Stat};
+use wharf_core::ticket::{Change, Finish, Identify, Login, Open, Report, Request, Stat};
 use wharf_core::{
-    Answer, Denied, Edit, Event, Failure, Instant, Listing, Mode, Optional, Scope, Session, Ticket,
-    VPath, Verdict,
+    Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Mode, Optional,
+    Scope, Session, Ticket, VPath, Verdict,
 };
-use wharf_storage::{Account, Credentials, Handle, Lines, Opening, Storage};
+use wharf_storage::{Account, Credentials, Handle, Introduction, Lines, Opening, Storage};
 
 use super::{Helper, Opened, Task, Work};
 use crate::Secret;
 use crate::pump;
+use crate::tls::Keys;
 
 /// A report is written in pieces of this size.
 const REPORT: usize = Listing::MAX_LINE + 4096;
 
 impl<H: Helper> Work<H> {
+    pub(super) fn identify(&mut self, ticket: Ticket<Identify>, session: &Session) -> Event {
+        let introduction = Introduction {
+            username: session.username(),
+            peer: self.ends.peer,
+            protected: session.protects_control(),
+            certificate: self.keys.as_ref().and_then(Keys::client),
+        };
+        let accounts = &self.service.settings().accounts;
+        ticket.done(match accounts.identify(&introduction) {
+            Ok(None) => Ok(Identified::Password),
+            Ok(Some(account)) => self
+                .settle_in(Ok(account), introduction.protected)
+                .map(Identified::Account),
+            Err(denied) => self.settle_in(Err(denied), false).map(Identified::Account),
+        })
+    }
+
     pub(super) fn login(&mut self, ticket: Ticket<Login>, session: &Session) -> Option<Event> {
         // Who was logged in before is no more.
         self.seat = None;
-        let peer = self.ends.peer;
+        let (peer, protected) = (self.ends.peer, session.protects_control());
         let accounts = Arc::clone(&self.service.settings().accounts);
         let credentials = Credentials {
             username: session.username(),
             password: session.password(),
             peer,
+            protected,
         };
         if let Some(outcome) = accounts.login_now(&credentials) {
-            return Some(self.logged_in(ticket, outcome));
+            return Some(ticket.done(self.settle_in(outcome, protected)));
         }
         let username = session.username().to_owned();
         let password = Secret::new(session.password());
@@ -38,20 +57,27 @@ impl<H: Helper> Work<H> {
                 username: username.as_ref(),
                 password,
                 peer,
+                protected,
             })
         };
-        self.run(false, check, |work, outcome| {
-            Some(work.logged_in(ticket, outcome))
+        self.run(false, check, move |work, outcome| {
+            Some(ticket.done(work.settle_in(outcome, protected)))
         })
     }
 
-    fn logged_in(&mut self, ticket: Ticket<Login>, outcome: Result<Account, Denied>) -> Event {
-        let outcome = self.service.judge(self.ends.peer, outcome);
-        ticket.done(outcome.map(|(account, seat)| {
-            self.storage = Some(account.storage);
-            self.seat = seat;
-            account.grant
-        }))
+    /// What becomes of a login: its account, if all is well, is that of the session.
+    fn settle_in(
+        &mut self,
+        outcome: Result<Account, Denied>,
+        protected: bool,
+    ) -> Result<Grant, Denied> {
+        let (account, seat) = self.service.judge(self.ends.peer, outcome)?;
+        if account.demands_tls && !protected {
+            return Err(Denied::Unprotected);
+        }
+        self.storage = Some(account.storage);
+        self.seat = seat;
+        Ok(account.grant)
     }
 
     pub(super) fn stat(&mut self, ticket: Ticket<Stat>, session: &Session) -> Option<Event> {

@@ -461,6 +461,7 @@ fn grant(script: &Script) -> Grant {
         rights,
         capabilities: Capabilities::ALL,
         start: VPath::root(),
+        protect_data: false,
     }
 }
 

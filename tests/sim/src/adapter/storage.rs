@@ -101,6 +101,7 @@ impl Accounts for Everybody {
         Ok(Account {
             grant: self.0.grant.clone(),
             storage: Arc::new(Shelf(Arc::clone(&self.0))),
+            demands_tls: false,
             seats: None,
         })
     }
