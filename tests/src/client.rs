@@ -18,7 +18,7 @@ pub struct Client {
     wire: BufReader<Wire>,
     /// How data connections are protected, after PROT P.
     private: Option<Tls>,
-    /// A 125 is taken for a 150: the data connection was there first.
+    /// See [`Client::be_mild`].
     mild: bool,
     last: String,
 }
@@ -89,9 +89,12 @@ impl Client {
         self.wire.get_mut().strip().expect("the end of TLS");
     }
 
-    /// Whether 125, which not every server says where it could, is as good as 150.
-    pub fn accept_125(&mut self, mild: bool) {
-        self.mild = mild;
+    /// Takes 125, which not every server says where it could, for 150, and no notice of answers to
+    /// Telnet; waits for no more than ten seconds.
+    pub fn be_mild(&mut self) {
+        self.mild = true;
+        let wait = Some(Duration::from_secs(10));
+        self.stream().set_read_timeout(wait).expect("a timeout");
     }
 
     /// Logs in, and goes to TYPE I.
@@ -162,6 +165,9 @@ impl Client {
         loop {
             let mut line = Vec::new();
             self.wire.read_until(b'\n', &mut line)?;
+            while self.mild && line.len() > 3 && line[0] == 0xff {
+                line.drain(..3);
+            }
             let line = String::from_utf8_lossy(&line).into_owned();
             if !line.ends_with("\r\n") {
                 let what = match line.as_str() {

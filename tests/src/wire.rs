@@ -118,6 +118,7 @@ impl Wire {
         let Some(tls) = &mut self.tls else {
             return Ok(0);
         };
+        let shakes = tls.is_handshaking();
         let mut left = &record[..];
         let mut outcome = Ok(());
         // An empty one says that the end has come.
@@ -128,10 +129,13 @@ impl Wire {
                 break;
             }
         }
-        // Also the alert that says what is wrong.
-        let flushed = self.flush();
-        outcome.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-        flushed.map(|()| record.len())
+        // Not what else waits to be written: the peer may take none of it before it is read from.
+        if shakes || outcome.is_err() {
+            let flushed = self.flush();
+            outcome.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            flushed?;
+        }
+        Ok(record.len())
     }
 }
 

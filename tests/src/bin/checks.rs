@@ -2,9 +2,10 @@
 //!
 //!     checks [BINARY...] [--only P53]... [--peer vsftpd]...
 //!
-//! It needs root, and what `.ci/clients` installs.
+//! It needs root, and what `.ci/clients` installs. It fails if a check of a BINARY does.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::{env, thread};
 
@@ -29,7 +30,7 @@ fn outcome(check: &Check, host: &dyn Host) -> String {
     )
 }
 
-fn main() {
+fn main() -> ExitCode {
     let (mut binaries, mut only, mut peers) = (Vec::new(), Vec::new(), Vec::new());
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -41,6 +42,7 @@ fn main() {
     }
     // Each failure is in the table.
     panic::set_hook(Box::new(|_| {}));
+    let ours = binaries.len();
     let mut hosts: Vec<(String, Box<dyn Host>)> = Vec::new();
     for binary in binaries {
         let name = binary.rsplit('/').next().unwrap_or(binary);
@@ -84,4 +86,8 @@ fn main() {
             cells.join(" | ")
         );
     }
+    let mut outcomes = columns[..ours].iter().flatten();
+    ExitCode::from(u8::from(
+        outcomes.any(|outcome| outcome.starts_with("FAILS")),
+    ))
 }

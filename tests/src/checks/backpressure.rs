@@ -75,8 +75,8 @@ fn p16_stops_reading_when_nobody_reads(stand: &Stand<'_>) {
 
 fn p17_ends_silent_connections_and_serves_others(stand: &Stand<'_>) {
     let target = stand.start(Setup {
-        login: Some(3),
-        idle: Some(3),
+        login: Some(6),
+        idle: Some(6),
         per_address: Some(50),
         ..Setup::default()
     });
@@ -87,11 +87,13 @@ fn p17_ends_silent_connections_and_serves_others(stand: &Stand<'_>) {
     let mut other = target.login_from(Ipv4Addr::new(127, 0, 0, 2));
     other.command("NOOP", 200);
     other.command("QUIT", 221);
-    let most = target.sockets();
-    // A process and a socket or two for each, or some.
-    assert!(most < before + 300, "{most} sockets for one address");
+    // Some have more than one socket for each.
+    let patience = Duration::from_secs(3);
+    within(patience, "those beyond the limit are refused", || {
+        target.sockets() < before + 300
+    });
     within(
-        Duration::from_secs(12),
+        Duration::from_secs(15),
         "silent connections are closed",
         || target.sockets() <= before + 2,
     );

@@ -45,9 +45,12 @@ fn config(setup: &Setup) -> Config {
     if let Some(count) = setup.per_address {
         let _ = writeln!(limits, "sessions = 1000\nsessions-per-address = {count}");
     }
+    if setup.trickle {
+        limits.push_str("minimum-rate = 1000\n");
+    }
     let mut config = Config::default();
     if setup.bare_logins {
-        limits.push_str("login-delay = \"0s\"\n");
+        limits.push_str("login-delay = \"0s\"\nback-off = \"0s\"\n");
         config = config.password(HASH);
     }
     if setup.keeps_files {

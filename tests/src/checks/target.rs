@@ -108,7 +108,7 @@ pub struct Target {
     pub log: Option<PathBuf>,
     /// Who owns the files.
     pub owner: Option<u32>,
-    /// It may say 125 where ours says 150.
+    /// It is not held to what only ours promise: see [`Client::be_mild`].
     pub is_mild: bool,
     /// How clients protect their connections.
     pub tls: Option<Tls>,
@@ -131,9 +131,15 @@ impl Target {
     #[must_use]
     pub fn connect_clear(&self) -> Client {
         let mut client = Client::silent(self.address);
-        client.accept_125(self.is_mild);
-        client.expect(220);
+        self.expect_greeting(&mut client);
         client
+    }
+
+    fn expect_greeting(&self, client: &mut Client) {
+        if self.is_mild {
+            client.be_mild();
+        }
+        client.expect(220);
     }
 
     /// A client that has logged in, in TYPE I.
@@ -148,7 +154,7 @@ impl Target {
     #[must_use]
     pub fn login_from(&self, from: Ipv4Addr) -> Client {
         let mut client = Client::over(connect_from(from, self.address));
-        client.expect(220);
+        self.expect_greeting(&mut client);
         if let Some(tls) = &self.tls {
             client.auth_tls(tls);
         }

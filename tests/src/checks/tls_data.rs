@@ -45,7 +45,7 @@ fn p58_stores_nothing_that_comes_in_clear(stand: &Stand<'_>) {
         match client.try_reply() {
             Ok((code, text)) => assert!(code >= 400, "{text}"),
             Err(error) => {
-                assert_ne!(error.kind(), ErrorKind::WouldBlock, "no reply");
+                assert!(error.kind() != ErrorKind::WouldBlock, "no reply in time");
                 client = login(&target, &Tls::default());
             }
         }
@@ -120,6 +120,7 @@ fn p60_keeps_data_connections_to_the_session_of_the_login(stand: &Stand<'_>) {
                 "another session gets {refused:?}"
             );
         }
+        let tls = tls.afresh();
         let mut client = login(&target, &tls);
         let data = client.data();
         let served = fetch(&mut client, data, &tls);
@@ -154,7 +155,7 @@ fn p63_gives_a_ticket_for_each_transfer(stand: &Stand<'_>) {
     target.put("f", b"hello");
     let tls = Tls::v13();
     let mut client = login(&target, &tls);
-    for number in 0..20 {
+    for number in 0..5 {
         let data = client.data();
         let served = fetch(&mut client, data, &tls);
         assert_eq!(served, Ok((b"hello".to_vec(), true)), "transfer {number}");

@@ -30,7 +30,6 @@ pub(super) fn command(folder: &Folder, port: u16, setup: &Setup) -> Command {
     for (key, value) in [
         ("TimeoutLogin", setup.login),
         ("TimeoutIdle", setup.idle),
-        ("TimeoutNoTransfer", setup.connect),
         ("TimeoutStalled", setup.stall.or(setup.connect)),
         ("MaxConnectionsPerHost", setup.per_address),
         ("TimeoutSession", setup.trickle.then_some(6)),
