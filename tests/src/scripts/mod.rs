@@ -40,23 +40,20 @@ scripts! {
     lf_only, list_vanish("strace", "root"), login_bad, login_ok, login_order, noop_in_transfer,
     nothing_after_quit, overwrite_denied, pasv_never_connected, pasv_retr, pasv_retr_late_data,
     pasv_twice, pasv_wrong_peer, pipelined, pipelined_login, port_bounce, port_low, port_refused,
-    port_retr, prelogin_allowed, prelogin_wall, quit_in_transfer, rein, rest_cleared_by_relogin,
+    port_retr, prelogin_allowed, prelogin_wall, prot_order, quit_in_transfer, rein, rest_cleared_by_relogin,
     rest_noop_keeps, rest_once, rest_past_end, rest_stor_offset, retr_dir, retr_peer_gone,
     retr_short, retr_vanish("strace", "root"), rnfr_dropped, rnfr_noop, shutdown, shutdown_hard,
     split_bytes, split_cr_lf, stat_in_transfer, stor_commit_fails("strace", "root"),
     stor_ctrl_lost, stor_denied, stor_empty, stor_enospc("strace", "root"), stor_ok, stor_rst,
+    tls_data_required, tls_required, tls_wall,
 }
 
 /// Scripts for which the binaries lack something.
 const NOT_PLAYED: &[(&str, &str)] = &[
-    ("prot-order", "needs TLS"),
     ("s3-bucket-wall", "needs an object store"),
     ("s3-complete-unknown", "needs an object store"),
     ("s3-upload", "needs an object store"),
     ("s3-upload-abort", "needs an object store"),
-    ("tls-data-required", "needs TLS"),
-    ("tls-required", "needs TLS"),
-    ("tls-wall", "needs TLS"),
 ];
 
 /// Where the scripts are.

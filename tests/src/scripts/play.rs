@@ -19,6 +19,7 @@ use crate::conversations::data::connect_from;
 use crate::differential::{address, unescape};
 use crate::faults::strace::Tracer;
 use crate::server::{eventually, rest};
+use crate::tls::Tls;
 use crate::{Client, Program, Server};
 
 /// Nothing is heard for so long before something is sent, and packets are not one.
@@ -196,6 +197,7 @@ impl Play {
                 self.served.came(&bytes);
             }
             "fs-eof" => self.receive_all(),
+            "tls-up" => self.client().shake(&Tls::default()).expect("a handshake"),
             "ctrl-reset" => self.client.take().expect("a connection").reset(),
             "shutdown" => self.server.signal(Signal::TERM),
             "expect-close-by-policy" => self.ends(),
@@ -244,6 +246,14 @@ impl Play {
     fn action(&mut self, text: &str) {
         match text.split(' ').next().unwrap_or_default() {
             "close" => self.ends(),
+            // What came behind AUTH is no handshake.
+            "start-tls" => {
+                if let Some(client) = self.client.take() {
+                    let ended = client.stream().read_to_end(&mut Vec::new());
+                    let is_waiting = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
+                    assert!(!ended.is_err_and(is_waiting), "the connection goes on");
+                }
+            }
             // One that no preliminary reply has spoken of waits for the next command.
             "data-close" => self.closes_data |= self.codes.iter().any(|code| *code < 200),
             "fs-write" => self.served.hides_the_upload(),

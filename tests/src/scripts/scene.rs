@@ -62,6 +62,7 @@ impl Script {
             "mkdir",
         ];
         let mut limits = "[limits]\n".to_owned();
+        let mut tls = String::new();
         let time = |value: &str| {
             let seconds: u32 = value.parse().expect("seconds");
             format!("\"{}ms\"", (self.second() * seconds).as_millis())
@@ -71,6 +72,12 @@ impl Script {
             let (key, value) = setting.split_once('=').expect("a setting");
             let (limit, value) = match (key, value) {
                 ("write" | "delete" | "overwrite", "1") => continue,
+                ("tls" | "data_tls", _) => {
+                    let key = if key == "tls" { "control" } else { "data" };
+                    let value = value.replace("explicit", "offered");
+                    let _ = writeln!(tls, "{key} = {value:?}");
+                    continue;
+                }
                 ("write", "0") => {
                     rights.retain(|right| !["write", "overwrite"].contains(right));
                     continue;
@@ -91,9 +98,14 @@ impl Script {
             let grace = event.trim_start_matches("shutdown grace=");
             let _ = writeln!(limits, "grace = {}", time(grace));
         }
-        Config::default().table(&limits).table(&format!(
+        let config = Config::default().table(&limits).table(&format!(
             "[[user]]\nname = \"u\"\npassword = \"{HASH}\"\nhome = \"HOME\"\nrights = {rights:?}"
-        ))
+        ));
+        if tls.is_empty() {
+            config
+        } else {
+            config.tls(&tls)
+        }
     }
 }
 
