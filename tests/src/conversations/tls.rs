@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::transfer::pattern;
 use crate::certificates::{AUTHORITY, STRANGER};
-use crate::client::{Client, connect_data};
+use crate::client::{Client, connect_data, reset};
 use crate::server::{Config, Server, eventually, rest};
 use crate::tls::Tls;
 use crate::wire::Wire;
@@ -269,31 +269,45 @@ fn ends_a_download_properly(program: &Program) {
     }
 }
 
+/// How a connection is cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Fin,
+    Reset,
+}
+
 /// Uploads a part, and ends the connection without close_notify.
-fn upload_cut(server: &Server, tls: &Tls, name: &str) -> Client {
+fn upload_cut(server: &Server, tls: &Tls, name: &str, cut: Cut) -> Client {
     let mut client = login(server, tls);
     let data = client.data();
     client.command(&format!("STOR {name}"), 150);
     let mut data = client.protect(data);
     data.write_all(&pattern(100_000)).expect("to send");
-    data.socket().shutdown(Shutdown::Write).expect("a FIN");
+    match cut {
+        Cut::Fin => data.socket().shutdown(Shutdown::Write).expect("a FIN"),
+        Cut::Reset => reset(data.into_socket()),
+    }
     client
 }
 
 fn keeps_nothing_that_was_cut(program: &Program) {
     let server = serve(program, "");
     for tls in versions() {
-        upload_cut(&server, &tls, "cut.bin").expect(426);
-        assert!(!server.has("cut.bin"));
+        for cut in [Cut::Fin, Cut::Reset] {
+            upload_cut(&server, &tls, "cut.bin", cut).expect(426);
+            assert!(!server.has("cut.bin"));
+        }
     }
 }
 
 fn keeps_what_was_cut_when_told_so(program: &Program) {
     let server = serve(program, "accept-truncated = true");
     for tls in versions() {
-        upload_cut(&server, &tls, "cut.bin").expect(226);
+        upload_cut(&server, &tls, "cut.bin", Cut::Fin).expect(226);
         assert!(server.content("cut.bin") == pattern(100_000));
         fs::remove_file(server.home().join("cut.bin")).expect("to remove");
+        upload_cut(&server, &tls, "cut.bin", Cut::Reset).expect(426);
+        assert!(!server.has("cut.bin"));
     }
     assert!(server.whole_log().contains("without close_notify"));
 }
