@@ -24,6 +24,8 @@
 //! ```
 
 mod channel;
+#[cfg(test)]
+mod channel_tests;
 mod identity;
 mod store;
 
