@@ -161,12 +161,18 @@ impl Client {
     /// Reads a reply, if one comes.
     pub fn try_reply(&mut self) -> io::Result<(u16, String)> {
         let mut text = String::new();
-        let mut first = None;
+        let mut first: Option<u16> = None;
         loop {
             let mut line = Vec::new();
             self.wire.read_until(b'\n', &mut line)?;
             while self.mild && line.len() > 3 && line[0] == 0xff {
-                line.drain(..3);
+                // WILL, WON'T, DO and DON'T have an option.
+                let length = if (0xfb..=0xfe).contains(&line[1]) {
+                    3
+                } else {
+                    2
+                };
+                line.drain(..length);
             }
             let line = String::from_utf8_lossy(&line).into_owned();
             if !line.ends_with("\r\n") {
@@ -178,12 +184,18 @@ impl Client {
             }
             text.push_str(&line);
             let code = line.get(..3).and_then(|code| code.parse().ok());
-            match (first, line.as_bytes().get(3)) {
-                (None, Some(b'-')) => first = code,
-                (None, _) if self.mild && code == Some(125) => return Ok((150, text)),
-                (None, _) => return Ok((code.expect("a code"), text)),
-                (Some(_), Some(b' ')) if code == first => return Ok((code.expect("a code"), text)),
-                (Some(_), _) => {}
+            match (first, code, line.as_bytes().get(3)) {
+                (None, Some(_), Some(b'-')) => first = code,
+                (None, Some(125), _) if self.mild => return Ok((150, text)),
+                (None, Some(code), _) => return Ok((code, text)),
+                (None, None, _) => {
+                    let what = format!("no reply, but {line:?}");
+                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                }
+                (Some(first), Some(code), Some(b' ')) if code == first => {
+                    return Ok((code, text));
+                }
+                (Some(_), _, _) => {}
             }
         }
     }

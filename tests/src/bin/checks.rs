@@ -23,11 +23,12 @@ fn outcome(check: &Check, host: &dyn Host) -> String {
     }
     let text = why.downcast_ref::<String>().cloned();
     let text = text.or_else(|| why.downcast_ref::<&str>().map(ToString::to_string));
-    let line = text.unwrap_or_default().replace(['\r', '\n', '|'], " ");
-    format!(
-        "FAILS: {}",
-        line.chars().take(90).collect::<String>().trim()
-    )
+    let text = text.unwrap_or_default();
+    // What an assertion says of itself is of no interest.
+    let (_, text) = text.split_once("` failed: ").unwrap_or(("", &text));
+    let line = text.lines().next().unwrap_or_default().replace('|', " ");
+    let short: String = line.chars().take(90).collect();
+    format!("FAILS: {}", short.trim())
 }
 
 fn main() -> ExitCode {

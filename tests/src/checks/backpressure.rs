@@ -75,8 +75,8 @@ fn p16_stops_reading_when_nobody_reads(stand: &Stand<'_>) {
 
 fn p17_ends_silent_connections_and_serves_others(stand: &Stand<'_>) {
     let target = stand.start(Setup {
-        login: Some(6),
-        idle: Some(6),
+        login: Some(10),
+        idle: Some(10),
         per_address: Some(50),
         ..Setup::default()
     });
@@ -88,12 +88,12 @@ fn p17_ends_silent_connections_and_serves_others(stand: &Stand<'_>) {
     other.command("NOOP", 200);
     other.command("QUIT", 221);
     // Some have more than one socket for each.
-    let patience = Duration::from_secs(3);
+    let patience = Duration::from_secs(8);
     within(patience, "those beyond the limit are refused", || {
         target.sockets() < before + 300
     });
     within(
-        Duration::from_secs(15),
+        Duration::from_secs(20),
         "silent connections are closed",
         || target.sockets() <= before + 2,
     );

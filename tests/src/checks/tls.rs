@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::Duration;
 
 use super::{Guard, Setup, Stand, Target, checks};
-use crate::Tls;
 use crate::server::eventually;
+use crate::{Client, Tls};
 
 checks! {
     p53_takes_nothing_in_clear_behind_auth,
@@ -107,9 +107,14 @@ fn p56_knows_what_each_auth_protects(stand: &Stand<'_>) {
 fn p57_refuses_prot_p_without_tls(stand: &Stand<'_>) {
     let target = offered(stand);
     let mut client = target.connect_clear();
-    client.one_of("PROT P", &[500, 503, 521, 522, 530, 533, 534, 536]);
+    let is_refused = |client: &mut Client| {
+        client.send("PBSZ 0");
+        client.reply();
+        client.one_of("PROT P", &[500, 503, 521, 522, 530, 533, 534, 536]);
+    };
+    is_refused(&mut client);
     client.login("user", "12345");
-    client.one_of("PROT P", &[500, 503, 521, 522, 530, 533, 534, 536]);
+    is_refused(&mut client);
 }
 
 fn p61_shakes_hands_with_ftp_clients_only(stand: &Stand<'_>) {
