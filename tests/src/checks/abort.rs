@@ -105,8 +105,7 @@ fn p38_answers_stat_during_a_transfer(stand: &Stand<'_>) {
 
 fn p39_finishes_a_transfer_before_quit(stand: &Stand<'_>) {
     let target = stand.serve();
-    target.still_serves();
-    let before = target.sockets();
+    let before = target.sockets_at_rest();
     let mut client = target.login();
     let (data, begun) = begin_download(&target, &mut client);
     client.send("QUIT");

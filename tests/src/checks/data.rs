@@ -108,8 +108,7 @@ fn p44_says_425_when_nobody_connects(stand: &Stand<'_>) {
 
 fn p45_keeps_nothing_of_a_connection_that_was_never_used(stand: &Stand<'_>) {
     let target = stand.serve();
-    target.still_serves();
-    let before = target.sockets();
+    let before = target.sockets_at_rest();
     let mut client = target.login();
     let data = client.data();
     client.command("QUIT", 221);
@@ -126,8 +125,7 @@ fn p50_bounds_connections_that_say_nothing(stand: &Stand<'_>) {
         ..Setup::default()
     });
     target.put("f", b"hello");
-    target.still_serves();
-    let before = target.sockets();
+    let before = target.sockets_at_rest();
     let mut client = target.login();
     let address = client.pasv();
     let listening = target.sockets();

@@ -7,6 +7,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::conversations::data::connect_from;
 use crate::conversations::transfer::pattern;
@@ -218,9 +220,9 @@ impl Target {
     pub fn log_with(&self, what: &str) -> Option<String> {
         let file = self.log.as_ref()?;
         let read = || String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned();
-        let patience = std::time::Instant::now();
-        while !read().contains(what) && patience.elapsed().as_secs() < 3 {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+        let begun = Instant::now();
+        while !read().contains(what) && begun.elapsed().as_secs() < 3 {
+            thread::sleep(Duration::from_millis(20));
         }
         Some(read())
     }
@@ -267,6 +269,23 @@ impl Target {
     pub fn sockets(&self) -> usize {
         let is_one = |path: &&PathBuf| path.as_os_str().as_bytes().starts_with(b"socket:");
         self.descriptors().iter().filter(is_one).count()
+    }
+
+    /// How many sockets its processes have when nobody is served any more.
+    #[must_use]
+    pub fn sockets_at_rest(&self) -> usize {
+        self.still_serves();
+        let mut count = self.sockets();
+        let mut since = Instant::now();
+        // A session may end a moment after its client.
+        while since.elapsed() < Duration::from_millis(500) {
+            thread::sleep(Duration::from_millis(20));
+            let now = self.sockets();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+        }
+        count
     }
 
     /// Proves that it still serves: a new client stores and fetches.
