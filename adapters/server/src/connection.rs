@@ -11,7 +11,7 @@ use std::time::Duration;
 use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 
 use crate::Service;
-use crate::control::{Control, Turned};
+use crate::control::{Control, Turned, is_passing};
 use crate::journal::Journal;
 use crate::work::{Helper, Wait, Work};
 
@@ -152,6 +152,10 @@ impl<H: Helper> Connection<H> {
         let now = self.service.now();
         if ready.stop && !self.stopping {
             self.stopping = true;
+            if self.control.is_opening() {
+                // It can be told nothing yet.
+                self.session.lost(now);
+            }
             self.session.shutdown(now, self.service.settings().grace);
         }
         if ready.input && self.session.wants_input() && !self.control.turns() {
@@ -207,15 +211,23 @@ impl<H: Helper> Connection<H> {
 
     /// Goes on with what makes the control connection another one: whether that came to something.
     fn turn(&mut self, socket: &TcpStream, now: Instant) -> bool {
-        match self.control.turn(socket, now) {
-            Turned::Not => return false,
-            Turned::Opened(keys) => self.work.protect(keys),
-            Turned::Answer(event, keys) => {
-                keys.into_iter().for_each(|keys| self.work.protect(keys));
-                self.answer(now, event);
+        let Some(Turned { outcome, answer }) = self.control.turn(socket, now) else {
+            return false;
+        };
+        match outcome {
+            Ok(Some(keys)) => {
+                self.journal.protected(keys.version());
+                self.work.protect(keys);
             }
-            Turned::Failed => self.session.lost(now),
+            Ok(None) => self.journal.in_clear(),
+            Err(error) => {
+                self.journal.unprotected(&error);
+                if answer.is_none() {
+                    self.session.lost(now);
+                }
+            }
         }
+        answer.into_iter().for_each(|event| self.answer(now, event));
         true
     }
 
@@ -265,8 +277,4 @@ impl<H: Helper> Connection<H> {
         }
         written
     }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

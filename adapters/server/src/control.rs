@@ -41,16 +41,12 @@ enum Turn {
     Stopping(Ticket<StopTls>),
 }
 
-/// What a turn has come to.
-pub(crate) enum Turned {
-    /// There is nothing to turn, or it must be waited for.
-    Not,
-    /// TLS was there before the greeting.
-    Opened(Keys),
-    /// The connection is another one, or will not be.
-    Answer(Event, Option<Keys>),
-    /// There will be no session.
-    Failed,
+/// The connection is another one, or will not be.
+pub(crate) struct Turned {
+    /// What data connections shake hands with, if it is a TLS connection now.
+    pub(crate) outcome: io::Result<Option<Keys>>,
+    /// The answer, if the session has asked for it: where TLS begins, nobody did.
+    pub(crate) answer: Option<Event>,
 }
 
 impl Control {
@@ -89,6 +85,11 @@ impl Control {
         !matches!(self.turn, Turn::None)
     }
 
+    /// Whether TLS has to be there before anything is said.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.turn, Turn::Opening(..))
+    }
+
     /// When the turn must be over, if nobody else sees to that.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.turn {
@@ -105,50 +106,46 @@ impl Control {
         }
     }
 
-    /// Goes on with the turn as far as nothing must be waited for.
-    pub(crate) fn turn(&mut self, socket: &TcpStream, now: Instant) -> Turned {
+    /// Goes on with the turn as far as nothing must be waited for; `None` if it must, or if there is
+    /// nothing to turn.
+    pub(crate) fn turn(&mut self, socket: &TcpStream, now: Instant) -> Option<Turned> {
         let Layer::Tls(channel) = &mut self.layer else {
-            return Turned::Not;
+            return None;
         };
         let outcome = match &self.turn {
-            Turn::None => return Turned::Not,
+            Turn::None => return None,
             Turn::Opening(_, Some(until)) if now >= *until => Err(ErrorKind::TimedOut.into()),
             Turn::Opening(..) | Turn::Starting(..) => channel.shake(socket),
             Turn::Stopping(_) => channel.close(socket),
         };
-        if is_passing(&outcome) {
-            return Turned::Not;
+        if outcome.as_ref().is_err_and(is_passing) {
+            return None;
         }
-        if let Err(error) = &outcome {
-            tracing::info!(%error, "no TLS on a control connection");
+        let (ticket, keys) = match std::mem::take(&mut self.turn) {
+            Turn::None => return None,
+            Turn::Opening(keys, _) => (None, keys),
+            Turn::Starting(ticket, keys) => (Some(ticket), keys),
+            Turn::Stopping(ticket) => {
+                let outcome = outcome.and_then(|()| self.stopped());
+                let answer = ticket.done(outcome.as_ref().map_err(failure).copied());
+                return Some(Turned {
+                    outcome: outcome.map(|()| None),
+                    answer: Some(answer),
+                });
+            }
+        };
+        let answer = ticket.map(|ticket| ticket.done(outcome.as_ref().map_err(failure).copied()));
+        let outcome = outcome.map(|()| Some(keys.of(channel.tls())));
+        Some(Turned { outcome, answer })
+    }
+
+    /// We have said our last word within TLS.
+    fn stopped(&mut self) -> io::Result<()> {
+        if let Layer::Tls(channel) = std::mem::take(&mut self.layer) {
+            self.left.extend_from_slice(channel.left());
+            self.layer = Layer::Leaving(channel);
         }
-        match (std::mem::take(&mut self.turn), outcome) {
-            (Turn::None, _) => Turned::Not,
-            (Turn::Opening(mut keys, _), Ok(())) => {
-                keys.belong_to(channel.tls());
-                Turned::Opened(keys)
-            }
-            (Turn::Opening(..), Err(_)) => Turned::Failed,
-            (Turn::Starting(ticket, mut keys), Ok(())) => {
-                keys.belong_to(channel.tls());
-                Turned::Answer(ticket.done(Ok(())), Some(keys))
-            }
-            (Turn::Starting(ticket, _), Err(error)) => {
-                Turned::Answer(ticket.done(Err(failure(&error))), None)
-            }
-            (Turn::Stopping(ticket), Ok(())) => {
-                self.left.extend_from_slice(channel.left());
-                self.layer = match std::mem::take(&mut self.layer) {
-                    Layer::Tls(channel) => Layer::Leaving(channel),
-                    other => other,
-                };
-                let left = self.leave().map_err(|error| failure(&error));
-                Turned::Answer(ticket.done(left), None)
-            }
-            (Turn::Stopping(ticket), Err(error)) => {
-                Turned::Answer(ticket.done(Err(failure(&error))), None)
-            }
-        }
+        self.leave()
     }
 
     /// The turn shall not be waited for any longer.
@@ -266,8 +263,8 @@ impl Write for Nothing {
 }
 
 /// Whether it must only be waited for.
-fn is_passing(outcome: &io::Result<()>) -> bool {
-    matches!(outcome, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted))
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 fn failure(error: &io::Error) -> TlsFailure {

@@ -1,5 +1,6 @@
 //! The log of what happens in sessions, one line for each connection, login, command, transfer.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,6 +19,21 @@ impl Journal {
     pub fn new(peer: SocketAddr) -> Self {
         tracing::info!(%peer, "connected");
         Self { peer }
+    }
+
+    /// The control connection is protected by that version of TLS.
+    pub fn protected(&self, version: &str) {
+        tracing::info!(peer = %self.peer, "protected by {version}");
+    }
+
+    /// The control connection is no longer protected.
+    pub fn in_clear(&self) {
+        tracing::info!(peer = %self.peer, "in clear text again");
+    }
+
+    /// The control connection could not become another one.
+    pub fn unprotected(&self, error: &io::Error) {
+        tracing::warn!(peer = %self.peer, %error, "no TLS on the control connection");
     }
 
     /// A client was refused.

@@ -34,12 +34,12 @@ use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 
 use crate::lock::lock;
 pub(crate) use channel::Channel;
 pub use identity::{Identities, Identity, IdentityError};
-use store::{Resumable, Sessions};
+use store::{NoTickets, Resumable, Sessions};
 
 /// What a control connection negotiates (the registry of RFC 7301 has it), if anything.
 const CONTROL: &[&[u8]] = &[b"ftp"];
@@ -112,6 +112,7 @@ impl Tls {
         let sessions = Sessions::default();
         let mut control = ServerConfig::clone(&base);
         control.alpn_protocols = CONTROL.iter().map(|name| name.to_vec()).collect();
+        control.ticketer = Arc::new(NoTickets);
         control.max_early_data_size = 0;
         control.max_tls13_tickets = 0;
         let mut data = control.clone();
@@ -134,6 +135,7 @@ impl Tls {
             config: Arc::new(data),
             options: self.options,
             client: None,
+            version: None,
         };
         Ok((Channel::new(Arc::new(control), false, left)?, keys))
     }
@@ -145,12 +147,24 @@ pub(crate) struct Keys {
     options: TlsOptions,
     /// The certificate that the client has shown on the control connection.
     client: Option<CertificateDer<'static>>,
+    version: Option<ProtocolVersion>,
 }
 
 impl Keys {
-    /// Remembers who the control connection belongs to, now that it has shaken hands.
-    pub(crate) fn belong_to(&mut self, control: &ServerConnection) {
+    /// The same for the client of that control connection, which has shaken hands.
+    pub(crate) fn of(mut self, control: &ServerConnection) -> Self {
         self.client = certificate(control).map(|client| client.clone().into_owned());
+        self.version = control.protocol_version();
+        self
+    }
+
+    /// The version of TLS that the control connection speaks.
+    pub(crate) fn version(&self) -> &'static str {
+        match self.version {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS",
+        }
     }
 
     /// The certificate of the client.

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use rustls::server::StoresServerSessions;
+use rustls::server::{ProducesTickets, StoresServerSessions};
 
 use crate::lock::lock;
 
-/// What one control connection may leave behind. Its clients are told of no more tickets.
+/// What one control connection may leave behind: all that it is told of, and more than that.
 const MOST: usize = 64;
 
 /// The sessions that the handshakes of one control connection have left. Nobody else can resume
@@ -79,5 +79,28 @@ impl StoresServerSessions for Resumable {
 
     fn can_cache(&self) -> bool {
         false
+    }
+}
+
+/// No tickets that hold the session themselves, whatever the configuration has: who shows one
+/// proves nothing of which control connection it is from.
+#[derive(Debug)]
+pub(super) struct NoTickets;
+
+impl ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
     }
 }

@@ -13,7 +13,7 @@ impl<H: Helper> Work<H> {
     pub(super) fn secure(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
         match self.protect_data() {
             Ok(()) => self.begin(Task::Shake(ticket)),
-            Err(error) => Some(ticket.done(Err(failed(&error)))),
+            Err(error) => Some(ticket.done(Err(self.failed(&error)))),
         }
     }
 
@@ -22,7 +22,7 @@ impl<H: Helper> Work<H> {
         match self.shake_data() {
             Ok(()) => Some(ticket.done(self.check_data())),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(Task::Shake(ticket)),
-            Err(error) => Some(ticket.done(Err(failed(&error)))),
+            Err(error) => Some(ticket.done(Err(self.failed(&error)))),
         }
     }
 
@@ -86,28 +86,24 @@ impl<H: Helper> Work<H> {
         let (Some(tls), Some(keys)) = (tls, &self.keys) else {
             return Err(TlsFailure::Closed);
         };
-        let resumed = tls.is_resumed();
+        let (peer, resumed) = (self.ends.peer, tls.is_resumed());
         if !keys.is_resumed(tls) {
-            tracing::info!(
-                "a data connection does not resume the TLS session of its control connection"
-            );
+            tracing::warn!(%peer, "a data connection does not resume the session of its login");
             return Err(TlsFailure::NotResumed);
         }
         if !keys.is_same_client(tls) {
-            tracing::warn!(
-                "a data connection has shown another certificate than its control connection"
-            );
+            tracing::warn!(%peer, "a data connection shows another certificate than its login");
             return Err(TlsFailure::Handshake);
         }
-        tracing::debug!(resumed, version = ?tls.tls().protocol_version(), "a data connection is protected");
+        tracing::debug!(%peer, resumed, "a data connection is protected");
         Ok(())
     }
-}
 
-fn failed(error: &io::Error) -> TlsFailure {
-    tracing::info!(%error, "no TLS on a data connection");
-    match error.kind() {
-        ErrorKind::InvalidData => TlsFailure::Handshake,
-        _ => TlsFailure::Closed,
+    fn failed(&self, error: &io::Error) -> TlsFailure {
+        tracing::warn!(peer = %self.ends.peer, %error, "no TLS on a data connection");
+        match error.kind() {
+            ErrorKind::InvalidData => TlsFailure::Handshake,
+            _ => TlsFailure::Closed,
+        }
     }
 }
