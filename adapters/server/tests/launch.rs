@@ -379,3 +379,33 @@ fn help_and_version_are_answers() {
     }
     assert_eq!(stop(start(&["--version"])).code, 0);
 }
+
+#[test]
+fn a_certificate_for_a_trial_is_made_and_told() {
+    let launch = start(&["--self-signed"]).unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert!(launch.settings.tls.is_some());
+    let policy = launch.settings.protocol.tls;
+    assert_eq!(policy.control, Protection::Offered);
+    assert_eq!(policy.data, Protection::Offered);
+    let text = launch.report.text(&launch.listen, None);
+    let told = text.lines().filter(|line| {
+        line.len() == 32 * 3 - 1
+            && line
+                .split(':')
+                .all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok())
+    });
+    assert_eq!(told.count(), 1, "{text}");
+    // Each time it is another one.
+    let again = start(&["--self-signed"]).unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert_ne!(again.report.text(&again.listen, None), text);
+}
+
+#[test]
+fn of_two_certificates_only_one_can_be_meant() {
+    let toml = b"[tls]\ncertificate = \"a.pem\"\n[anonymous]\nhome = \"pub\"\n";
+    let stop = Place::new().stop(toml, &["--self-signed"]);
+    assert_eq!(
+        stop.text,
+        "error: wharf.toml:2:15: with --self-signed there is no other certificate\n"
+    );
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -315,15 +316,19 @@ fn keeps_what_was_cut_when_told_so(program: &Program) {
 fn stores_no_clear_bytes(program: &Program) {
     let server = serve(program, "");
     let tls = Tls::default();
-    for early in [false, true] {
+    for (early, ends) in [(false, true), (true, true), (true, false)] {
         let mut client = login(&server, &tls);
         let mut data = client.data();
         let write = |data: &mut TcpStream| {
             data.write_all(b"clear text\r\n").expect("to send");
-            data.shutdown(Shutdown::Write).expect("a FIN");
+            if ends {
+                data.shutdown(Shutdown::Write).expect("a FIN");
+            }
         };
         if early {
             write(&mut data);
+            // The server has seen it by then.
+            thread::sleep(Duration::from_millis(50));
         }
         client.command("STOR clear.bin", 150);
         if !early {

@@ -224,6 +224,8 @@ impl Channel {
 
     /// Reads from the connection.
     fn fill(&mut self, mut connection: impl Read, wanted: usize) -> io::Result<()> {
+        // What was wrong stays wrong.
+        self.tls.process_new_packets().map_err(broken)?;
         self.raw.drain(..self.taken);
         self.taken = 0;
         let before = self.raw.len();
