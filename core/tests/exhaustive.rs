@@ -381,6 +381,13 @@ fn every_short_sequence_keeps_the_invariants() {
     every_sequence(&World::clear().after(&login), &MOVES, depth, &mut count);
     println!("{count} sequences of up to {depth} moves");
     assert!(count > 26_u64.pow(depth as u32 - 1), "{count}");
+    let login = [Line("USER u"), Line("PASS p"), Deadline, Done];
+    let paced = World::paced().after(&login);
+    assert_eq!(paced.state().login, "account");
+    let mut count = 0;
+    every_sequence(&paced, &MOVES, depth - 1, &mut count);
+    println!("{count} of commands that wait");
+    assert!(count > 20_u64.pow(depth as u32 - 2), "{count}");
     let auth = [Line("AUTH TLS"), Done];
     for first in World::with_tls() {
         let mut count = 0;

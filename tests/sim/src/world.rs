@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::check::{Checked, Machine};
-use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Notes, Rights, VPath};
+use wharf_core::{
+    Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, VPath,
+};
 
 use crate::case::{Case, Fault};
 use crate::client::{Client, SHARED, tells_secret};
@@ -138,8 +140,15 @@ impl<'a> World<'a> {
     fn new(case: Case, trace: Option<&'a mut String>) -> Self {
         let root = Random::new(case.seed);
         let store = furnished();
+        let mut random = root.fork("limits", 0);
+        let limits = Limits {
+            commands_per_second: random.pick(&[0, 0, 1, 20]),
+            min_rate: random.pick(&[0, 0, 1, 10_000]),
+            ..Limits::default()
+        };
         let config = Arc::new(Config {
             notes: Notes::Commands,
+            limits,
             ..Config::default()
         });
         let mut world = Self {
