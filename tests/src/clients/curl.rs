@@ -4,8 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use super::secure::{VERSIONS, authority, doors, protected, secure};
 use super::{Desk, SPARSE, TAIL, both, break_off, hollow, kill, names, noise, sparse, tail, url};
-use crate::{Program, cases};
+use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
     curl_uploads_and_downloads_in_every_mode("curl"),
@@ -25,6 +26,11 @@ cases! { "clients";
     curl_fetches_many_in_parallel("curl"),
     curl_converts_lines("curl"),
     curl_is_told_why_not("curl"),
+    curl_uploads_and_downloads_over_tls("curl"),
+    curl_makes_many_transfers_in_one_login_over_tls("curl"),
+    curl_resumes_over_tls("curl"),
+    curl_goes_back_to_clear_text("curl"),
+    curl_is_told_that_it_must_protect_everything("curl"),
 }
 
 fn curl(desk: &Desk, arguments: &[&str]) -> String {
@@ -373,4 +379,133 @@ fn curl_is_told_why_not(program: &Program) {
     let wrong = format!("ftp://user:wrong@{address}/");
     assert_eq!(code(&[&wrong]), Some(67), "a wrong password");
     assert_eq!(code(&["-Q", "DELE x", &url(address, "")]), Some(21));
+}
+
+/// With TLS on both connections, in that version. Patterns are allowed in URLs.
+fn curls(desk: &Desk, server: &Server, version: &str, arguments: &[&str]) -> String {
+    let version = [&format!("--tlsv{version}"), "--tls-max", version];
+    let ours = [
+        "-sS",
+        "-m",
+        "60",
+        "--ssl-reqd",
+        "--cacert",
+        &authority(server),
+    ];
+    desk.run("curl", &[&ours[..], &version, arguments].concat())
+}
+
+fn curl_uploads_and_downloads_over_tls(program: &Program) {
+    let desk = Desk::new();
+    let content = noise(1, 3_000_000);
+    desk.put("f.bin", &content);
+    desk.put("empty", b"");
+    for (version, logged) in VERSIONS {
+        let server = secure(program, "required");
+        for door in doors(&server) {
+            for mode in [&[][..], &["-P", "-"]] {
+                let talk = |arguments: &[&str]| {
+                    curls(&desk, &server, version, &[mode, arguments].concat())
+                };
+                talk(&["-T", "{f.bin,empty}", &door.url("")]);
+                assert!(server.content("f.bin") == content);
+                assert_eq!(server.content("empty"), b"");
+                let files = door.url("") + "{f.bin,empty}";
+                talk(&["-o", "back-#1", &files]);
+                assert!(desk.content("back-f.bin") == content);
+                assert_eq!(desk.content("back-empty"), b"");
+                let list = talk(&[&door.url("")]);
+                assert!(list.contains(" empty") && list.contains(" f.bin"), "{list}");
+                fs::remove_file(server.home().join("f.bin")).expect("to remove a file");
+            }
+        }
+        assert_eq!(protected(&server, logged, true), 3 * 2 * 5);
+    }
+}
+
+fn curl_makes_many_transfers_in_one_login_over_tls(program: &Program) {
+    for (version, logged) in VERSIONS {
+        let server = secure(program, "required");
+        let desk = Desk::new();
+        for number in 1..=25 {
+            desk.put(
+                &format!("f{number}.bin"),
+                &noise(number, 2_000 * number as usize),
+            );
+        }
+        let root = url(server.address(), "");
+        curls(&desk, &server, version, &["-T", "f[1-25].bin", &root]);
+        let files = root + "f[1-25].bin";
+        curls(&desk, &server, version, &["-o", "back-#1", &files]);
+        for number in 1..=25 {
+            let content = noise(number, 2_000 * number as usize);
+            assert!(server.content(&format!("f{number}.bin")) == content);
+            assert!(desk.content(&format!("back-{number}")) == content);
+        }
+        assert_eq!(server.log().matches(" logged in ").count(), 2);
+        assert_eq!(protected(&server, logged, true), 50);
+    }
+}
+
+fn curl_resumes_over_tls(program: &Program) {
+    for (version, _) in VERSIONS {
+        let server = secure(program, "required");
+        let desk = Desk::new();
+        let content = noise(1, 40_000_000);
+        desk.put("f.bin", &content);
+        let slow = |address| {
+            let mut command = slow_upload(&desk, address);
+            command.args(["--ssl-reqd", "--cacert", &authority(&server)]);
+            command
+        };
+        break_off(&server, slow, 1_000_000);
+        assert!(!server.has("f.bin"), "an upload that broke is visible");
+        let url = url(server.address(), "f.bin");
+        curls(&desk, &server, version, &["-C", "-", "-T", "f.bin", &url]);
+        assert!(server.whole_log().contains("APPE"), "nothing was resumed");
+        assert!(server.content("f.bin") == content);
+        desk.put("f.bin", &content[..12_345_678]);
+        curls(&desk, &server, version, &["-C", "-", "-O", &url]);
+        assert!(desk.content("f.bin") == content);
+    }
+}
+
+fn curl_goes_back_to_clear_text(program: &Program) {
+    let server = program.start(Config::default().tls("ccc = true"));
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 100_000));
+    for (version, _) in VERSIONS {
+        for mode in ["active", "passive"] {
+            let url = url(server.address(), "f.bin");
+            let words = [
+                "--ftp-ssl-ccc",
+                "--ftp-ssl-ccc-mode",
+                mode,
+                "-T",
+                "f.bin",
+                &url,
+            ];
+            curls(&desk, &server, version, &words);
+            assert!(server.content("f.bin") == noise(1, 100_000));
+            server.login().command("DELE f.bin", 250);
+        }
+    }
+}
+
+fn curl_is_told_that_it_must_protect_everything(program: &Program) {
+    let server = secure(program, "if-offered");
+    server.put("f.bin", b"hello");
+    let desk = Desk::new();
+    let url = url(server.address(), "f.bin");
+    let authority = authority(&server);
+    let code = |arguments: &[&str]| {
+        let mut command = desk.command("curl");
+        command.args(["-sS", "-m", "60"]).args(arguments).arg(&url);
+        desk.finish(command).0.code()
+    };
+    assert_eq!(code(&[]), Some(67), "a login in clear");
+    assert_eq!(code(&["--ssl-reqd"]), Some(60), "a stranger's certificate");
+    let control = ["--ftp-ssl-control", "--cacert", &authority];
+    assert_eq!(code(&control), Some(19), "data in clear");
+    assert_eq!(code(&["--ssl-reqd", "--cacert", &authority]), Some(0));
 }

@@ -4,9 +4,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use super::secure::{VERSIONS, authority, doors, protected, secure};
 use super::{Desk, assert_same, both, break_off, grow, hollow, names, noise, sparse, tail, tree};
-use super::{SPARSE, TAIL};
-use crate::{Program, cases};
+use super::{SPARSE, TAIL, url};
+use crate::{Program, Server, cases};
 
 cases! { "clients";
     lftp_mirrors_there_and_back_in_every_mode("lftp"),
@@ -23,14 +24,16 @@ cases! { "clients";
     lftp_renames_removes_and_changes_modes("lftp"),
     lftp_copies_between_two_servers("lftp"),
     lftp_converts_lines("lftp"),
+    lftp_mirrors_there_and_back_over_tls("lftp"),
+    lftp_resumes_over_tls("lftp"),
 }
+
+const SETTINGS: &str = "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
+                        set net:reconnect-interval-base 1; ";
 
 /// The words that begin each script.
 fn opening(address: SocketAddr) -> String {
-    format!(
-        "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
-         set net:reconnect-interval-base 1; open -u user,12345 ftp://{address}; "
-    )
+    format!("{SETTINGS}open -u user,12345 ftp://{address}; ")
 }
 
 fn lftp(desk: &Desk, address: SocketAddr, script: &str) -> String {
@@ -303,4 +306,64 @@ fn lftp_converts_lines(program: &Program) {
     );
     assert_eq!(server.content("f.txt"), b"one\ntwo\n\nfour");
     assert_eq!(desk.content("back.txt"), b"one\ntwo\n\nfour");
+}
+
+/// The same with TLS, in that version.
+fn secure_opening(server: &Server, version: &str, url: &str) -> String {
+    let authority = authority(server);
+    format!(
+        "{SETTINGS}set ftp:ssl-force yes; set ssl:ca-file {authority}; \
+         set ssl:priority NORMAL:-VERS-ALL:+VERS-TLS{version}; open {url}; "
+    )
+}
+
+fn lftp_mirrors_there_and_back_over_tls(program: &Program) {
+    let desk = Desk::new();
+    fs::create_dir(desk.path().join("tree")).expect("a directory");
+    grow(&desk.path().join("tree"));
+    for (version, logged) in VERSIONS {
+        let server = secure(program, "required");
+        for (number, door) in doors(&server).iter().enumerate() {
+            for mode in ["yes", "no"] {
+                let (there, back) = (
+                    format!("t-{number}-{mode}"),
+                    format!("b-{version}-{number}-{mode}"),
+                );
+                let script = secure_opening(&server, version, &door.url(""))
+                    + &format!(
+                        "set ftp:passive-mode {mode}; mirror -R tree {there}; \
+                         mirror -P2 {there} {back}"
+                    );
+                desk.run("lftp", &["-c", &script]);
+                assert_same(&desk.path().join("tree"), &server.home().join(there));
+                assert_same(&desk.path().join("tree"), &desk.path().join(back));
+            }
+        }
+        assert!(protected(&server, logged, true) > 6 * 20);
+    }
+}
+
+fn lftp_resumes_over_tls(program: &Program) {
+    for (version, logged) in VERSIONS {
+        let server = secure(program, "required");
+        let desk = Desk::new();
+        let content = noise(1, 40_000_000);
+        desk.put("f.bin", &content);
+        let slow = |address| {
+            let mut command = desk.command("lftp");
+            let opening = secure_opening(&server, version, &url(address, ""));
+            command.args(["-c", &(opening + "set net:limit-rate 0:2000000; put f.bin")]);
+            command
+        };
+        break_off(&server, slow, 1_000_000);
+        assert!(!server.has("f.bin"), "an upload that broke is visible");
+        let opening = secure_opening(&server, version, &url(server.address(), ""));
+        desk.run("lftp", &["-c", &(opening.clone() + "put -c f.bin")]);
+        assert!(server.whole_log().contains("REST"), "nothing was resumed");
+        assert!(server.content("f.bin") == content);
+        desk.put("f.bin", &content[..12_345_678]);
+        desk.run("lftp", &["-c", &(opening + "get -c f.bin")]);
+        assert!(desk.content("f.bin") == content);
+        assert_eq!(protected(&server, logged, true), 3);
+    }
 }

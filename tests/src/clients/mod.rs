@@ -14,6 +14,7 @@ mod node;
 mod pyftpdlib;
 mod python;
 mod rclone;
+mod secure;
 mod suppaftp;
 mod tnftp;
 mod wget;
