@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::secure::{VERSIONS, authority, doors, protected, secure};
+use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{Desk, assert_same, both, break_off, grow, hollow, names, noise, sparse, tail, tree};
 use super::{SPARSE, TAIL, url};
 use crate::{Program, Server, cases};
@@ -26,6 +26,7 @@ cases! { "clients";
     lftp_converts_lines("lftp"),
     lftp_mirrors_there_and_back_over_tls("lftp"),
     lftp_resumes_over_tls("lftp"),
+    lftp_is_told_to_protect_data("lftp"),
 }
 
 const SETTINGS: &str = "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
@@ -318,33 +319,46 @@ fn secure_opening(server: &Server, version: &str, url: &str) -> String {
 }
 
 fn lftp_mirrors_there_and_back_over_tls(program: &Program) {
+    let server = secure(program, "required");
     let desk = Desk::new();
-    fs::create_dir(desk.path().join("tree")).expect("a directory");
-    grow(&desk.path().join("tree"));
-    for (version, logged) in VERSIONS {
-        let server = secure(program, "required");
-        for (number, door) in doors(&server).iter().enumerate() {
-            for mode in ["yes", "no"] {
-                let (there, back) = (
-                    format!("t-{number}-{mode}"),
-                    format!("b-{version}-{number}-{mode}"),
+    let tree = desk.path().join("tree");
+    fs::create_dir_all(tree.join("폴더/empty folder")).expect("a directory");
+    fs::write(tree.join("empty.bin"), b"").expect("a file");
+    for number in 0..20 {
+        let content = noise(number, 5_000 * number as usize);
+        fs::write(tree.join(format!("폴더/f{number}.bin")), content).expect("a file");
+    }
+    for (number, way) in ways(&server).iter().enumerate() {
+        for mode in ["yes", "no"] {
+            let (there, back) = (format!("t{number}-{mode}"), format!("b{number}-{mode}"));
+            let script = secure_opening(&server, way.version, &way.url(""))
+                + &format!(
+                    "set ftp:passive-mode {mode}; mirror -R tree {there}; mirror -P2 {there} {back}"
                 );
-                let script = secure_opening(&server, version, &door.url(""))
-                    + &format!(
-                        "set ftp:passive-mode {mode}; mirror -R tree {there}; \
-                         mirror -P2 {there} {back}"
-                    );
-                desk.run("lftp", &["-c", &script]);
-                assert_same(&desk.path().join("tree"), &server.home().join(there));
-                assert_same(&desk.path().join("tree"), &desk.path().join(back));
-            }
+            desk.run("lftp", &["-c", &script]);
+            assert_same(&tree, &server.home().join(there));
+            assert_same(&tree, &desk.path().join(back));
         }
-        assert!(protected(&server, logged, true) > 6 * 20);
+    }
+    for version in VERSIONS {
+        assert!(protected(&server, version, true) > 4 * 2 * 20, "{version}");
     }
 }
 
+/// `PROT C` is refused, and so is what would follow it.
+fn lftp_is_told_to_protect_data(program: &Program) {
+    let server = secure(program, "if-offered");
+    server.put("f.bin", b"hello");
+    let desk = Desk::new();
+    let opening = secure_opening(&server, "1.3", &url(server.address(), ""));
+    let mut command = desk.command("lftp");
+    command.args(["-c", &(opening + "set ftp:ssl-protect-data no; get f.bin")]);
+    let (status, said) = desk.finish(command);
+    assert!(!status.success() && said.contains("PROT P"), "{said}");
+}
+
 fn lftp_resumes_over_tls(program: &Program) {
-    for (version, logged) in VERSIONS {
+    for version in VERSIONS {
         let server = secure(program, "required");
         let desk = Desk::new();
         let content = noise(1, 40_000_000);
@@ -364,6 +378,6 @@ fn lftp_resumes_over_tls(program: &Program) {
         desk.put("f.bin", &content[..12_345_678]);
         desk.run("lftp", &["-c", &(opening + "get -c f.bin")]);
         assert!(desk.content("f.bin") == content);
-        assert_eq!(protected(&server, logged, true), 3);
+        assert_eq!(protected(&server, version, true), 3);
     }
 }

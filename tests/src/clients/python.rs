@@ -1,6 +1,6 @@
 //! Python's ftplib, and aioftp. What they do is in the scripts beside this file.
 
-use super::secure::{VERSIONS, authority, doors, protected, secure};
+use super::secure::{VERSIONS, protected, secure, ways};
 use super::{Desk, both, grow};
 use crate::{Program, cases};
 
@@ -27,24 +27,18 @@ fn run(program: &Program, script: &str) {
     server.still_serves();
 }
 
-/// The same with TLS, in each way and version; every data connection resumes.
+/// The same with TLS, in each way; every data connection resumes.
 fn run_over_tls(program: &Program, script: &str) {
-    for (_, version) in VERSIONS {
-        let server = secure(program, "required");
-        for door in doors(&server) {
-            let desk = Desk::new();
-            grow(&desk.path());
-            let way = if door.implicit {
-                "implicit"
-            } else {
-                "explicit"
-            };
-            let (ip, port) = door.parts();
-            let authority = authority(&server);
-            let words = ["-c", script, &ip, &port, way, version, &authority];
-            desk.run("python3", &words);
-        }
-        assert!(protected(&server, version, true) > 3 * 10);
+    let server = secure(program, "required");
+    for way in ways(&server) {
+        let desk = Desk::new();
+        grow(&desk.path());
+        let words = way.words(&server, "TLSv", "_");
+        let words = words.each_ref().map(String::as_str);
+        desk.run("python3", &[&["-c", script], &words[..]].concat());
+    }
+    for version in VERSIONS {
+        assert!(protected(&server, version, true) > 2 * 10, "{version}");
     }
 }
 
@@ -58,16 +52,14 @@ fn ftplib_does_all_it_can_over_tls(program: &Program) {
 
 /// `FTP_TLS` as it is, without what many add to it.
 fn ftplib_begins_a_tls_session_for_each_transfer(program: &Program) {
-    for (_, version) in VERSIONS {
-        let server = secure(program, "if-offered");
-        let desk = Desk::new();
-        grow(&desk.path());
-        let (ip, port) = doors(&server)[0].parts();
-        let authority = authority(&server);
-        let words = ["-c", FTPLIB, &ip, &port, "forgetful", version, &authority];
-        desk.run("python3", &words);
-        assert!(protected(&server, version, false) > 10);
-    }
+    let server = secure(program, "if-offered");
+    let desk = Desk::new();
+    grow(&desk.path());
+    let [ip, port, _, version, authority] = ways(&server)[0].words(&server, "TLSv", "_");
+    let words = ["-c", FTPLIB, &ip, &port, "forgetful", &version, &authority];
+    desk.run("python3", &words);
+    assert!(protected(&server, "1.3", false) > 10);
+    assert_eq!(protected(&server, "1.3", true), 0);
 }
 
 fn aioftp_does_all_it_can(program: &Program) {
