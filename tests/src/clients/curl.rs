@@ -395,30 +395,27 @@ fn curls(desk: &Desk, server: &Server, version: &str, arguments: &[&str]) -> Str
     desk.run("curl", &[&ours[..], &version, arguments].concat())
 }
 
+/// In passive mode: in active mode curl 7.88 sends clear bytes behind `PROT P`.
 fn curl_uploads_and_downloads_over_tls(program: &Program) {
     let server = secure(program, "required");
     let desk = Desk::new();
-    let content = noise(1, 3_000_000);
+    let content = noise(1, 30_000_000);
     desk.put("f.bin", &content);
     desk.put("empty", b"");
     for way in ways(&server) {
-        for mode in [&[][..], &["-P", "-"]] {
-            let talk = |arguments: &[&str]| {
-                curls(&desk, &server, way.version, &[mode, arguments].concat())
-            };
-            for (name, content) in [("f.bin", &content[..]), ("empty", b"")] {
-                talk(&["-T", name, &way.url("")]);
-                assert!(server.content(name) == content, "{name}");
-                talk(&["-o", "back", &way.url(name)]);
-                assert!(desk.content("back") == content, "{name}");
-            }
-            let list = talk(&[&way.url("")]);
-            assert!(list.contains(" empty") && list.contains(" f.bin"), "{list}");
-            fs::remove_file(server.home().join("f.bin")).expect("to remove a file");
+        let talk = |arguments: &[&str]| curls(&desk, &server, way.version, arguments);
+        for (name, content) in [("f.bin", &content[..]), ("empty", b"")] {
+            talk(&["-T", name, &way.url("")]);
+            assert!(server.content(name) == content, "{name}");
+            talk(&["-o", "back", &way.url(name)]);
+            assert!(desk.content("back") == content, "{name}");
         }
+        let list = talk(&[&way.url("")]);
+        assert!(list.contains(" empty") && list.contains(" f.bin"), "{list}");
+        fs::remove_file(server.home().join("f.bin")).expect("to remove a file");
     }
     for version in VERSIONS {
-        assert_eq!(protected(&server, version, true), 2 * 2 * 5, "{version}");
+        assert_eq!(protected(&server, version, true), 2 * 5, "{version}");
     }
 }
 

@@ -38,7 +38,7 @@ fn suppaftp_does_all_it_can(program: &Program) {
     server.still_serves();
 }
 
-/// suppaftp with rustls uses a ticket of TLS 1.3 once, so that it runs out of them here.
+/// More than it has tickets of TLS 1.3 for: then it begins sessions.
 fn suppaftp_does_all_it_can_over_tls(program: &Program) {
     let server = secure(program, "if-offered");
     for way in ways(&server) {
@@ -51,11 +51,12 @@ fn suppaftp_does_all_it_can_over_tls(program: &Program) {
     }
 }
 
+/// Eight, since rustls keeps as many tickets of TLS 1.3 and uses each once.
 fn suppaftp_makes_many_transfers_in_one_login_over_tls(program: &Program) {
     let server = secure(program, "required");
     for way in ways(&server) {
         let mut ftp = connect(&way);
-        for seed in 1..=5 {
+        for seed in 1..=4 {
             let content = noise(seed, 30_000);
             let stored = ftp.put_file("f.bin", &mut Cursor::new(&content));
             assert_eq!(stored.expect("STOR"), 30_000);
@@ -65,7 +66,7 @@ fn suppaftp_makes_many_transfers_in_one_login_over_tls(program: &Program) {
         ftp.quit().expect("to quit");
     }
     for version in VERSIONS {
-        assert_eq!(protected(&server, version, true), 2 * 10, "{version}");
+        assert_eq!(protected(&server, version, true), 2 * 8, "{version}");
     }
 }
 
