@@ -22,11 +22,14 @@ fn basic_ftp_does_all_it_can(program: &Program) {
     server.still_serves();
 }
 
+/// Without an empty file: when it resumes a session, basic-ftp may begin an upload before the
+/// handshake has ended, and then ends the connection at once.
 fn basic_ftp_does_all_it_can_over_tls(program: &Program) {
     let server = secure(program, "required");
     for way in ways(&server) {
         let desk = Desk::new();
         grow(&desk.path());
+        desk.remove("empty.bin");
         let words = way.words(&server, "TLSv", ".");
         let words = words.each_ref().map(String::as_str);
         desk.run("node", &[&["-e", SCRIPT], &words[..]].concat());

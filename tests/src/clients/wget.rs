@@ -132,8 +132,9 @@ fn wget_uses_timestamps(program: &Program) {
     assert_eq!(desk.content("f.bin"), b"hello");
 }
 
+/// wget resumes in TLS 1.3 only if a ticket has come within 50 ms, before it says anything.
 fn wget_fetches_over_tls(program: &Program) {
-    let server = secure(program, "required");
+    let server = secure(program, "if-offered");
     let desk = Desk::new();
     let content = noise(1, 3_000_000);
     server.put("f.bin", &content);
@@ -161,7 +162,8 @@ fn wget_fetches_over_tls(program: &Program) {
             assert_eq!(desk.content("back"), b"");
         }
     }
+    assert_eq!(protected(&server, "1.2", false), 0);
     for version in VERSIONS {
-        assert!(protected(&server, version, true) >= 2 * 2 * 2, "{version}");
+        assert!(protected(&server, version, true) > 0, "{version}");
     }
 }
