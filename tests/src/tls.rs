@@ -99,6 +99,11 @@ impl Tls {
         self
     }
 
+    /// The same for another client in Rust.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
     /// A connection whose ClientHello is ready to be sent.
     pub(crate) fn begin(&self) -> ClientConnection {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone()).expect("a connection")

@@ -1,21 +1,41 @@
 """Everything that aioftp can do, with the tree of the current directory.
 
-    aioftp_client.py host port
+    aioftp_client.py host port [explicit|implicit version authority]
+
+It begins TLS on a data connection before it sends the command, and resumes the session.
 """
 
 import asyncio
+import contextlib
 import pathlib
+import ssl
 import sys
 
 import aioftp
 
 host, port = sys.argv[1], int(sys.argv[2])
+tls, version, authority = sys.argv[3:] or (None, None, None)
+
+
+@contextlib.asynccontextmanager
+async def connect():
+    context = None
+    if tls:
+        context = ssl.create_default_context(cafile=authority)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    client = aioftp.Client(ssl=context if tls == "implicit" else None)
+    await client.connect(host, port)
+    if tls == "explicit":
+        await client.upgrade_to_tls(context)
+    await client.login("user", "12345")
+    yield client
+    await client.quit()
 
 
 async def main():
     here = pathlib.Path.cwd()
     files = {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()}
-    async with aioftp.Client.context(host, port, "user", "12345") as client:
+    async with connect() as client:
         # A tree there and back.
         await client.upload(here, "/tree", write_into=True)
         target = here.parent / f"back-{port}"

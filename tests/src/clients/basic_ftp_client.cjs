@@ -1,6 +1,6 @@
 // Everything that basic-ftp can do, with the tree of the current directory.
 //
-//     node basic_ftp_client.cjs host port
+//     node basic_ftp_client.cjs host port [explicit|implicit version authority]
 
 const assert = require("node:assert");
 const fs = require("node:fs");
@@ -8,7 +8,7 @@ const path = require("node:path");
 const { Readable, Writable } = require("node:stream");
 const ftp = require("basic-ftp");
 
-const [host, port] = process.argv.slice(-2);
+const [host, port, tls, version, authority] = process.argv.slice(1);
 
 /** Collects what is downloaded. */
 class Sink extends Writable {
@@ -35,7 +35,16 @@ function tree(root) {
 
 async function main() {
     const client = new ftp.Client(20_000);
-    await client.access({ host, port: Number(port), user: "user", password: "12345" });
+    const access = { host, port: Number(port), user: "user", password: "12345" };
+    if (tls) {
+        access.secure = tls === "implicit" ? "implicit" : true;
+        access.secureOptions = {
+            ca: fs.readFileSync(authority),
+            minVersion: version,
+            maxVersion: version,
+        };
+    }
+    await client.access(access);
     await client.uploadFromDir(".", "/나무");
     const back = path.join("..", `back-${port}`);
     await client.downloadToDir(back, "/나무");

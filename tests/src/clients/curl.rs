@@ -4,8 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{Desk, SPARSE, TAIL, both, break_off, hollow, kill, names, noise, sparse, tail, url};
-use crate::{Program, cases};
+use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
     curl_uploads_and_downloads_in_every_mode("curl"),
@@ -25,6 +26,11 @@ cases! { "clients";
     curl_fetches_many_in_parallel("curl"),
     curl_converts_lines("curl"),
     curl_is_told_why_not("curl"),
+    curl_uploads_and_downloads_over_tls("curl"),
+    curl_makes_many_transfers_in_one_login_over_tls("curl"),
+    curl_resumes_over_tls("curl"),
+    curl_goes_back_to_clear_text("curl"),
+    curl_is_refused_without_tls_and_refuses_a_stranger("curl"),
 }
 
 fn curl(desk: &Desk, arguments: &[&str]) -> String {
@@ -373,4 +379,126 @@ fn curl_is_told_why_not(program: &Program) {
     let wrong = format!("ftp://user:wrong@{address}/");
     assert_eq!(code(&[&wrong]), Some(67), "a wrong password");
     assert_eq!(code(&["-Q", "DELE x", &url(address, "")]), Some(21));
+}
+
+/// With TLS on both connections, in that version. Patterns are allowed in URLs.
+fn curls(desk: &Desk, server: &Server, version: &str, arguments: &[&str]) -> String {
+    let version = [&format!("--tlsv{version}"), "--tls-max", version];
+    let ours = [
+        "-sS",
+        "-m",
+        "60",
+        "--ssl-reqd",
+        "--cacert",
+        &authority(server),
+    ];
+    desk.run("curl", &[&ours[..], &version, arguments].concat())
+}
+
+/// In passive mode: in active mode curl 7.88 sends clear bytes behind `PROT P`.
+fn curl_uploads_and_downloads_over_tls(program: &Program) {
+    let server = secure(program, "required");
+    let desk = Desk::new();
+    let content = noise(1, 30_000_000);
+    desk.put("f.bin", &content);
+    desk.put("empty", b"");
+    for way in ways(&server) {
+        let talk = |arguments: &[&str]| curls(&desk, &server, way.version, arguments);
+        for (name, content) in [("f.bin", &content[..]), ("empty", b"")] {
+            talk(&["-T", name, &way.url("")]);
+            assert!(server.content(name) == content, "{name}");
+            talk(&["-o", "back", &way.url(name)]);
+            assert!(desk.content("back") == content, "{name}");
+        }
+        let list = talk(&[&way.url("")]);
+        assert!(list.contains(" empty") && list.contains(" f.bin"), "{list}");
+        fs::remove_file(server.home().join("f.bin")).expect("to remove a file");
+    }
+    for version in VERSIONS {
+        assert_eq!(protected(&server, version, true), 2 * 5, "{version}");
+    }
+}
+
+/// This curl forgets a TLS 1.3 ticket that it has used, and takes only the newest one from the
+/// control connection: it resumes once in a login, and then begins sessions.
+fn curl_makes_many_transfers_in_one_login_over_tls(program: &Program) {
+    for (version, reuse) in [("1.2", "required"), ("1.3", "if-offered")] {
+        let server = secure(program, reuse);
+        let desk = Desk::new();
+        let content = |number: u32| noise(number, 20_000 * number as usize);
+        for number in 1..=10 {
+            desk.put(&format!("f{number}.bin"), &content(number));
+        }
+        let files = url(server.address(), "") + "f[1-10].bin";
+        let root = url(server.address(), "");
+        curls(&desk, &server, version, &["-T", "f[1-10].bin", &root]);
+        curls(&desk, &server, version, &["-o", "back-#1", &files]);
+        for number in 1..=10 {
+            assert!(server.content(&format!("f{number}.bin")) == content(number));
+            assert!(desk.content(&format!("back-{number}")) == content(number));
+        }
+        assert_eq!(server.log().matches(" logged in ").count(), 2);
+        assert!(protected(&server, version, true) >= 2);
+    }
+}
+
+fn curl_resumes_over_tls(program: &Program) {
+    for version in VERSIONS {
+        let server = secure(program, "required");
+        let desk = Desk::new();
+        let content = noise(1, 40_000_000);
+        desk.put("f.bin", &content);
+        let slow = |address| {
+            let mut command = slow_upload(&desk, address);
+            command.args(["--ssl-reqd", "--cacert", &authority(&server)]);
+            command
+        };
+        break_off(&server, slow, 1_000_000);
+        assert!(!server.has("f.bin"), "an upload that broke is visible");
+        let url = url(server.address(), "f.bin");
+        curls(&desk, &server, version, &["-C", "-", "-T", "f.bin", &url]);
+        assert!(server.whole_log().contains("APPE"), "nothing was resumed");
+        assert!(server.content("f.bin") == content);
+        desk.put("f.bin", &content[..12_345_678]);
+        curls(&desk, &server, version, &["-C", "-", "-O", &url]);
+        assert!(desk.content("f.bin") == content);
+    }
+}
+
+fn curl_goes_back_to_clear_text(program: &Program) {
+    let server = program.start(Config::default().tls("ccc = true"));
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 100_000));
+    for version in VERSIONS {
+        for mode in ["active", "passive"] {
+            let url = url(server.address(), "f.bin");
+            let words = [
+                "--ftp-ssl-ccc",
+                "--ftp-ssl-ccc-mode",
+                mode,
+                "-T",
+                "f.bin",
+                &url,
+            ];
+            curls(&desk, &server, version, &words);
+            assert!(server.content("f.bin") == noise(1, 100_000));
+            server.login().command("DELE f.bin", 250);
+        }
+    }
+}
+
+fn curl_is_refused_without_tls_and_refuses_a_stranger(program: &Program) {
+    let server = secure(program, "if-offered");
+    server.put("f.bin", b"hello");
+    let desk = Desk::new();
+    let url = url(server.address(), "f.bin");
+    let authority = authority(&server);
+    let code = |arguments: &[&str]| {
+        let mut command = desk.command("curl");
+        command.args(["-sS", "-m", "60"]).args(arguments).arg(&url);
+        desk.finish(command).0.code()
+    };
+    assert_eq!(code(&[]), Some(67), "a login in clear");
+    assert_eq!(code(&["--ssl-reqd"]), Some(60), "a stranger's certificate");
+    assert_eq!(code(&["--ssl-reqd", "--cacert", &authority]), Some(0));
 }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::secure::{protected, secure};
 use super::{Desk, noise};
 use crate::client::reset;
 use crate::server::eventually;
@@ -16,6 +17,7 @@ use crate::{Program, Server, cases};
 cases! { "clients";
     filezilla_lists_and_downloads("filezilla", "Xvfb", "xdotool"),
     filezilla_resumes_an_upload("filezilla", "Xvfb", "xdotool"),
+    filezilla_asks_whether_to_trust_a_certificate("filezilla", "Xvfb", "xdotool"),
 }
 
 /// Where the first file of the local list and of the remote list is shown.
@@ -40,6 +42,13 @@ struct Screen {
 impl Screen {
     /// Shows FileZilla, connected, with the listing of both sides.
     fn show(desk: &Desk, server: &Server) -> Self {
+        let screen = Self::open(desk, server);
+        screen.wait_for_a_listing(server);
+        screen
+    }
+
+    /// Shows FileZilla, which begins to connect.
+    fn open(desk: &Desk, server: &Server) -> Self {
         let mut xvfb = desk
             .command("Xvfb")
             .args("-displayfd 1 -screen 0 1280x900x24 -nolisten tcp".split(' '))
@@ -77,9 +86,18 @@ impl Screen {
             .spawn()
             .expect("FileZilla starts");
         screen.children.push(filezilla);
+        screen
+    }
+
+    fn wait_for_a_listing(&self, server: &Server) {
         patiently("FileZilla lists", || server.log().contains("MLSD complete"));
         thread::sleep(Duration::from_secs(1));
-        screen
+    }
+
+    fn press(&self, desk: &Desk, key: &str) {
+        let mut command = self.with(desk.command("xdotool"));
+        command.args(["key", key]);
+        desk.succeed(command);
     }
 
     fn with(&self, mut command: Command) -> Command {
@@ -172,4 +190,31 @@ fn filezilla_resumes_an_upload(program: &Program) {
         "nothing was resumed"
     );
     assert!(server.content("hello.bin") == content);
+}
+
+/// It tells nobody a password before its user has said yes, and resumes on data connections.
+fn filezilla_asks_whether_to_trust_a_certificate(program: &Program) {
+    let server = secure(program, "required");
+    let desk = Desk::new();
+    let content = noise(1, 300_000);
+    server.put("hello.bin", &content);
+    let screen = Screen::open(&desk, &server);
+    patiently("FileZilla begins TLS", || {
+        server.log().contains(" AUTH TLS ")
+    });
+    thread::sleep(Duration::from_secs(3));
+    screen.picture(&desk, "filezilla-trust.png");
+    assert!(!server.log().contains(" USER "), "it has not asked");
+    screen.press(&desk, "Return");
+    screen.wait_for_a_listing(&server);
+    screen.double_click(&desk, REMOTE);
+    patiently("FileZilla downloads", || {
+        server.log().contains("RETR complete")
+    });
+    let file = desk.path().join("hello.bin");
+    eventually("the file is there", || {
+        fs::read(&file).is_ok_and(|found| found == content)
+    });
+    screen.picture(&desk, "filezilla-tls.png");
+    assert!(protected(&server, "1.3", true) >= 2);
 }

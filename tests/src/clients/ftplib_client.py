@@ -1,22 +1,51 @@
 """Everything that ftplib can do, with the files of the current directory.
 
-    ftplib_client.py host port
+    ftplib_client.py host port [explicit|implicit|forgetful version authority]
 """
 
 import ftplib
 import io
 import os
 import socket
+import ssl
 import sys
 
 host, port = sys.argv[1], int(sys.argv[2])
+tls, version, authority = sys.argv[3:] or (None, None, None)
+
+
+class Resuming(ftplib.FTP_TLS):
+    """What everybody writes, since FTP_TLS resumes no sessions by itself."""
+
+    def ntransfercmd(self, cmd, rest=None):
+        data, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        session = self.sock.session
+        return self.context.wrap_socket(data, server_hostname=host, session=session), size
+
+
+class Implicit(Resuming):
+    """FTP_TLS begins with AUTH; this begins with TLS."""
+
+    def connect(self, host, port):
+        plain = socket.create_connection((host, port), self.timeout)
+        self.host, self.af = host, plain.family
+        self.sock = self.context.wrap_socket(plain, server_hostname=host)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
 
 
 def connect():
-    ftp = ftplib.FTP(timeout=20)
-    ftp.encoding = "utf-8"
+    if tls:
+        context = ssl.create_default_context(cafile=authority)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+        kind = {"explicit": Resuming, "implicit": Implicit, "forgetful": ftplib.FTP_TLS}[tls]
+        ftp = kind(timeout=20, context=context, encoding="utf-8")
+    else:
+        ftp = ftplib.FTP(timeout=20, encoding="utf-8")
     ftp.connect(host, port)
     ftp.login("user", "12345")
+    if tls:
+        ftp.prot_p()
     return ftp
 
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{Desk, assert_same, both, break_off, grow, hollow, names, noise, sparse, tail, tree};
-use super::{SPARSE, TAIL};
-use crate::{Program, cases};
+use super::{SPARSE, TAIL, url};
+use crate::{Program, Server, cases};
 
 cases! { "clients";
     lftp_mirrors_there_and_back_in_every_mode("lftp"),
@@ -23,14 +24,17 @@ cases! { "clients";
     lftp_renames_removes_and_changes_modes("lftp"),
     lftp_copies_between_two_servers("lftp"),
     lftp_converts_lines("lftp"),
+    lftp_mirrors_there_and_back_over_tls("lftp"),
+    lftp_resumes_over_tls("lftp"),
+    lftp_is_told_to_protect_data("lftp"),
 }
+
+const SETTINGS: &str = "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
+                        set net:reconnect-interval-base 1; ";
 
 /// The words that begin each script.
 fn opening(address: SocketAddr) -> String {
-    format!(
-        "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; \
-         set net:reconnect-interval-base 1; open -u user,12345 ftp://{address}; "
-    )
+    format!("{SETTINGS}open -u user,12345 ftp://{address}; ")
 }
 
 fn lftp(desk: &Desk, address: SocketAddr, script: &str) -> String {
@@ -303,4 +307,81 @@ fn lftp_converts_lines(program: &Program) {
     );
     assert_eq!(server.content("f.txt"), b"one\ntwo\n\nfour");
     assert_eq!(desk.content("back.txt"), b"one\ntwo\n\nfour");
+}
+
+/// The same with TLS, in that version.
+fn secure_opening(server: &Server, version: &str, url: &str) -> String {
+    let authority = authority(server);
+    format!(
+        "{SETTINGS}set ftp:ssl-force yes; set ssl:ca-file {authority}; \
+         set ssl:priority NORMAL:-VERS-ALL:+VERS-TLS{version}; open {url}; "
+    )
+}
+
+fn lftp_mirrors_there_and_back_over_tls(program: &Program) {
+    let server = secure(program, "required");
+    let desk = Desk::new();
+    let tree = desk.path().join("tree");
+    fs::create_dir_all(tree.join("폴더/empty folder")).expect("a directory");
+    fs::write(tree.join("empty.bin"), b"").expect("a file");
+    for number in 0..20 {
+        let content = noise(number, 5_000 * number as usize);
+        fs::write(tree.join(format!("폴더/f{number}.bin")), content).expect("a file");
+    }
+    for (number, way) in ways(&server).iter().enumerate() {
+        let (there, back) = (format!("there{number}"), format!("back{number}"));
+        let script = secure_opening(&server, way.version, &way.url(""))
+            + &format!(
+                "mirror -R tree {there}; mirror -P2 {there} {back}; set ftp:passive-mode no; \
+                 put tree/empty.bin -o {there}/active.bin; get {there}/폴더/f19.bin -o {back}/active.bin"
+            );
+        desk.run("lftp", &["-c", &script]);
+        assert_eq!(server.content(&format!("{there}/active.bin")), b"");
+        assert!(desk.content(&format!("{back}/active.bin")) == noise(19, 95_000));
+        fs::remove_file(server.home().join(&there).join("active.bin")).expect("to remove");
+        desk.remove(&format!("{back}/active.bin"));
+        assert_same(&tree, &server.home().join(there));
+        assert_same(&tree, &desk.path().join(back));
+    }
+    for version in VERSIONS {
+        assert!(protected(&server, version, true) > 2 * 2 * 20, "{version}");
+    }
+}
+
+/// `PROT C` is refused, and so is what would follow it.
+fn lftp_is_told_to_protect_data(program: &Program) {
+    let server = secure(program, "if-offered");
+    server.put("f.bin", b"hello");
+    let desk = Desk::new();
+    let opening = secure_opening(&server, "1.3", &url(server.address(), ""));
+    let mut command = desk.command("lftp");
+    let script = format!("set ftp:ssl-protect-data no; {opening} get f.bin");
+    command.args(["-c", &script]);
+    let (status, said) = desk.finish(command);
+    assert!(!status.success() && said.contains("PROT P"), "{said}");
+}
+
+fn lftp_resumes_over_tls(program: &Program) {
+    for version in VERSIONS {
+        let server = secure(program, "required");
+        let desk = Desk::new();
+        let content = noise(1, 40_000_000);
+        desk.put("f.bin", &content);
+        let slow = |address| {
+            let mut command = desk.command("lftp");
+            let opening = secure_opening(&server, version, &url(address, ""));
+            command.args(["-c", &(opening + "set net:limit-rate 0:2000000; put f.bin")]);
+            command
+        };
+        break_off(&server, slow, 1_000_000);
+        assert!(!server.has("f.bin"), "an upload that broke is visible");
+        let opening = secure_opening(&server, version, &url(server.address(), ""));
+        desk.run("lftp", &["-c", &(opening.clone() + "put -c f.bin")]);
+        assert!(server.whole_log().contains("REST"), "nothing was resumed");
+        assert!(server.content("f.bin") == content);
+        desk.put("f.bin", &content[..12_345_678]);
+        desk.run("lftp", &["-c", &(opening + "get -c f.bin")]);
+        assert!(desk.content("f.bin") == content);
+        assert_eq!(protected(&server, version, true), 3);
+    }
 }

@@ -8,12 +8,16 @@ mod busybox;
 mod curl;
 mod filezilla;
 mod inetutils;
+mod java;
 mod lftp;
 mod ncftp;
 mod node;
+mod openssl;
+mod perl;
 mod pyftpdlib;
 mod python;
 mod rclone;
+mod secure;
 mod suppaftp;
 mod tnftp;
 mod wget;
@@ -51,6 +55,9 @@ pub(crate) fn cases() -> Vec<Case> {
         busybox::CASES,
         python::CASES,
         node::CASES,
+        perl::CASES,
+        java::CASES,
+        openssl::CASES,
         suppaftp::CASES,
         filezilla::CASES,
         pyftpdlib::CASES,

@@ -1,4 +1,5 @@
-//! The functional tests of pyftpdlib, with a shim that changes host and port only.
+//! The functional tests of pyftpdlib, with a shim that changes host and port only, and its
+//! benchmark.
 
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use crate::{Config, Program, cases};
 
 cases! { "clients";
     pyftpdlib_functional_tests("python3", "pyftpdlib/tests", "python/pytest", "python/psutil"),
+    ftpbench_runs_over_tls("python3", "pyftpdlib/scripts/ftpbench"),
 }
 
 fn pyftpdlib_functional_tests(program: &Program) {
@@ -25,4 +27,20 @@ fn pyftpdlib_functional_tests(program: &Program) {
         .current_dir(server.home());
     desk.succeed(command);
     server.still_serves();
+}
+
+/// It ends uploads without close_notify, for which there is a setting.
+fn ftpbench_runs_over_tls(program: &Program) {
+    let server =
+        program.start(Config::default().tls("data = \"required\"\naccept-truncated = true"));
+    let script = super::packages().join("pyftpdlib/scripts/ftpbench");
+    let (ip, port) = (server.address().ip(), server.address().port());
+    let words = format!("-u user -p 12345 -H {ip} -P {port} -b all -n 20 -s 1M --ssl");
+    let desk = Desk::new();
+    let mut command = desk.command("python3");
+    command.arg(script).args(words.split(' '));
+    let said = desk.succeed(command);
+    for line in ["STOR (client -> server)", "20 concurrent clients (QUIT)"] {
+        assert!(said.contains(line), "{said}");
+    }
 }

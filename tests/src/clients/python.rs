@@ -1,11 +1,18 @@
 //! Python's ftplib, and aioftp. What they do is in the scripts beside this file.
 
+use super::secure::{VERSIONS, protected, secure, ways};
 use super::{Desk, both, grow};
 use crate::{Program, cases};
 
+const FTPLIB: &str = include_str!("ftplib_client.py");
+const AIOFTP: &str = include_str!("aioftp_client.py");
+
 cases! { "clients";
     ftplib_does_all_it_can("python3"),
+    ftplib_does_all_it_can_over_tls("python3"),
+    ftplib_begins_a_tls_session_for_each_transfer("python3"),
     aioftp_does_all_it_can("python3", "python/aioftp"),
+    aioftp_does_all_it_can_over_tls("python3", "python/aioftp"),
 }
 
 /// Runs a script on a tree, once for each address of the server.
@@ -20,10 +27,45 @@ fn run(program: &Program, script: &str) {
     server.still_serves();
 }
 
+/// The same with TLS, in each way; every data connection resumes.
+fn run_over_tls(program: &Program, script: &str) {
+    let server = secure(program, "required");
+    for way in ways(&server) {
+        let desk = Desk::new();
+        grow(&desk.path());
+        let words = way.words(&server, "TLSv", "_");
+        let words = words.each_ref().map(String::as_str);
+        desk.run("python3", &[&["-c", script], &words[..]].concat());
+    }
+    for version in VERSIONS {
+        assert!(protected(&server, version, true) > 2 * 10, "{version}");
+    }
+}
+
 fn ftplib_does_all_it_can(program: &Program) {
-    run(program, include_str!("ftplib_client.py"));
+    run(program, FTPLIB);
+}
+
+fn ftplib_does_all_it_can_over_tls(program: &Program) {
+    run_over_tls(program, FTPLIB);
+}
+
+/// `FTP_TLS` as it is, without what many add to it.
+fn ftplib_begins_a_tls_session_for_each_transfer(program: &Program) {
+    let server = secure(program, "if-offered");
+    let desk = Desk::new();
+    grow(&desk.path());
+    let [ip, port, _, version, authority] = ways(&server)[0].words(&server, "TLSv", "_");
+    let words = ["-c", FTPLIB, &ip, &port, "forgetful", &version, &authority];
+    desk.run("python3", &words);
+    assert!(protected(&server, "1.3", false) > 10);
+    assert_eq!(protected(&server, "1.3", true), 0);
 }
 
 fn aioftp_does_all_it_can(program: &Program) {
-    run(program, include_str!("aioftp_client.py"));
+    run(program, AIOFTP);
+}
+
+fn aioftp_does_all_it_can_over_tls(program: &Program) {
+    run_over_tls(program, AIOFTP);
 }

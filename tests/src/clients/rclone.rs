@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
+use super::secure::{authority, protected, secure, ways};
 use super::{Desk, assert_same, both, grow, noise, tree};
 use crate::{Program, cases};
 
@@ -12,6 +13,7 @@ cases! { "clients";
     rclone_lists("rclone"),
     rclone_reads_from_the_middle("rclone"),
     rclone_moves_many_at_once("rclone"),
+    rclone_copies_and_checks_over_tls("rclone"),
 }
 
 fn remote(desk: &Desk, address: SocketAddr, path: &str) -> String {
@@ -24,16 +26,17 @@ fn remote(desk: &Desk, address: SocketAddr, path: &str) -> String {
     )
 }
 
+const OURS: [&str; 6] = [
+    "--retries",
+    "1",
+    "--low-level-retries",
+    "1",
+    "--config",
+    "/dev/null",
+];
+
 fn rclone(desk: &Desk, arguments: &[&str]) -> String {
-    let ours = [
-        "--retries",
-        "1",
-        "--low-level-retries",
-        "1",
-        "--config",
-        "/dev/null",
-    ];
-    desk.run("rclone", &[&ours, arguments].concat())
+    desk.run("rclone", &[&OURS, arguments].concat())
 }
 
 fn rclone_copies_checks_and_purges(program: &Program) {
@@ -131,4 +134,37 @@ fn rclone_moves_many_at_once(program: &Program) {
     rclone(&desk, &["copy", "--transfers", "8", &remote, "back"]);
     assert_same(&desk.path().join("many"), &server.home().join("many"));
     assert_same(&desk.path().join("many"), &desk.path().join("back"));
+}
+
+/// Programs in Go resume sessions of TLS 1.2 by tickets only, and the server has none for them.
+fn rclone_copies_and_checks_over_tls(program: &Program) {
+    for (reuse, version) in [("required", "1.3"), ("if-offered", "1.2")] {
+        let server = secure(program, reuse);
+        for way in ways(&server) {
+            let desk = Desk::new();
+            for name in ["tree", "back"] {
+                fs::create_dir(desk.path().join(name)).expect("a directory");
+            }
+            grow(&desk.path().join("tree"));
+            let tls = if way.implicit { "tls" } else { "explicit_tls" };
+            let old = version == "1.2";
+            let options = format!("{tls}=true,disable_tls13={old}:");
+            let remote =
+                remote(&desk, way.address, "tree").replace(":tree", &format!(",{options}tree"));
+            let talk = |arguments: &[&str]| {
+                let mut command = desk.command("rclone");
+                command
+                    .args(OURS)
+                    .args(arguments)
+                    .env("SSL_CERT_FILE", authority(&server));
+                desk.succeed(command)
+            };
+            talk(&["copy", "--create-empty-src-dirs", "tree", &remote]);
+            assert_same(&desk.path().join("tree"), &server.home().join("tree"));
+            talk(&["copy", "--create-empty-src-dirs", &remote, "back"]);
+            assert_same(&desk.path().join("tree"), &desk.path().join("back"));
+            talk(&["purge", &remote]);
+        }
+        assert!(protected(&server, version, reuse == "required") > 4 * 50);
+    }
 }

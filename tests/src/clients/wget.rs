@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{Desk, assert_same_trees, both, grow, names, noise, tree, url};
 use crate::{Program, cases};
 
@@ -12,6 +13,7 @@ cases! { "clients";
     wget_fetches_a_tree("wget"),
     wget_lists("wget"),
     wget_uses_timestamps("wget"),
+    wget_fetches_over_tls("wget"),
 }
 
 fn wget(desk: &Desk, arguments: &[&str]) -> String {
@@ -128,4 +130,40 @@ fn wget_uses_timestamps(program: &Program) {
         "it was fetched again"
     );
     assert_eq!(desk.content("f.bin"), b"hello");
+}
+
+/// wget resumes in TLS 1.3 only if a ticket has come within 50 ms, before it says anything.
+fn wget_fetches_over_tls(program: &Program) {
+    let server = secure(program, "if-offered");
+    let desk = Desk::new();
+    let content = noise(1, 3_000_000);
+    server.put("f.bin", &content);
+    server.put("empty.bin", b"");
+    for way in ways(&server) {
+        let priority = format!("--ciphers=NORMAL:-VERS-ALL:+VERS-TLS{}", way.version);
+        let authority = format!("--ca-certificate={}", authority(&server));
+        let begin = if way.implicit {
+            &["--ftps-implicit"][..]
+        } else {
+            &[]
+        };
+        for mode in ["--passive-ftp", "--no-passive-ftp"] {
+            let talk = |arguments: &[&str]| {
+                wget(
+                    &desk,
+                    &[begin, &[mode, &priority, &authority], arguments].concat(),
+                );
+            };
+            let url = |name| url(way.address, name).replacen("ftp", "ftps", 1);
+            desk.put("f.bin", &content[..1_234_567]);
+            talk(&["-c", &url("f.bin")]);
+            assert!(desk.content("f.bin") == content);
+            talk(&["-O", "back", &url("empty.bin")]);
+            assert_eq!(desk.content("back"), b"");
+        }
+    }
+    assert_eq!(protected(&server, "1.2", false), 0);
+    for version in VERSIONS {
+        assert!(protected(&server, version, true) > 0, "{version}");
+    }
 }
