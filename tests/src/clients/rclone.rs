@@ -3,9 +3,9 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use super::secure::{authority, protected, secure, ways};
+use super::secure::{VERSIONS, Way, authority, protected, secure, ways};
 use super::{Desk, assert_same, both, grow, noise, tree};
-use crate::{Program, cases};
+use crate::{Program, Server, cases};
 
 cases! { "clients";
     rclone_copies_checks_and_purges("rclone"),
@@ -13,7 +13,8 @@ cases! { "clients";
     rclone_lists("rclone"),
     rclone_reads_from_the_middle("rclone"),
     rclone_moves_many_at_once("rclone"),
-    rclone_copies_and_checks_over_tls("rclone"),
+    rclone_copies_over_tls("rclone"),
+    rclone_resumes_when_it_must("rclone"),
 }
 
 fn remote(desk: &Desk, address: SocketAddr, path: &str) -> String {
@@ -136,35 +137,59 @@ fn rclone_moves_many_at_once(program: &Program) {
     assert_same(&desk.path().join("many"), &desk.path().join("back"));
 }
 
-/// Programs in Go resume sessions of TLS 1.2 by tickets only, and the server has none for them.
-fn rclone_copies_and_checks_over_tls(program: &Program) {
-    for (reuse, version) in [("required", "1.3"), ("if-offered", "1.2")] {
-        let server = secure(program, reuse);
+/// With TLS, in that version.
+fn secure_remote(desk: &Desk, way: &Way, version: &str, path: &str) -> String {
+    let tls = if way.implicit { "tls" } else { "explicit_tls" };
+    let old = version == "1.2";
+    let remote = remote(desk, way.address, "");
+    let remote = remote.strip_suffix(':').expect("an empty path");
+    format!("{remote},{tls}=true,disable_tls13={old}:{path}")
+}
+
+fn rclones(desk: &Desk, server: &Server, arguments: &[&str]) -> String {
+    let mut command = desk.command("rclone");
+    command.args(OURS).args(arguments);
+    command.env("SSL_CERT_FILE", authority(server));
+    desk.succeed(command)
+}
+
+/// Several logins of rclone share their sessions, so that not all of its data resumes its own.
+fn rclone_copies_over_tls(program: &Program) {
+    for version in VERSIONS {
+        let server = secure(program, "if-offered");
         for way in ways(&server) {
             let desk = Desk::new();
             for name in ["tree", "back"] {
                 fs::create_dir(desk.path().join(name)).expect("a directory");
             }
             grow(&desk.path().join("tree"));
-            let tls = if way.implicit { "tls" } else { "explicit_tls" };
-            let old = version == "1.2";
-            let options = format!("{tls}=true,disable_tls13={old}:");
-            let remote =
-                remote(&desk, way.address, "tree").replace(":tree", &format!(",{options}tree"));
-            let talk = |arguments: &[&str]| {
-                let mut command = desk.command("rclone");
-                command
-                    .args(OURS)
-                    .args(arguments)
-                    .env("SSL_CERT_FILE", authority(&server));
-                desk.succeed(command)
-            };
+            let remote = secure_remote(&desk, &way, version, "tree");
+            let talk = |arguments: &[&str]| rclones(&desk, &server, arguments);
             talk(&["copy", "--create-empty-src-dirs", "tree", &remote]);
             assert_same(&desk.path().join("tree"), &server.home().join("tree"));
             talk(&["copy", "--create-empty-src-dirs", &remote, "back"]);
             assert_same(&desk.path().join("tree"), &desk.path().join("back"));
             talk(&["purge", &remote]);
         }
-        assert!(protected(&server, version, reuse == "required") > 4 * 50);
+        let resumed = protected(&server, version, true);
+        assert!(resumed + protected(&server, version, false) > 4 * 50);
+        // Programs in Go resume TLS 1.2 by tickets only, and the server has none for them.
+        assert_eq!(resumed > 0, version == "1.3", "{resumed}");
     }
+}
+
+/// Programs in Go end a connection on which more than 16 tickets come at once.
+fn rclone_resumes_when_it_must(program: &Program) {
+    let server = secure(program, "required");
+    for name in ["a", "b", "c"] {
+        fs::create_dir(server.home().join(name)).expect("a directory");
+        server.put(&format!("{name}/f.bin"), b"hello");
+    }
+    for way in ways(&server) {
+        let desk = Desk::new();
+        let remote = secure_remote(&desk, &way, "1.3", "");
+        let list = rclones(&desk, &server, &["lsf", "-R", "--checkers", "1", &remote]);
+        assert_eq!(list.matches("f.bin").count(), 3, "{list}");
+    }
+    assert!(protected(&server, "1.3", true) >= 4 * 4);
 }
