@@ -159,7 +159,18 @@ fn demands_that_data_resumes_its_own_session(program: &Program) {
             assert!(fetch(&mut client, &tls));
             assert!(fetch(&mut stranger, &other));
         }
-        for wrong in [tls.clone().forgetful(), other] {
+        // A session that nobody's login has begun is not resumed either, though it was met before.
+        let own = tls.clone().afresh();
+        for wrong in [tls.clone().forgetful(), other, own.clone(), own] {
+            let data = client.data();
+            client.command("RETR f.bin", 150);
+            let mut data = Wire::from(data);
+            let _ = data.shake(&wrong);
+            let mut heard = Vec::new();
+            let _ = data.read_to_end(&mut heard);
+            assert!(heard.is_empty(), "{heard:?}");
+            assert!(client.expect(522).contains("resume"));
+
             let data = client.data();
             client.command("STOR taken", 150);
             let mut data = Wire::from(data);
@@ -167,6 +178,10 @@ fn demands_that_data_resumes_its_own_session(program: &Program) {
             let _ = shaken.and_then(|()| data.write_all(b"stolen"));
             assert!(client.expect(522).contains("resume"));
             assert!(!server.has("taken"));
+        }
+        // This client uses each ticket of TLS 1.3 once; the others go on.
+        for _ in 0..30 {
+            assert!(fetch(&mut client, &tls));
         }
     }
 }

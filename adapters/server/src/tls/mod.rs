@@ -39,18 +39,16 @@ use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use crate::lock::lock;
 pub(crate) use channel::Channel;
 pub use identity::{Identities, Identity, IdentityError};
-use store::{NoTickets, Resumable, Sessions};
+use store::{Nothing, Store};
 
 /// What a control connection negotiates (the registry of RFC 7301 has it), if anything.
 const CONTROL: &[&[u8]] = &[b"ftp"];
 /// What data connections negotiate: some clients say the same as on the control connection.
 const DATA: &[&[u8]] = &[b"ftp-data", b"ftp"];
 
-/// TLS 1.3 tickets for clients that use each again and again, and that may lose one.
-const TICKETS: usize = 4;
-/// For clients that use each ticket once, where they must use one. More cannot be sent after the
-/// handshake.
-const TICKETS_REQUIRED: usize = 32;
+/// TLS 1.3 tickets on the control connection, for clients that use each once: more cannot be sent
+/// after the handshake. Some clients end a connection that begins with more than sixteen.
+const TICKETS: usize = 12;
 
 /// Whether data connections resume the TLS session of their control connection. That saves work,
 /// and proves that they belong to it.
@@ -109,30 +107,19 @@ impl Tls {
     /// Begins TLS on a control connection, from which these bytes were already read.
     pub(crate) fn begin(&self, left: &[u8]) -> Result<(Channel, Keys), rustls::Error> {
         let base = Arc::clone(&lock(&self.config));
-        let sessions = Sessions::default();
         let mut control = ServerConfig::clone(&base);
         control.alpn_protocols = CONTROL.iter().map(|name| name.to_vec()).collect();
-        control.ticketer = Arc::new(NoTickets);
         control.max_early_data_size = 0;
         control.max_tls13_tickets = 0;
         let mut data = control.clone();
         data.alpn_protocols = DATA.iter().map(|name| name.to_vec()).collect();
-        // A client that does not read them while it uploads would end with a reset.
-        data.send_tls13_tickets = 0;
-        if self.options.reuse == Reuse::Off {
-            control.send_tls13_tickets = 0;
-            control.session_storage = Arc::new(NoServerSessionStorage {});
-            data.session_storage = Arc::new(NoServerSessionStorage {});
-        } else {
-            control.send_tls13_tickets = match self.options.reuse {
-                Reuse::Required => TICKETS_REQUIRED,
-                Reuse::Off | Reuse::IfOffered => TICKETS,
-            };
-            control.session_storage = Arc::new(sessions.clone());
-            data.session_storage = Arc::new(Resumable(sessions));
-        }
+        let store = (self.options.reuse != Reuse::Off)
+            .then(|| Store::control(base.crypto_provider().secure_random));
+        offer(&mut control, store.as_ref(), TICKETS);
         let keys = Keys {
-            config: Arc::new(data),
+            config: data,
+            store,
+            offered: None,
             options: self.options,
             client: None,
             version: None,
@@ -141,9 +128,29 @@ impl Tls {
     }
 }
 
+/// Has a connection resume sessions of that store, and give so many tickets.
+fn offer(config: &mut ServerConfig, store: Option<&Store>, tickets: usize) {
+    match store {
+        Some(store) => {
+            config.send_tls13_tickets = tickets;
+            config.ticketer = Arc::new(store.clone());
+            config.session_storage = Arc::new(store.clone());
+        }
+        None => {
+            config.send_tls13_tickets = 0;
+            config.ticketer = Arc::new(Nothing);
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+    }
+}
+
 /// What the data connections of one control connection need for their handshakes.
 pub(crate) struct Keys {
-    config: Arc<ServerConfig>,
+    config: ServerConfig,
+    /// The sessions of the control connection, if they can be resumed.
+    store: Option<Store>,
+    /// What the data connection that was begun last makes of them.
+    offered: Option<Store>,
     options: TlsOptions,
     /// The certificate that the client has shown on the control connection.
     client: Option<CertificateDer<'static>>,
@@ -172,14 +179,27 @@ impl Keys {
         self.client.as_ref().map(AsRef::as_ref)
     }
 
-    /// Begins TLS on a data connection.
-    pub(crate) fn channel(&self) -> Result<Channel, rustls::Error> {
-        let config = Arc::clone(&self.config);
-        Channel::new(config, self.options.accept_truncated, &[])
+    /// Begins TLS on a data connection. One whose client reads is given a ticket for the next; one
+    /// that uploads is not, since its end would be a reset if it was not read.
+    pub(crate) fn channel(&mut self, client_reads: bool) -> Result<Channel, rustls::Error> {
+        let mut config = self.config.clone();
+        self.offered = self.store.as_ref().map(Store::data);
+        offer(
+            &mut config,
+            self.offered.as_ref(),
+            usize::from(client_reads),
+        );
+        Channel::new(Arc::new(config), self.options.accept_truncated, &[])
     }
 
-    /// Whether a data connection, which has shaken hands, is resumed as far as it must be.
+    /// Whether the data connection that was begun last, and has shaken hands, is resumed as far as
+    /// it must be.
     pub(crate) fn is_resumed(&self, data: &Channel) -> bool {
+        if data.is_resumed()
+            && let Some(offered) = &self.offered
+        {
+            offered.approve();
+        }
         self.options.reuse != Reuse::Required || data.is_resumed()
     }
 
