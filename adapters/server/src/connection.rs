@@ -215,8 +215,8 @@ impl<H: Helper> Connection<H> {
             return false;
         };
         match outcome {
-            Ok(Some(keys)) => {
-                self.journal.protected(keys.version());
+            Ok(Some((keys, version))) => {
+                self.journal.protected(version);
                 self.work.protect(keys);
             }
             Ok(None) => self.journal.in_clear(),

@@ -43,8 +43,8 @@ enum Turn {
 
 /// The connection is another one, or will not be.
 pub(crate) struct Turned {
-    /// What data connections shake hands with, if it is a TLS connection now.
-    pub(crate) outcome: io::Result<Option<Keys>>,
+    /// What data connections shake hands with, and the version, if it is a TLS connection now.
+    pub(crate) outcome: io::Result<Option<(Keys, &'static str)>>,
     /// The answer, if the session has asked for it: where TLS begins, nobody did.
     pub(crate) answer: Option<Event>,
 }
@@ -135,7 +135,7 @@ impl Control {
             }
         };
         let answer = ticket.map(|ticket| ticket.done(outcome.as_ref().map_err(failure).copied()));
-        let outcome = outcome.map(|()| Some(keys.of(channel.tls())));
+        let outcome = outcome.map(|()| Some((keys.of(channel), channel.version())));
         Some(Turned { outcome, answer })
     }
 

@@ -80,7 +80,6 @@ pub(super) fn authority(server: &Server) -> String {
 
 /// How many data connections in this version of TLS have resumed a session, or begun one.
 pub(super) fn protected(server: &Server, version: &str, resumed: bool) -> usize {
-    let version = version.replace('.', "_");
-    let wanted = format!("is protected resumed={resumed} version=Some(TLSv{version})");
+    let wanted = format!("is protected by TLS {version} resumed={resumed}");
     server.whole_log().matches(&wanted).count()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
 /// The longest record (RFC 5246 section 6.2.3), with its header.
 const LONGEST_RECORD: usize = 5 + (1 << 14) + 2048;
@@ -194,6 +194,15 @@ impl Channel {
     /// Whether the handshake, which is done, resumed an earlier session.
     pub(crate) fn is_resumed(&self) -> bool {
         matches!(self.tls.handshake_kind(), Some(HandshakeKind::Resumed))
+    }
+
+    /// The version that is spoken.
+    pub(crate) fn version(&self) -> &'static str {
+        match self.tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS",
+        }
     }
 
     /// The connection itself, to ask what was agreed upon.

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ServerConfig, ServerConnection};
 
 use crate::lock::lock;
 pub(crate) use channel::Channel;
@@ -122,7 +122,6 @@ impl Tls {
             offered: None,
             options: self.options,
             client: None,
-            version: None,
         };
         Ok((Channel::new(Arc::new(control), false, left)?, keys))
     }
@@ -154,24 +153,13 @@ pub(crate) struct Keys {
     options: TlsOptions,
     /// The certificate that the client has shown on the control connection.
     client: Option<CertificateDer<'static>>,
-    version: Option<ProtocolVersion>,
 }
 
 impl Keys {
     /// The same for the client of that control connection, which has shaken hands.
-    pub(crate) fn of(mut self, control: &ServerConnection) -> Self {
-        self.client = certificate(control).map(|client| client.clone().into_owned());
-        self.version = control.protocol_version();
+    pub(crate) fn of(mut self, control: &Channel) -> Self {
+        self.client = certificate(control.tls()).map(|client| client.clone().into_owned());
         self
-    }
-
-    /// The version of TLS that the control connection speaks.
-    pub(crate) fn version(&self) -> &'static str {
-        match self.version {
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-            _ => "TLS",
-        }
     }
 
     /// The certificate of the client.

@@ -97,7 +97,8 @@ impl<H: Helper> Work<H> {
             tracing::warn!(%peer, "a data connection shows another certificate than its login");
             return Err(TlsFailure::Handshake);
         }
-        tracing::debug!(%peer, resumed, "a data connection is protected");
+        let version = tls.version();
+        tracing::debug!(resumed, %peer, "a data connection is protected by {version}");
         Ok(())
     }
 
