@@ -173,6 +173,13 @@ fn the_rate_is_that_of_each_minute() {
 }
 
 #[test]
+fn without_a_least_rate_no_minute_is_measured() {
+    let peer = moving(&Scene::new(), "");
+    let stalled = peer.now + Limits::default().stall;
+    assert_eq!(peer.session.deadline(), Some(stalled));
+}
+
+#[test]
 fn a_minute_is_that_of_one_transfer() {
     moving(
         &at_least(10),

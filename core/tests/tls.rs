@@ -484,6 +484,22 @@ fn where_data_are_never_protected_prot_p_is_refused() {
 }
 
 #[test]
+fn a_session_tells_what_is_protected() {
+    let told = |peer: &Peer| {
+        (
+            peer.session.protects_control(),
+            peer.session.protects_data(),
+        )
+    };
+    let scene = offered().config(|config| config.tls.ccc = true);
+    assert_eq!(told(&scene.play("S: 220")), (false, false));
+    assert_eq!(told(&secured(&scene, "")), (true, false));
+    assert_eq!(told(&secured(&scene, PRIVATE)), (true, true));
+    let ccc = format!("{PRIVATE}\nC: CCC\nS: 200\nA: stop-tls\nE: ok");
+    assert_eq!(told(&secured(&scene, &ccc)), (false, true));
+}
+
+#[test]
 fn feat_tells_of_tls_where_there_is_some() {
     let mut peer = Peer::new(&offered());
     peer.replies.clear();
