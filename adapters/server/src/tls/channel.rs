@@ -23,6 +23,8 @@ pub(crate) struct Channel {
     raw: Vec<u8>,
     /// Bytes of `raw` before this one are taken.
     taken: usize,
+    /// The peer has said something.
+    touched: bool,
     /// Plain bytes whose records are not all written yet.
     pledged: usize,
     /// Our close_notify is sent, or waits to be.
@@ -45,6 +47,7 @@ impl Channel {
             tls: ServerConnection::new(config)?,
             raw: read.to_vec(),
             taken: 0,
+            touched: !read.is_empty(),
             pledged: 0,
             closing: false,
             lenient,
@@ -75,7 +78,7 @@ impl Channel {
 
     /// Whether nothing was read yet.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.raw.is_empty()
+        !self.touched
     }
 
     /// Reads plain bytes into a buffer that is not empty: none at the end, which is the peer's
@@ -241,6 +244,7 @@ impl Channel {
         self.raw.resize(before + wanted.clamp(PIECE, PIECES), 0);
         let read = connection.read(&mut self.raw[before..]);
         self.raw.truncate(before + *read.as_ref().unwrap_or(&0));
+        self.touched |= self.raw.len() > before;
         if read? == 0 {
             // So it learns of the end.
             self.tls.read_tls(&mut io::empty())?;

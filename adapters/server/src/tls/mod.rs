@@ -167,16 +167,12 @@ impl Keys {
         self.client.as_ref().map(AsRef::as_ref)
     }
 
-    /// Begins TLS on a data connection. One whose client reads is given a ticket for the next; one
-    /// that uploads is not, since its end would be a reset if it was not read.
-    pub(crate) fn channel(&mut self, client_reads: bool) -> Result<Channel, rustls::Error> {
+    /// Begins TLS on a data connection. Under TLS 1.3 it is given no ticket: a client that did not
+    /// read that would end its upload with a reset, and some do not know what to make of it.
+    pub(crate) fn channel(&mut self) -> Result<Channel, rustls::Error> {
         let mut config = self.config.clone();
         self.offered = self.store.as_ref().map(Store::data);
-        offer(
-            &mut config,
-            self.offered.as_ref(),
-            usize::from(client_reads),
-        );
+        offer(&mut config, self.offered.as_ref(), 0);
         Channel::new(Arc::new(config), self.options.accept_truncated, &[])
     }
 

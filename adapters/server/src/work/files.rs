@@ -257,7 +257,7 @@ impl<H: Helper> Work<H> {
 }
 
 impl Opened {
-    pub(super) fn is_upload(&self) -> bool {
+    fn is_upload(&self) -> bool {
         match self {
             Self::Nothing => false,
             Self::Handle(handle) => matches!(handle, Handle::Sink(_)),

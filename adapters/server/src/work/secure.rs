@@ -11,8 +11,7 @@ use super::{Helper, Task, Wait, Work};
 impl<H: Helper> Work<H> {
     /// Shakes hands on the data connection. That may have begun before.
     pub(super) fn secure(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
-        let client_reads = !self.opened.is_upload();
-        match self.protect_data(client_reads) {
+        match self.protect_data() {
             Ok(()) => self.begin(Task::Shake(ticket)),
             Err(error) => Some(ticket.done(Err(self.failed(&error)))),
         }
@@ -59,18 +58,17 @@ impl<H: Helper> Work<H> {
         if self.data.is_none() {
             let stream = self.passive.accept(self.ends.peer.ip().to_canonical())?;
             self.data = Some(stream.into());
-            // It may become an upload.
-            self.protect_data(false)?;
+            self.protect_data()?;
         }
         Ok(())
     }
 
-    fn protect_data(&mut self, client_reads: bool) -> io::Result<()> {
+    fn protect_data(&mut self) -> io::Result<()> {
         let (Some(data), Some(keys)) = (&mut self.data, &mut self.keys) else {
             return Err(ErrorKind::NotConnected.into());
         };
         if data.tls().is_none() {
-            data.protect(keys.channel(client_reads).map_err(io::Error::other)?);
+            data.protect(keys.channel().map_err(io::Error::other)?);
         }
         Ok(())
     }
