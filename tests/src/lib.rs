@@ -25,6 +25,9 @@ mod soak;
 mod tls;
 mod wire;
 
+use std::num::NonZero;
+use std::thread;
+
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 pub use client::Client;
@@ -63,7 +66,10 @@ pub(crate) use cases;
 /// Runs every case against that binary, as the test harness does: with its options, its output
 /// and its exit code.
 pub fn run(binary: &'static str) -> ! {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most of them wait most of the time.
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(2 * processors);
     let required = std::env::var_os("WHARF_REQUIRE_CLIENTS").is_some();
     let groups = [
         conversations::cases(),
