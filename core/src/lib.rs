@@ -40,8 +40,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use wharf_core::{
-//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Identified, Instant,
-//!     Mode, Opened, Rights, Session, TlsFailure, Transferred, VPath,
+//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Identified,
+//!     Instant, Mode, Opened, Rights, Session, TlsFailure, Transferred, VPath,
 //! };
 //!
 //! const FILE: &[u8] = b"hello\n";

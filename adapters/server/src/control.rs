@@ -7,7 +7,7 @@ use wharf_core::ticket::{StartTls, StopTls};
 use wharf_core::{Event, Instant, Ticket, TlsFailure};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::tls::{Channel, Keys, Tls};
+use crate::tls::{Channel, Keys, Tls, failure};
 
 /// What is read at once.
 const PIECE: usize = 4096;
@@ -61,18 +61,15 @@ impl Control {
     /// TLS begins behind what was written: whatever came behind AUTH belongs to it.
     pub(crate) fn start(&mut self, ticket: Ticket<StartTls>, tls: Option<&Tls>) -> Option<Event> {
         let begun = tls.map(|tls| tls.begin(&std::mem::take(&mut self.left)));
-        match begun {
-            Some(Ok((channel, keys))) => {
-                self.layer = Layer::Tls(Box::new(channel));
-                self.turn = Turn::Starting(ticket, keys);
-                None
-            }
-            Some(Err(error)) => {
-                tracing::error!(%error, "TLS cannot begin");
-                Some(ticket.done(Err(TlsFailure::Handshake)))
-            }
-            None => Some(ticket.done(Err(TlsFailure::Handshake))),
+        if let Some(Ok((channel, keys))) = begun {
+            self.layer = Layer::Tls(Box::new(channel));
+            self.turn = Turn::Starting(ticket, keys);
+            return None;
         }
+        if let Some(Err(error)) = begun {
+            tracing::error!(%error, "TLS cannot begin");
+        }
+        Some(ticket.done(Err(TlsFailure::Handshake)))
     }
 
     /// TLS ends behind what was written.
@@ -201,9 +198,8 @@ impl Control {
             read => read?,
         };
         let taken = match self.layer {
-            Layer::Leaving(_) => 0,
-            _ if count == 0 => 0,
-            Layer::Clear | Layer::Tls(_) => give(&buffer[..count]),
+            Layer::Clear | Layer::Tls(_) if count > 0 => give(&buffer[..count]),
+            _ => 0,
         };
         self.left.extend_from_slice(&buffer[taken..count]);
         // It may hold a password.
@@ -265,11 +261,4 @@ impl Write for Nothing {
 /// Whether it must only be waited for.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-fn failure(error: &io::Error) -> TlsFailure {
-    match error.kind() {
-        ErrorKind::InvalidData => TlsFailure::Handshake,
-        _ => TlsFailure::Closed,
-    }
 }

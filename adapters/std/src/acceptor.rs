@@ -75,7 +75,7 @@ fn accept(
             Ok((stream, peer)) => {
                 let protocol = listener.protocol(service.settings());
                 if let Some(permit) = service.admit_or_refuse(&stream, peer, protocol) {
-                    start(stream, peer, permit, Arc::clone(protocol), stop, running);
+                    start(stream, peer, permit, protocol, stop, running);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -99,24 +99,24 @@ fn start(
     stream: TcpStream,
     peer: SocketAddr,
     permit: Permit,
-    protocol: Arc<Config>,
+    protocol: &Arc<Config>,
     stop: &Arc<OwnedFd>,
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
     let stream = Arc::new(stream);
     let control = Arc::clone(&stream);
-    let refusing = Arc::clone(&protocol);
+    let its_protocol = Arc::clone(protocol);
     let name = format!("ftp {peer}");
     let spawned = thread::Builder::new()
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&control, peer, permit.service(), &protocol, &stop);
+            session::run(&control, peer, permit.service(), &its_protocol, &stop);
             drop((control, permit, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer, &refusing, Refusal::Full);
+        Service::refuse(&stream, peer, protocol, Refusal::Full);
     }
 }

@@ -41,15 +41,16 @@ impl Session {
 
     /// What USER and REIN say once nothing is left of the login before.
     pub(super) fn logged_out(&mut self, after: After) {
-        if after == After::User && self.config.tls.is_offered() {
-            let limit = self.config.limits.request;
-            self.ask(Job::Identify, limit, Action::Identify);
-        } else if after == After::User {
-            self.ask_password();
-        } else if self.unprotect() {
-            self.turn(Turn::Clear, 220, "Ready for a new user, in clear text.");
-        } else {
-            self.done(220, "Ready for a new user.");
+        match after {
+            After::User if self.config.tls.is_offered() => {
+                let limit = self.config.limits.request;
+                self.ask(Job::Identify, limit, Action::Identify);
+            }
+            After::User => self.ask_password(),
+            _ if self.unprotect() => {
+                self.turn(Turn::Clear, 220, "Ready for a new user, in clear text.");
+            }
+            _ => self.done(220, "Ready for a new user."),
         }
     }
 

@@ -283,7 +283,7 @@ impl Homes {
     ) -> Result<Demand, String> {
         match word {
             Some(word) if word.get_ref().0 != Demand::Nothing && !self.has_tls => {
-                Err(source.mistake(&word.span(), "there is no TLS, expected [tls]"))
+                Err(source.mistake(&word.span(), tls::NO_TLS))
             }
             Some(word) => Ok(word.get_ref().0),
             None => Ok(Demand::Nothing),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::value::Word;
+use super::value::{Word, choices};
 
 /// The SHA-256 fingerprint of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,9 @@ pub enum NamedBy {
 impl NamedBy {
     /// Whether a certificate in DER names that user there.
     pub(crate) fn names(self, certificate: &[u8], user: &str) -> bool {
+        if self == Self::Nothing {
+            return false;
+        }
         let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
             return false;
         };
@@ -85,15 +88,4 @@ impl NamedBy {
     }
 }
 
-impl Word for NamedBy {
-    const EXPECTED: &'static str = "\"nothing\", \"common-name\" or \"email\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "nothing" => Some(Self::Nothing),
-            "common-name" => Some(Self::CommonName),
-            "email" => Some(Self::Email),
-            _ => None,
-        }
-    }
-}
+choices!(NamedBy: "nothing" => Nothing, "common-name" => CommonName; "email" => Email);

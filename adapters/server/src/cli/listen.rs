@@ -7,7 +7,7 @@ use toml::Spanned;
 use wharf_core::{Protection, TlsPolicy};
 
 use super::config::Source;
-use super::tls::Configured;
+use super::tls::{Configured, NO_TLS, ONLY_DATA};
 use super::value::{List, Listed, Value};
 
 /// Where a server listens if nothing is said.
@@ -96,14 +96,11 @@ impl Section {
         if has_tls && tls.certified.is_none() {
             let implicit = self.implicit.as_ref().map(Spanned::span);
             let span = implicit.or_else(|| self.control.as_ref().map(Spanned::span));
-            return Err(
-                source.mistake(&span.unwrap_or_default(), "there is no TLS, expected [tls]")
-            );
+            return Err(source.mistake(&span.unwrap_or_default(), NO_TLS));
         }
         match &self.data {
             Some(word) if word.get_ref().0 == Protection::Required && !has_tls => {
-                let what = "without TLS on the control connection there is none for data";
-                Err(source.mistake(&word.span(), what))
+                Err(source.mistake(&word.span(), ONLY_DATA))
             }
             _ => Ok(Listen {
                 address: self.address.0,

@@ -63,10 +63,15 @@ fn start(
     sweep(launch.storages)?;
     launch.report.print(&addresses, Some(&confinement));
     let listeners = sockets.into_iter().map(|(socket, tls)| {
-        let mut protocol = Config::clone(&service.settings().protocol);
-        protocol.tls = tls;
-        let protocol = Some(Arc::new(protocol));
-        Listener { socket, protocol }
+        let common = &service.settings().protocol;
+        let own = (tls != common.tls).then(|| Config {
+            tls,
+            ..Config::clone(common)
+        });
+        Listener {
+            socket,
+            protocol: own.map(Arc::new),
+        }
     });
     serve(listeners.collect(), &service)
 }

@@ -1,4 +1,4 @@
-//! `[tls]`: what it says, and the [`Tls`] that comes of it.
+//! `[tls]`: what it says, and the [`Configured`] that comes of it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::certificate::NamedBy;
 use super::config::Source;
 use super::crypto;
 use super::material::{Certified, Clients, Material, Origin, Place};
-use super::value::{List, Table, Value, Word};
+use super::value::{List, Table, Value, choices};
 use crate::tls::{Reuse, TlsOptions};
 
 /// `[tls]`
@@ -82,19 +82,6 @@ pub(crate) enum ClientCertificates {
     Required,
 }
 
-impl Word for ClientCertificates {
-    const EXPECTED: &'static str = "\"off\", \"optional\" or \"required\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "optional" => Some(Self::Optional),
-            "required" => Some(Self::Required),
-            _ => None,
-        }
-    }
-}
-
 /// What an account demands of its clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Demand {
@@ -107,48 +94,20 @@ pub(crate) enum Demand {
     Data,
 }
 
-impl Word for Demand {
-    const EXPECTED: &'static str = "\"offered\", \"login\" or \"data\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "offered" => Some(Self::Nothing),
-            "login" => Some(Self::Login),
-            "data" => Some(Self::Data),
-            _ => None,
-        }
-    }
-}
-
-impl Word for Protection {
-    const EXPECTED: &'static str = "\"off\", \"offered\" or \"required\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "offered" => Some(Self::Offered),
-            "required" => Some(Self::Required),
-            _ => None,
-        }
-    }
-}
-
-impl Word for Reuse {
-    const EXPECTED: &'static str = "\"off\", \"if-offered\" or \"required\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "off" => Some(Self::Off),
-            "if-offered" => Some(Self::IfOffered),
-            "required" => Some(Self::Required),
-            _ => None,
-        }
-    }
-}
+choices!(ClientCertificates: "off" => Off, "optional" => Optional; "required" => Required);
+choices!(Demand: "offered" => Nothing, "login" => Login; "data" => Data);
+choices!(Protection: "off" => Off, "offered" => Offered; "required" => Required);
+choices!(Reuse: "off" => Off, "if-offered" => IfOffered; "required" => Required);
 
 /// What is said of rules for certificates that no client is asked for.
 pub(crate) const NOBODY_IS_ASKED: &str = "no client is asked for a certificate, expected \
                                           client-certificates and client-ca in [tls]";
+
+/// What is said of a demand for TLS where there is none.
+pub(crate) const NO_TLS: &str = "there is no TLS, expected [tls]";
+
+/// What is said of a demand that only data be protected.
+pub(crate) const ONLY_DATA: &str = "without TLS on the control connection there is none for data";
 
 /// What `[tls]` comes to; by default there is no TLS.
 #[derive(Default)]
@@ -203,8 +162,7 @@ impl Section {
             && control == Protection::Off
             && self.implicit.0.is_empty()
         {
-            let what = "without TLS on the control connection there is none for data";
-            return Err(source.mistake(&span, what));
+            return Err(source.mistake(&span, ONLY_DATA));
         }
         Ok(TlsPolicy {
             control,

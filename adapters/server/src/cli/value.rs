@@ -23,6 +23,31 @@ pub(crate) trait Word: Sized {
     fn read(word: &str) -> Option<Self>;
 }
 
+/// A value that is one of some words, the last of which stands behind the semicolon.
+macro_rules! choices {
+    ($kind:ident: $first:literal => $one:ident $(, $word:literal => $value:ident)*;
+     $last:literal => $end:ident) => {
+        impl $crate::cli::value::Word for $kind {
+            const EXPECTED: &'static str =
+                concat!("\"", $first, "\"" $(, ", \"", $word, "\"")*, " or \"", $last, "\"");
+
+            fn read(word: &str) -> Option<Self> {
+                match word {
+                    $first => Some(Self::$one),
+                    $($word => Some(Self::$value),)*
+                    $last => Some(Self::$end),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(crate) use choices;
+
+choices!(Style: "unix" => Unix; "msdos" => MsDos);
+choices!(Links: "root" => Root, "beneath" => Beneath; "none" => None);
+choices!(Durability: "os" => Os; "disk" => Disk);
+
 /// Reads a word of the command line.
 pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {
     T::read(word).ok_or_else(|| format!("expected {}", T::EXPECTED))
@@ -179,43 +204,6 @@ impl Word for PublicAddress {
 
     fn read(word: &str) -> Option<Self> {
         word.parse().ok()
-    }
-}
-
-impl Word for Style {
-    const EXPECTED: &'static str = "\"unix\" or \"msdos\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "unix" => Some(Self::Unix),
-            "msdos" => Some(Self::MsDos),
-            _ => None,
-        }
-    }
-}
-
-impl Word for Links {
-    const EXPECTED: &'static str = "\"root\", \"beneath\" or \"none\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "root" => Some(Self::Root),
-            "beneath" => Some(Self::Beneath),
-            "none" => Some(Self::None),
-            _ => None,
-        }
-    }
-}
-
-impl Word for Durability {
-    const EXPECTED: &'static str = "\"os\" or \"disk\"";
-
-    fn read(word: &str) -> Option<Self> {
-        match word {
-            "os" => Some(Self::Os),
-            "disk" => Some(Self::Disk),
-            _ => None,
-        }
     }
 }
 

@@ -30,11 +30,14 @@ mod identity;
 mod store;
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, ServerConnection};
+
+use wharf_core::TlsFailure;
 
 use crate::lock::lock;
 pub(crate) use channel::Channel;
@@ -176,20 +179,31 @@ impl Keys {
         Channel::new(Arc::new(config), self.options.accept_truncated, &[])
     }
 
-    /// Whether the data connection that was begun last, and has shaken hands, is resumed as far as
-    /// it must be.
+    /// Whether a data connection, which has shaken hands, is resumed as far as it must be.
     pub(crate) fn is_resumed(&self, data: &Channel) -> bool {
-        if data.is_resumed()
-            && let Some(offered) = &self.offered
-        {
+        self.options.reuse != Reuse::Required || data.is_resumed()
+    }
+
+    /// Lets the next ones resume what the data connection that was begun last has left, if it has
+    /// shown by resuming a session itself that it belongs to this login.
+    pub(crate) fn approve(&self, data: &Channel) {
+        if let Some(offered) = self.offered.as_ref().filter(|_| data.is_resumed()) {
             offered.approve();
         }
-        self.options.reuse != Reuse::Required || data.is_resumed()
     }
 
     /// Whether a data connection, which has shaken hands, is of the same client.
     pub(crate) fn is_same_client(&self, data: &Channel) -> bool {
         certificate(data.tls()) == self.client.as_ref()
+    }
+}
+
+/// What it means to the protocol that there is no TLS.
+pub(crate) fn failure(error: &io::Error) -> TlsFailure {
+    match error.kind() {
+        // What came was no handshake, or a wrong one.
+        ErrorKind::InvalidData => TlsFailure::Handshake,
+        _ => TlsFailure::Closed,
     }
 }
 

@@ -25,13 +25,11 @@ impl<H: Helper> Work<H> {
             protected: session.protects_control(),
             certificate: self.keys.as_ref().and_then(Keys::client),
         };
+        let protected = introduction.protected;
         let accounts = &self.service.settings().accounts;
-        ticket.done(match accounts.identify(&introduction) {
-            Ok(None) => Ok(Identified::Password),
-            Ok(Some(account)) => self
-                .settle_in(Ok(account), introduction.protected)
-                .map(Identified::Account),
-            Err(denied) => self.settle_in(Err(denied), false).map(Identified::Account),
+        ticket.done(match accounts.identify(&introduction).transpose() {
+            None => Ok(Identified::Password),
+            Some(outcome) => self.settle_in(outcome, protected).map(Identified::Account),
         })
     }
 

@@ -7,6 +7,8 @@ use wharf_core::ticket::Secure;
 use wharf_core::{Event, Ticket, TlsFailure};
 
 use super::{Helper, Task, Wait, Work};
+use crate::control::is_passing;
+use crate::tls::failure;
 
 impl<H: Helper> Work<H> {
     /// Shakes hands on the data connection. That may have begun before.
@@ -21,7 +23,7 @@ impl<H: Helper> Work<H> {
     pub(super) fn shake(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
         match self.shake_data() {
             Ok(()) => Some(ticket.done(self.check_data())),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(Task::Shake(ticket)),
+            Err(error) if is_passing(&error) => self.wait(Task::Shake(ticket)),
             Err(error) => Some(ticket.done(Err(self.failed(&error)))),
         }
     }
@@ -32,7 +34,7 @@ impl<H: Helper> Work<H> {
         if self.ahead {
             let done = self.accept_ahead().and_then(|()| self.shake_data());
             // Whatever went wrong is met again by the command that asks for it.
-            self.ahead = matches!(done, Err(error) if error.kind() == ErrorKind::WouldBlock);
+            self.ahead = done.is_err_and(|error| is_passing(&error));
         }
         self.wait(Task::None)
     }
@@ -95,6 +97,7 @@ impl<H: Helper> Work<H> {
             tracing::warn!(%peer, "a data connection shows another certificate than its login");
             return Err(TlsFailure::Handshake);
         }
+        keys.approve(tls);
         let version = tls.version();
         tracing::debug!(resumed, %peer, "a data connection is protected by {version}");
         Ok(())
@@ -102,9 +105,6 @@ impl<H: Helper> Work<H> {
 
     fn failed(&self, error: &io::Error) -> TlsFailure {
         tracing::warn!(peer = %self.ends.peer, %error, "no TLS on a data connection");
-        match error.kind() {
-            ErrorKind::InvalidData => TlsFailure::Handshake,
-            _ => TlsFailure::Closed,
-        }
+        failure(error)
     }
 }
