@@ -5,14 +5,17 @@
 
 mod common;
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::{Place, SECRET};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use wharf_core::{Denied, Grant, Rights, VPath};
 use wharf_server::cli::accounts::{FileAccounts, User};
+use wharf_server::cli::certificate::{Fingerprint, NamedBy};
 use wharf_server::cli::password::HashedPassword;
-use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
+use wharf_storage::{Account, Accounts, Credentials, Introduction, Local, LocalOptions, Storage};
 
 /// The hash of `secret` at another price than [`SECRET`].
 const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYABqq8sk7lBOyZ2n6nL85ZDEcvW6hx4loSv4";
@@ -151,4 +154,83 @@ fn what_is_no_argon2id_string_is_no_hash() {
     let hash = HashedPassword::parse(SECRET).unwrap();
     assert_eq!(hash.to_string(), SECRET);
     assert_eq!(format!("{hash:?}"), "HashedPassword(..)");
+}
+
+/// A certificate in DER that says so of its owner.
+fn certificate(common_names: &[&str], email: &str) -> Vec<u8> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for name in common_names {
+        params
+            .distinguished_name
+            .push(DnType::CommonName, name.to_owned());
+    }
+    params.subject_alt_names = vec![SanType::Rfc822Name(email.try_into().unwrap())];
+    let key = KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().der().to_vec()
+}
+
+#[test]
+fn a_certificate_stands_for_the_password_as_the_rule_says() {
+    let place = Place::new();
+    let named = certificate(&["user0"], "somebody@example.org");
+    let mailed = certificate(&["somebody"], "user0");
+    let listed = certificate(&["nobody"], "nobody@example.org");
+    let printed = Fingerprint::of(&listed);
+    for (rule, proofs) in [
+        (NamedBy::Nothing, [false, false, true]),
+        (NamedBy::CommonName, [true, false, true]),
+        (NamedBy::Email, [false, true, true]),
+    ] {
+        let user = User {
+            certificates: vec![printed],
+            ..user(&place, "user0", SECRET)
+        };
+        let others = self::user(&place, "user1", SECRET);
+        let accounts = FileAccounts::new(None, vec![user, others]).named_by(rule);
+        let identify = |name: &str, certificate| {
+            let known = accounts.identify(&Introduction {
+                username: name.into(),
+                peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+                protected: true,
+                certificate,
+            });
+            known.unwrap().is_some()
+        };
+        for (certificate, proof) in [&named, &mailed, &listed].into_iter().zip(proofs) {
+            assert_eq!(identify("user0", Some(certificate)), proof, "{rule:?}");
+            assert!(!identify("user1", Some(certificate)), "{rule:?}");
+            assert!(!identify("unknown", Some(certificate)), "{rule:?}");
+        }
+        assert!(!identify("user0", None));
+        assert!(!identify("user0", Some(b"no certificate")));
+    }
+}
+
+#[test]
+fn a_fingerprint_is_shown_as_it_is_written() {
+    let place = Place::new();
+    let listed = certificate(&["nobody"], "nobody@example.org");
+    let shown = Fingerprint::of(&listed).to_string();
+    assert_eq!(shown.len(), 32 * 3 - 1);
+    for written in [shown.clone(), shown.to_lowercase().replace(':', "")] {
+        let toml = format!(
+            "[tls]\ncertificate = \"own.pem\"\nclient-certificates = \"optional\"\n\
+             client-ca = \"own.pem\"\n[[user]]\nname = \"user0\"\npassword = \"{SECRET}\"\n\
+             home = \"home\"\ncertificates = [\"{written}\"]\n"
+        );
+        let own = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let pem = params.self_signed(&own).unwrap().pem() + &own.serialize_pem();
+        fs::write(place.path("own.pem"), pem).unwrap();
+        let launch = place.start(toml.as_bytes(), &[]);
+        let launch = launch.unwrap_or_else(|stop| panic!("{}", stop.text));
+        let known = launch.settings.accounts.identify(&Introduction {
+            username: "user0".into(),
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            protected: true,
+            certificate: Some(&listed),
+        });
+        assert!(known.unwrap().is_some(), "{written}");
+    }
 }

@@ -25,6 +25,7 @@ cases! { "tls";
     resumes_nothing_when_told_so,
     shakes_hands_before_the_command_too,
     goes_back_to_clear_data_behind_an_early_connection,
+    agrees_on_ftp_and_nothing_else,
     takes_an_empty_upload,
     takes_an_upload_whose_client_reads_nothing,
     ends_a_download_properly,
@@ -223,6 +224,32 @@ fn goes_back_to_clear_data_behind_an_early_connection(program: &Program) {
     client.command("RETR f.bin", 150);
     assert_eq!(rest(data), b"hello");
     client.expect(226);
+}
+
+fn agrees_on_ftp_and_nothing_else(program: &Program) {
+    let server = serve(program, "");
+    server.put("f.bin", b"hello");
+    for tls in versions() {
+        let tls = tls.alpn(&["ftp"]);
+        let mut client = login(&server, &tls);
+        assert_eq!(client.wire().alpn(), Some(&b"ftp"[..]));
+        for (offered, agreed) in [
+            (&["ftp-data"][..], Some(&b"ftp-data"[..])),
+            (&["ftp"], Some(b"ftp")),
+            (&["http/1.1"], None),
+        ] {
+            let data = client.data();
+            client.command("RETR f.bin", 150);
+            let mut data = Wire::from(data);
+            let shaken = data.shake(&tls.clone().alpn(offered));
+            assert_eq!(shaken.is_ok(), agreed.is_some(), "{offered:?}");
+            assert_eq!(data.alpn(), agreed);
+            drop(data);
+            // Who has agreed goes away without reading, and the file is on its way.
+            let (code, _) = client.reply();
+            assert_eq!(code == 522, agreed.is_none(), "{offered:?}: {code}");
+        }
+    }
 }
 
 fn takes_an_empty_upload(program: &Program) {
