@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -219,10 +218,6 @@ fn a_fingerprint_is_shown_as_it_is_written() {
              client-ca = \"own.pem\"\n[[user]]\nname = \"user0\"\npassword = \"{SECRET}\"\n\
              home = \"home\"\ncertificates = [\"{written}\"]\n"
         );
-        let own = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let pem = params.self_signed(&own).unwrap().pem() + &own.serialize_pem();
-        fs::write(place.path("own.pem"), pem).unwrap();
         let launch = place.start(toml.as_bytes(), &[]);
         let launch = launch.unwrap_or_else(|stop| panic!("{}", stop.text));
         let known = launch.settings.accounts.identify(&Introduction {

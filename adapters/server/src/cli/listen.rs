@@ -26,7 +26,7 @@ pub struct Listen {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Section {
-    address: Value<SocketAddr>,
+    address: Spanned<Value<SocketAddr>>,
     control: Option<Spanned<Value<Protection>>>,
     data: Option<Spanned<Value<Protection>>>,
     implicit: Option<Spanned<bool>>,
@@ -93,19 +93,19 @@ impl Section {
             implicit: self.implicit.as_ref().is_some_and(|word| *word.get_ref()),
         };
         let has_tls = policy.implicit || policy.control != Protection::Off;
+        let [control, data] =
+            [&self.control, &self.data].map(|word| word.as_ref().map(Spanned::span));
         if has_tls && tls.certified.is_none() {
-            let implicit = self.implicit.as_ref().map(Spanned::span);
-            let span = implicit.or_else(|| self.control.as_ref().map(Spanned::span));
+            let span = self.implicit.as_ref().map(Spanned::span).or(control);
             return Err(source.mistake(&span.unwrap_or_default(), NO_TLS));
         }
-        match &self.data {
-            Some(word) if word.get_ref().0 == Protection::Required && !has_tls => {
-                Err(source.mistake(&word.span(), ONLY_DATA))
-            }
-            _ => Ok(Listen {
-                address: self.address.0,
-                tls: policy,
-            }),
+        if policy.data == Protection::Required && !has_tls {
+            let span = data.or(control).unwrap_or_else(|| self.address.span());
+            return Err(source.mistake(&span, ONLY_DATA));
         }
+        Ok(Listen {
+            address: self.address.get_ref().0,
+            tls: policy,
+        })
     }
 }

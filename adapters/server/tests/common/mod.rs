@@ -18,11 +18,14 @@ pub(crate) const SECRET: &str = "$argon2id$v=19$m=32,t=1,p=1$aILXgtgKjfiK/g6uX5J
 pub(crate) struct Place(TempDir);
 
 impl Place {
-    /// An empty directory with the homes `pub` and `home`.
+    /// A directory with the empty homes `pub` and `home`, and `own.pem`, a certificate and its key.
     pub(crate) fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
         fs::create_dir(place.path("pub")).unwrap();
         fs::create_dir(place.path("home")).unwrap();
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let pem = own.cert.pem() + &own.signing_key.serialize_pem();
+        fs::write(place.path("own.pem"), pem).unwrap();
         place
     }
 
