@@ -20,7 +20,10 @@ pub(crate) fn cases() -> Vec<Case> {
         data::CASES,
         listing::CASES,
         files::CASES,
-        tls::CASES,
+        tls::control::CASES,
+        tls::data::CASES,
+        tls::resumption::CASES,
+        tls::policy::CASES,
     ]
     .concat()
 }

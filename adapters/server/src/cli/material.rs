@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use toml::Spanned;
 
 use super::config::Source;
@@ -53,6 +53,7 @@ pub(super) enum Origin {
 /// What TLS is made of: files, most of the time, which may change.
 pub(super) struct Material {
     pub(super) provider: Arc<CryptoProvider>,
+    pub(super) versions: Vec<&'static SupportedProtocolVersion>,
     pub(super) origin: Origin,
     pub(super) clients: Option<Clients>,
     pub(super) options: TlsOptions,
@@ -94,7 +95,7 @@ impl Material {
             }
         };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&self.versions)
             .map_err(|error| Wrong {
                 place: None,
                 what: error.to_string(),

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use toml::Spanned;
@@ -15,7 +17,7 @@ use super::certificate::NamedBy;
 use super::config::Source;
 use super::crypto;
 use super::material::{Certified, Clients, Material, Origin, Place};
-use super::value::{List, Table, Value, choices};
+use super::value::{List, Listed, Table, Value, choices};
 use crate::tls::{Reuse, TlsOptions};
 
 /// `[tls]`
@@ -26,6 +28,7 @@ pub(crate) struct Section {
     key: Option<Spanned<PathBuf>>,
     control: Option<Value<Protection>>,
     data: Option<Spanned<Value<Protection>>>,
+    versions: Option<Spanned<List<Value<Version>>>>,
     session_reuse: Option<Value<Reuse>>,
     implicit: List<Value<SocketAddr>>,
     ccc: bool,
@@ -73,6 +76,17 @@ impl<'de> Visitor<'de> for CertificatesVisitor {
     }
 }
 
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    V12,
+    V13,
+}
+
+impl Listed for Value<Version> {
+    const LIST: &'static str = "a list of versions, such as [\"1.2\", \"1.3\"]";
+}
+
 /// Whether clients show certificates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ClientCertificates {
@@ -97,6 +111,7 @@ pub(crate) enum Demand {
 choices!(ClientCertificates: "off" => Off, "optional" => Optional; "required" => Required);
 choices!(Demand: "offered" => Nothing, "login" => Login; "data" => Data);
 choices!(Protection: "off" => Off, "offered" => Offered; "required" => Required);
+choices!(Version: "1.2" => V12; "1.3" => V13);
 choices!(Reuse: "off" => Off, "if-offered" => IfOffered; "required" => Required);
 
 /// What is said of rules for certificates that no client is asked for.
@@ -188,6 +203,24 @@ impl Section {
         }
     }
 
+    /// The versions of TLS that clients may choose.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    fn versions(&self, source: &Source) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+        let Some(list) = &self.versions else {
+            return Ok(vec![&TLS12, &TLS13]);
+        };
+        let versions = list.get_ref().0.iter().map(|word| match word.0 {
+            Version::V12 => &TLS12,
+            Version::V13 => &TLS13,
+        });
+        if versions.len() == 0 {
+            return Err(source.mistake(&list.span(), "expected at least one version"));
+        }
+        Ok(versions.collect())
+    }
+
     /// What TLS is to be made of.
     ///
     /// # Errors
@@ -225,6 +258,7 @@ impl Section {
         };
         Ok(Material {
             provider,
+            versions: self.versions(source)?,
             origin,
             clients,
             options: TlsOptions {
