@@ -1,0 +1,221 @@
+//! RETR, STOR, APPE, STOU, LIST, NLST and MLSD: whether they may begin, and what is opened.
+
+use alloc::boxed::Box;
+
+use bstr::{BStr, ByteSlice};
+
+use super::{Stage, Transfer};
+use crate::account::Rights;
+use crate::action::{Action, Mode, Scope, Verdict};
+use crate::command::{Type, Verb};
+use crate::entry::Metadata;
+use crate::failure::Failure;
+use crate::listing::{Form, ListOptions, Listing, is_pattern};
+use crate::session::Session;
+use crate::session::data::Data;
+use crate::session::run::{Job, Look};
+
+impl Session {
+    pub(in crate::session) fn retr(&mut self, path: &BStr) {
+        let offset = core::mem::take(&mut self.settings.restart);
+        if self.permit(Rights::READ)
+            && self.may_restart(offset)
+            && self.may_begin()
+            && self.target(path)
+        {
+            let transfer = Transfer {
+                offset,
+                ..self.transfer(Verb::Retr)
+            };
+            self.open(transfer, Mode::Read { offset });
+        }
+    }
+
+    pub(in crate::session) fn stor(&mut self, path: &BStr) {
+        let at = core::mem::take(&mut self.settings.restart);
+        if at > 0 && !self.capabilities().restart_write {
+            self.done(550, "Uploads cannot be restarted here.");
+        } else if self.may_restart(at) {
+            let mode = Mode::Write {
+                at,
+                replace: self.may_replace(),
+                umask: self.settings.umask,
+            };
+            self.upload(Verb::Stor, path, mode);
+        }
+    }
+
+    pub(in crate::session) fn appe(&mut self, path: &BStr) {
+        self.settings.restart = 0;
+        if self.capabilities().append {
+            let mode = Mode::Append {
+                replace: self.may_replace(),
+                umask: self.settings.umask,
+            };
+            self.upload(Verb::Appe, path, mode);
+        } else {
+            self.refuse_verb();
+        }
+    }
+
+    pub(in crate::session) fn stou(&mut self, name: Option<&BStr>) {
+        self.settings.restart = 0;
+        let mode = Mode::Unique {
+            umask: self.settings.umask,
+        };
+        self.upload(Verb::Stou, name.unwrap_or(b"upload".as_bstr()), mode);
+    }
+
+    fn upload(&mut self, verb: Verb, path: &BStr, mode: Mode) {
+        let size = self.settings.announced.take();
+        if self.permit(Rights::WRITE) && self.may_begin() && self.new_target(path) {
+            let transfer = Transfer {
+                size,
+                ..self.transfer(verb)
+            };
+            self.open(transfer, mode);
+        }
+    }
+
+    /// Whether a transfer may begin at that offset: TYPE A may have been set since REST.
+    fn may_restart(&mut self, offset: u64) -> bool {
+        let may = offset == 0 || self.settings.representation == Type::Image;
+        if !may {
+            self.done(501, "REST works in TYPE I only.");
+        }
+        may
+    }
+
+    fn may_replace(&self) -> bool {
+        self.rights().contains(Rights::OVERWRITE)
+    }
+
+    pub(in crate::session) fn mlsd(&mut self, path: Option<&BStr>) {
+        self.settings.restart = 0;
+        if self.permit(Rights::LIST) && self.may_begin() && self.target(path.unwrap_or_default()) {
+            let listing = Listing::new(self.facts_form(), ListOptions::default());
+            let transfer = Transfer {
+                listing: Some(Box::new(listing)),
+                ..self.transfer(Verb::Mlsd)
+            };
+            self.open(transfer, Mode::List(Scope::Entries));
+        }
+    }
+
+    /// LIST and NLST.
+    pub(in crate::session) fn list(
+        &mut self,
+        verb: Verb,
+        options: ListOptions,
+        path: Option<&BStr>,
+    ) {
+        self.settings.restart = 0;
+        if !self.permit(Rights::LIST) || !self.may_begin() {
+            return;
+        }
+        let listing = match verb {
+            Verb::Nlst => Listing::new(Form::Names, options).with_dot_files(self.config.dot_files),
+            _ => self.long_listing(options),
+        };
+        let argument = path.unwrap_or_default();
+        let listing = Some(Box::new(listing.named(argument)));
+        let transfer = Transfer {
+            listing,
+            ..self.transfer(verb)
+        };
+        if path.is_some() {
+            // What it names decides what is listed.
+            self.look(argument, Look::List(transfer, options));
+        } else if self.target(argument) {
+            self.open_listing(transfer, options.itself);
+        }
+    }
+
+    /// Opens the path of a LIST or NLST: itself, or what is in it.
+    fn open_listing(&mut self, mut transfer: Transfer, itself: bool) {
+        if let Some(listing) = &mut transfer.listing {
+            if itself {
+                listing.show_itself();
+            } else {
+                listing.show_entries(&self.path);
+            }
+        }
+        let scope = if itself {
+            Scope::Itself
+        } else {
+            Scope::Entries
+        };
+        self.open(transfer, Mode::List(scope));
+    }
+
+    /// The argument of LIST or NLST was looked at: a directory, a file, or a pattern.
+    pub(in crate::session) fn on_list_target(
+        &mut self,
+        mut transfer: Transfer,
+        options: ListOptions,
+        outcome: Result<Metadata, Failure>,
+    ) {
+        match (outcome, transfer.stop) {
+            (_, Some(reason)) => self.conclude(&transfer, Verdict::Abandon(reason), Ok(())),
+            (Ok(facts), None) => {
+                let itself = options.itself || !facts.kind.is_directory();
+                self.open_listing(transfer, itself);
+            }
+            // A file of just that name would have come before the pattern.
+            (Err(Failure::NotFound), None)
+                if self.path.file_name().is_some_and(|name| is_pattern(name)) =>
+            {
+                if let Some(listing) = &mut transfer.listing {
+                    listing.show_matches();
+                }
+                self.path.pop();
+                self.open(transfer, Mode::List(Scope::Entries));
+            }
+            (Err(failure), None) => self.refuse(transfer.failure(failure)),
+        }
+    }
+
+    /// Whether a transfer may begin: no ABOR waits behind it, nor the end of the input without a
+    /// QUIT, and something stands ready for data.
+    fn may_begin(&mut self) -> bool {
+        if self.ended && self.input.quits == 0 {
+            self.done(426, "The control connection is gone.");
+            return false;
+        }
+        if self.input.aborts > 0 {
+            self.aborted = true;
+            self.done(426, "Transfer aborted.");
+            return false;
+        }
+        if !self.may_send_data() {
+            return false;
+        }
+        if self.settings.data == Data::None {
+            self.done(425, "Use PASV, EPSV, PORT or EPRT first.");
+            return false;
+        }
+        true
+    }
+
+    fn transfer(&self, verb: Verb) -> Transfer {
+        Transfer {
+            verb,
+            stage: Stage::Opening,
+            announced: false,
+            listing: None,
+            since: self.now,
+            offset: 0,
+            size: None,
+            bytes: 0,
+            measured: 0,
+            stop: None,
+        }
+    }
+
+    fn open(&mut self, transfer: Transfer, mode: Mode) {
+        let limit = self.config.limits.request;
+        self.ask(Job::Transfer(transfer), limit, |ticket| {
+            Action::Open(ticket, mode)
+        });
+    }
+}

@@ -1,0 +1,58 @@
+//! ABOR, and what else stops a transfer.
+
+use super::Stage;
+use crate::action::{Reason, Verdict};
+use crate::session::Session;
+use crate::session::run::{After, Job, Look, Work};
+use crate::timer::Timer;
+
+impl Session {
+    /// Stops the transfer that runs, if there is one and it can still be stopped.
+    pub(in crate::session) fn abort_transfer(&mut self, reason: Reason) {
+        let transfer = match &mut self.work {
+            Work::Settling(_) => {
+                self.aborted |= reason == Reason::Aborted;
+                return self.settle(match reason {
+                    Reason::ControlLost => Verdict::Abandon(reason),
+                    _ => Verdict::Commit,
+                });
+            }
+            Work::Waiting(Job::Transfer(transfer) | Job::Look(Look::List(transfer, _))) => transfer,
+            _ => return,
+        };
+        self.aborted |= reason == Reason::Aborted;
+        if matches!(transfer.stage, Stage::Closing(_) | Stage::Finishing(_)) {
+            return;
+        }
+        match reason {
+            // It weighs more than what came before: see `verdict`.
+            Reason::ControlLost => transfer.stop = Some(reason),
+            _ => _ = transfer.stop.get_or_insert(reason),
+        }
+        // To ask again gives no more time.
+        if !self.desk.is_cancelled() {
+            self.desk.cancel();
+            self.timers
+                .set(Timer::Ticket, self.now, self.config.limits.cancel);
+        }
+    }
+
+    /// Whether a 150 was sent and its final reply was not.
+    pub(in crate::session) fn is_moving(&self) -> bool {
+        match &self.work {
+            Work::Waiting(Job::Transfer(transfer)) => transfer.announced,
+            Work::Settling(_) => true,
+            _ => false,
+        }
+    }
+
+    /// ABOR in its turn: what it was meant for is over by now.
+    pub(in crate::session) fn abor(&mut self) {
+        if core::mem::take(&mut self.aborted) {
+            self.done(226, "Abort successful.");
+        } else {
+            let data = core::mem::take(&mut self.settings.data);
+            self.forget(data, After::Abor);
+        }
+    }
+}
