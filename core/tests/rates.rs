@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_core::Limits;
 
-use crate::common::{Peer, Scene};
+use crate::common::Scene;
 
 /// Four commands in a second, of which three are the login.
 fn four_a_second() -> Scene {
@@ -13,25 +13,6 @@ fn four_a_second() -> Scene {
 
 fn at_least(min_rate: u64) -> Scene {
     Scene::new().limits(|limits| limits.min_rate = min_rate)
-}
-
-/// A transfer that has just begun.
-fn moving(scene: &Scene, trace: &str) -> Peer {
-    scene.logged_in(&format!(
-        "T: +1s
-         C: PASV
-         A: listen
-         E: 127.0.0.1:51210
-         S: 227
-         C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         {trace}"
-    ))
 }
 
 #[test]
@@ -79,11 +60,10 @@ fn a_session_that_keeps_a_client_waiting_takes_no_more_than_it_may_hold() {
 
 #[test]
 fn an_abort_takes_effect_at_once_however_many_commands_wait() {
-    moving(
-        &four_a_second(),
-        "C~: STAT\\r\\nSTAT\\r\\nSTAT\\r\\nPWD\\r\\nABOR\\r\\n
-         S: 211
-         S: 211
+    // The login and the transfer have used up this second.
+    let scene = Scene::new().limits(|limits| limits.commands_per_second = 5);
+    scene.storing(
+        "C~: STAT\\r\\nPWD\\r\\nABOR\\r\\n
          A: cancel
          E: moved 0 cancelled
          A: close-data
@@ -91,11 +71,11 @@ fn an_abort_takes_effect_at_once_however_many_commands_wait() {
          A: finish abandon Aborted
          E: ok
          S: 426
-         T: +250ms
+         T: +200ms
          S: 211
-         T: +250ms
+         T: +200ms
          S: 257
-         T: +250ms
+         T: +200ms
          S: 226",
     );
 }
@@ -132,8 +112,7 @@ fn a_server_that_stops_waits_for_no_turn() {
 
 #[test]
 fn a_transfer_that_is_too_slow_is_426() {
-    moving(
-        &at_least(10),
+    at_least(10).storing(
         "T: +30s
          E: progress 599
          T: +29s
@@ -152,8 +131,7 @@ fn a_transfer_that_is_too_slow_is_426() {
 
 #[test]
 fn the_rate_is_that_of_each_minute() {
-    moving(
-        &at_least(10),
+    at_least(10).storing(
         "T: +59s
          E: progress 5000
          T: +1s
@@ -174,15 +152,14 @@ fn the_rate_is_that_of_each_minute() {
 
 #[test]
 fn without_a_least_rate_no_minute_is_measured() {
-    let peer = moving(&Scene::new(), "");
+    let peer = Scene::new().storing("");
     let stalled = peer.now + Limits::default().stall;
     assert_eq!(peer.session.deadline(), Some(stalled));
 }
 
 #[test]
 fn a_minute_is_that_of_one_transfer() {
-    moving(
-        &at_least(10),
+    at_least(10).storing(
         "T: +50s
          E: moved 1 clean
          T: +100ms
@@ -217,8 +194,7 @@ fn a_minute_is_that_of_one_transfer() {
 
 #[test]
 fn what_comes_after_the_data_is_not_slow() {
-    moving(
-        &at_least(10),
+    at_least(10).storing(
         "T: +59s
          E: moved 1 clean
          T: +100ms

@@ -1,23 +1,6 @@
 //! The server stops: 421 when idle, a grace for transfers.
 
-use crate::common::{Peer, logged_in, play};
-
-const MOVING: &str = "
-    C: PASV
-    A: listen
-    E: 127.0.0.1:51210
-    S: 227
-    C: STOR f
-    A: open /f write@0 replace
-    E: opened
-    A: accept 127.0.0.1
-    E: ok
-    S: 150
-    A: receive";
-
-fn moving(trace: &str) -> Peer {
-    logged_in(&format!("{MOVING}\n{trace}"))
-}
+use crate::common::{Scene, logged_in, play};
 
 #[test]
 fn an_idle_session_ends_at_once() {
@@ -34,7 +17,7 @@ fn an_idle_session_ends_at_once() {
 
 #[test]
 fn a_transfer_may_end_within_the_grace() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 10s
          C: NOOP
          T: +9s
@@ -51,7 +34,7 @@ fn a_transfer_may_end_within_the_grace() {
 
 #[test]
 fn a_transfer_is_aborted_after_the_grace() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 10s
          T: +10s
          A: cancel
@@ -68,7 +51,7 @@ fn a_transfer_is_aborted_after_the_grace() {
 
 #[test]
 fn without_grace_a_transfer_is_aborted_at_once() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 0s
          A: cancel
          E: moved 5 cancelled
@@ -84,7 +67,7 @@ fn without_grace_a_transfer_is_aborted_at_once() {
 
 #[test]
 fn a_second_call_sets_another_grace() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 100s
          T: +5s
          E: shutdown 10s
@@ -104,7 +87,7 @@ fn a_second_call_sets_another_grace() {
 
 #[test]
 fn a_transfer_that_does_not_come_back_does_not_stop_the_shutdown() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 10s
          T: +10s
          A: cancel
@@ -142,7 +125,7 @@ fn a_request_that_runs_is_answered_first() {
 
 #[test]
 fn a_second_shutdown_and_one_after_the_end_change_nothing() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 10s
          E: shutdown 10s
          E: moved 5 clean
@@ -162,7 +145,7 @@ fn a_second_shutdown_and_one_after_the_end_change_nothing() {
 
 #[test]
 fn a_lost_client_gets_no_421() {
-    moving(
+    Scene::new().storing(
         "E: shutdown 10s
          E: lost
          A: cancel

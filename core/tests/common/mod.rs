@@ -46,6 +46,19 @@ const LOGIN: &str = "
     C: TYPE I
     S: 200";
 
+const STORING: &str = "
+    C: PASV
+    A: listen
+    E: 127.0.0.1:51210
+    S: 227
+    C: STOR f
+    A: open /f write@0 replace
+    E: opened
+    A: accept 127.0.0.1
+    E: ok
+    S: 150
+    A: receive";
+
 impl Scene {
     /// Everything is allowed, over IPv4.
     pub(crate) fn new() -> Self {
@@ -109,6 +122,11 @@ impl Scene {
     /// Plays a trace from a login in TYPE I on.
     pub(crate) fn logged_in(&self, trace: &str) -> Peer {
         self.play(&format!("{LOGIN}\n{trace}"))
+    }
+
+    /// Plays a trace from an upload on whose data have just begun to move.
+    pub(crate) fn storing(&self, trace: &str) -> Peer {
+        self.logged_in(&format!("{STORING}\n{trace}"))
     }
 }
 

@@ -33,6 +33,19 @@ fn start(stand: &Stand<'_>, guard: Guard) -> Target {
     })
 }
 
+/// A server that demands that data connections resume the session of their login, with a file.
+fn strict(stand: &Stand<'_>) -> Target {
+    let target = start(
+        stand,
+        Guard {
+            reuse: true,
+            ..Guard::default()
+        },
+    );
+    target.put("f", b"hello");
+    target
+}
+
 fn p58_stores_nothing_that_comes_in_clear(stand: &Stand<'_>) {
     let target = start(stand, Guard::default());
     target.put("f.bin", b"the old file");
@@ -99,14 +112,7 @@ fn fetch(client: &mut Client, data: TcpStream, tls: &Tls) -> Result<(Vec<u8>, bo
 }
 
 fn p60_keeps_data_connections_to_the_session_of_the_login(stand: &Stand<'_>) {
-    let target = start(
-        stand,
-        Guard {
-            reuse: true,
-            ..Guard::default()
-        },
-    );
-    target.put("f", b"hello");
+    let target = strict(stand);
     for tls in [Tls::v12(), Tls::v13()] {
         // No session, and that of another login.
         let (none, other) = (tls.clone().afresh(), tls.clone().afresh());
@@ -145,14 +151,7 @@ fn p63_makes_transfers_with_and_without_tickets(stand: &Stand<'_>) {
 }
 
 fn p63_gives_a_ticket_for_each_transfer(stand: &Stand<'_>) {
-    let target = start(
-        stand,
-        Guard {
-            reuse: true,
-            ..Guard::default()
-        },
-    );
-    target.put("f", b"hello");
+    let target = strict(stand);
     let tls = Tls::v13();
     let mut client = login(&target, &tls);
     for number in 0..5 {

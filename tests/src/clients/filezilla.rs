@@ -112,6 +112,18 @@ impl Screen {
         desk.succeed(command);
     }
 
+    /// Has it fetch `hello.bin`, which has this content there.
+    fn download(&self, desk: &Desk, server: &Server, content: &[u8]) {
+        self.double_click(desk, REMOTE);
+        patiently("FileZilla downloads", || {
+            server.log().contains("RETR complete")
+        });
+        let file = desk.path().join("hello.bin");
+        eventually("the file is there", || {
+            fs::read(&file).is_ok_and(|found| found == content)
+        });
+    }
+
     fn picture(&self, desk: &Desk, name: &str) {
         if let Some(folder) = std::env::var_os("WHARF_SCREENSHOTS") {
             thread::sleep(Duration::from_millis(500));
@@ -150,14 +162,7 @@ fn filezilla_lists_and_downloads(program: &Program) {
     server.put("hello.bin", &content);
     server.put("한글 이름.txt", b"hello");
     let screen = Screen::show(&desk, &server);
-    screen.double_click(&desk, REMOTE);
-    patiently("FileZilla downloads", || {
-        server.log().contains("RETR complete")
-    });
-    let file = desk.path().join("hello.bin");
-    eventually("the file is there", || {
-        fs::read(&file).is_ok_and(|found| found == content)
-    });
+    screen.download(&desk, &server, &content);
     screen.picture(&desk, "filezilla-download.png");
 }
 
@@ -207,14 +212,7 @@ fn filezilla_asks_whether_to_trust_a_certificate(program: &Program) {
     assert!(!server.log().contains(" USER "), "it has not asked");
     screen.press(&desk, "Return");
     screen.wait_for_a_listing(&server);
-    screen.double_click(&desk, REMOTE);
-    patiently("FileZilla downloads", || {
-        server.log().contains("RETR complete")
-    });
-    let file = desk.path().join("hello.bin");
-    eventually("the file is there", || {
-        fs::read(&file).is_ok_and(|found| found == content)
-    });
+    screen.download(&desk, &server, &content);
     screen.picture(&desk, "filezilla-tls.png");
     assert!(protected(&server, "1.3", true) >= 2);
 }
