@@ -8,10 +8,11 @@ use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, codes};
 use wharf_core::command::Verb;
 use wharf_core::{Action, Capabilities, Instant, Protection, Rights, TlsPolicy};
+use wharf_script::number;
 
 use crate::common::Scene;
 use crate::common::embedder::outcomes;
-use crate::common::peer::{FAILURES, answer, describe, number};
+use crate::common::peer::{FAILURES, answer, describe};
 use crate::common::script::take_reply;
 
 /// What may stand behind a verb: something right for each, and much that is wrong for most.
@@ -113,7 +114,7 @@ impl Turn {
             self.replies.extend_from_slice(waiting);
             self.session.transmitted(self.now, written);
             while let Some(reply) = take_reply(&mut self.replies) {
-                self.code = reply[..3].to_str().map_or(0, |code| number(code) as u16);
+                self.code = reply[..3].to_str().map_or(0, number);
             }
             match self.session.poll() {
                 Some(Action::Cancel(_) | Action::Disconnect) => {}

@@ -17,6 +17,7 @@ mod login;
 mod navigation;
 mod properties;
 mod rates;
+mod sessions;
 mod shutdown;
 mod telnet;
 mod timers;

@@ -153,38 +153,3 @@ pub(crate) fn all_rights() -> impl Iterator<Item = Rights> {
     ]
     .into_iter()
 }
-
-/// Bytes from text with `\r`, `\n`, `\xNN` and `\\`.
-pub(crate) fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (b'\\', [b'r', tail @ ..]) => {
-                bytes.push(b'\r');
-                tail
-            }
-            (b'\\', [b'n', tail @ ..]) => {
-                bytes.push(b'\n');
-                tail
-            }
-            (b'\\', [b'x', high, low, tail @ ..]) => {
-                let digit = |byte: u8| (byte as char).to_digit(16);
-                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-                    panic!("no hexadecimal digits in {text}");
-                };
-                bytes.push((high * 16 + low) as u8);
-                tail
-            }
-            (b'\\', [b'\\', tail @ ..]) => {
-                bytes.push(b'\\');
-                tail
-            }
-            (byte, tail) => {
-                bytes.push(*byte);
-                tail
-            }
-        };
-    }
-    bytes
-}

@@ -10,6 +10,7 @@ use wharf_core::{
     Instant, Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp,
     TlsFailure, Transferred, VPath, Verdict,
 };
+use wharf_script::number;
 
 use super::Scene;
 
@@ -431,11 +432,6 @@ fn metadata(kind: &str) -> Metadata {
 /// The first word and the rest.
 pub(crate) fn split(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
-}
-
-pub(crate) fn number(text: &str) -> u64 {
-    text.parse()
-        .unwrap_or_else(|_| panic!("no number: {text:?}"))
 }
 
 /// Bytes as a trace shows them.

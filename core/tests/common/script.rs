@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bstr::ByteSlice;
+use wharf_script::{number, unescape};
 
-use super::peer::{Peer, number, shown, split};
-use super::unescape;
+use super::peer::{Peer, shown, split};
 
 /// Plays a trace and fails where the session does anything else.
 pub(crate) fn play(peer: &mut Peer, trace: &str) {

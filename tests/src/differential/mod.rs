@@ -9,8 +9,8 @@ mod player;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(crate) use self::player::address;
 pub use self::player::{Heard, Peer, play, prepare};
-pub(crate) use self::player::{address, unescape};
 use crate::{Program, cases};
 
 cases! { "differential";

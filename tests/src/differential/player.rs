@@ -235,7 +235,7 @@ impl<'a> Player<'a> {
     fn unescape(&self, text: &str) -> Vec<u8> {
         let text = text.replace("{user}", &self.peer.user);
         let text = text.replace("{password}", &self.peer.password);
-        unescape(&text.replace("{start}", &self.peer.start))
+        wharf_script::unescape(&text.replace("{start}", &self.peer.start))
     }
 
     /// Reads a reply and notes it.
@@ -275,24 +275,6 @@ impl<'a> Player<'a> {
             }
         }
     }
-}
-
-/// The bytes that a text of a script stands for.
-pub(crate) fn unescape(text: &str) -> Vec<u8> {
-    let mut parts = text.split('\\');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (byte, rest) = match part.as_bytes() {
-            [b'x', ..] => (u8::from_str_radix(&part[1..3], 16).unwrap_or(b'?'), 3),
-            [b'r', ..] => (b'\r', 1),
-            [b'n', ..] => (b'\n', 1),
-            [b't', ..] => (b'\t', 1),
-            _ => (0, 1),
-        };
-        bytes.push(byte);
-        bytes.extend_from_slice(&part.as_bytes()[rest..]);
-    }
-    bytes
 }
 
 /// The verb of a command, without what Telnet puts before it.

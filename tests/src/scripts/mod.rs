@@ -2,7 +2,7 @@
 //!
 //! | Driver | Plays them against | What it cannot play |
 //! |---|---|---|
-//! | `core/tests/corpora.rs` | the core alone, with a clock of its own | its list `SKIPPED` |
+//! | `core/tests/sessions.rs` | the core alone, with a clock of its own | its list `SKIPPED` |
 //! | `tests/sim`, `tests/scripts.rs` | the session of smol in simulated time | its list `NOT_PLAYED` |
 //! | the same | the core and the model side by side | all but the 23 in which nothing fails |
 //! | `play.rs`, here | both binaries, over real sockets and files | its list `NOT_PLAYED` |
@@ -16,7 +16,8 @@ mod scene;
 mod served;
 
 use std::collections::BTreeSet;
-use std::fs;
+
+use wharf_script::Script;
 
 use crate::{Program, cases};
 
@@ -56,23 +57,14 @@ const NOT_PLAYED: &[(&str, &str)] = &[
     ("s3-upload-abort", "needs an object store"),
 ];
 
-/// Where the scripts are.
-const FOLDER: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../core/tests/corpora/sessions"
-);
-
 /// The script that a case is named after.
 fn file(case: &str) -> String {
     case.replace('_', "-")
 }
 
 fn are_all_played_or_said_not_to_be(_: &Program) {
-    let there: BTreeSet<String> = fs::read_dir(FOLDER)
-        .expect("the scripts")
-        .map(|entry| entry.expect("an entry").file_name().into_string())
-        .map(|name| name.expect("a name in UTF-8").replace(".ftp", ""))
-        .collect();
+    let scripts = Script::all().expect("the scripts");
+    let there: BTreeSet<String> = scripts.into_iter().map(|script| script.name).collect();
     let played = CASES.iter().skip(1).map(|case| file(&case.name[9..]));
     let not_played = NOT_PLAYED.iter().map(|(name, _)| (*name).to_owned());
     let mut known = BTreeSet::new();

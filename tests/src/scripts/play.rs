@@ -11,12 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use wharf_script::{Line, Script, letters, number};
 
-use super::scene::{Line, Script, break_for, letters};
+use super::scene::{break_for, config, second};
 use super::served::Served;
 use crate::client::{connect_data, reset};
 use crate::conversations::data::connect_from;
-use crate::differential::{address, unescape};
+use crate::differential::address;
 use crate::faults::strace::Tracer;
 use crate::server::{eventually, rest};
 use crate::tls::Tls;
@@ -29,11 +30,11 @@ const END: Duration = Duration::from_millis(50);
 
 /// Plays a script to its end.
 pub(super) fn play(program: &Program, name: &str) {
-    let script = Script::read(name);
-    let mut play = Play::begin(program.start(script.config()), script.second());
-    for (index, (mark, text)) in script.lines.iter().enumerate() {
-        play.line = format!("{mark}: {text}");
-        play.step(mark, text, &script.lines[index + 1..]);
+    let script = Script::read(name).expect("a script");
+    let mut play = Play::begin(program.start(config(&script)), second(&script));
+    for (index, line) in script.lines.iter().enumerate() {
+        play.line = line.to_string();
+        play.step(line, &script.lines[index + 1..]);
     }
     play.line = "the end".into();
     play.end();
@@ -89,37 +90,26 @@ impl Play {
         }
     }
 
-    fn step(&mut self, mark: &str, text: &str, ahead: &[Line]) {
-        match mark {
+    fn step(&mut self, line: &Line, ahead: &[Line]) {
+        let text = &line.text;
+        match &line.mark[..] {
             // The server was started so.
             "cfg" => {}
-            "C" => self.command(text, ahead),
-            "C1" => {
-                for byte in [&unescape(text)[..], b"\r\n"].concat() {
-                    self.send(&[byte]);
-                }
-            }
-            "C~" => self.send(&unescape(text)),
+            "C" => self.command(line, ahead),
+            "C1" | "C~" => line
+                .pieces()
+                .iter()
+                .flatten()
+                .for_each(|piece| self.send(piece)),
             "S" | "S-" => {
-                let code = self.reply().to_string();
-                let right = text.split('|').any(|want| match want.strip_suffix("..") {
-                    Some(class) => code.starts_with(class),
-                    None => code == want,
-                });
-                assert!(right, "{code} instead of {text}");
+                let code = self.reply();
+                assert!(line.wants(code), "{code} instead of {text}");
             }
             "S*" => {
-                let mut wanted: Vec<u16> = text.split(' ').map(number).collect();
-                let mut got: Vec<u16> = wanted.iter().map(|_| self.reply()).collect();
-                wanted.sort_unstable();
-                got.sort_unstable();
-                assert_eq!(got, wanted);
+                let codes: Vec<u16> = text.split(' ').map(|_| self.reply()).collect();
+                assert!(line.wants_all(&codes), "{codes:?} instead of {text}");
             }
-            "E" if text.starts_with("time ") => self.wait(self.second * number(&text[6..])),
-            "E" => {
-                self.acted = Instant::now();
-                self.event(text);
-            }
+            "E" => self.event(line.event().unwrap_or_default()),
             "A" => self.action(text),
             "A!" => text.split(' ').for_each(|word| self.is_not_done(word)),
             _ => panic!("no such mark"),
@@ -136,19 +126,19 @@ impl Play {
         self.client().raw(bytes);
     }
 
-    fn command(&mut self, line: &str, ahead: &[Line]) {
-        let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+    fn command(&mut self, line: &Line, ahead: &[Line]) {
+        let (verb, argument) = line.text.split_once(' ').unwrap_or((&line.text, ""));
         self.served.command(verb, argument, ahead);
         let broken = break_for(&self.server, verb, ahead);
         self.tracer = self.tracer.take().or(broken);
         // A third host, or a reserved port, stays what it is.
         let bytes = if verb == "PORT" && argument.starts_with("127,0,0,1,200,") {
-            let refuses = ahead.iter().any(|(_, text)| text == "data-refused");
+            let refuses = ahead.iter().any(|line| line.is_event("data-refused"));
             self.port(refuses).into_bytes()
         } else {
-            unescape(line)
+            line.pieces().unwrap_or_default().concat()
         };
-        self.send(&[&bytes[..], b"\r\n"].concat());
+        self.send(&bytes);
     }
 
     /// PORT with a port of ours.
@@ -161,7 +151,7 @@ impl Play {
         }
         listener.set_nonblocking(true).expect("not to wait");
         self.listener = Some(listener);
-        format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255)
+        format!("PORT 127,0,0,1,{},{}\r\n", port >> 8, port & 255)
     }
 
     fn reply(&mut self) -> u16 {
@@ -172,8 +162,11 @@ impl Play {
         code
     }
 
-    fn event(&mut self, text: &str) {
-        let (event, argument) = text.split_once(' ').unwrap_or((text, ""));
+    fn event(&mut self, (event, argument): (&str, &str)) {
+        if event == "time" {
+            return self.wait(self.second * number(argument.trim_start_matches('+')));
+        }
+        self.acted = Instant::now();
         match event {
             "data-open" => self.data = Some(self.open()),
             "data-open-from" => {
@@ -324,9 +317,4 @@ fn until_closed(mut data: TcpStream) -> Vec<u8> {
     let is_waiting = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
     assert!(!ended.is_err_and(is_waiting), "the data connection goes on");
     bytes
-}
-
-pub(super) fn number<N: std::str::FromStr>(text: &str) -> N {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text} is no number"))
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::play::number;
-use super::scene::{LARGE, Line, Told, letters};
+use wharf_script::{Line, Told, letters, number};
+
+use super::scene::LARGE;
 
 /// The content of each file by name, nothing for a directory.
 type Tree = BTreeMap<String, Option<Vec<u8>>>;
