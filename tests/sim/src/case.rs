@@ -44,11 +44,21 @@ pub enum Fault {
     Garbage,
     /// The server is stopped.
     Shutdown,
+    /// Where a client should shake hands it sends something else.
+    NoHandshake,
+    /// A connection breaks within its handshake.
+    HandshakeCut,
+    /// A handshake is never finished.
+    HandshakeStall,
+    /// What a client sends behind AUTH does not wait for TLS.
+    ClearBehindAuth,
+    /// An upload under TLS ends without close_notify.
+    NoNotify,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 18] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::Pieces, "pieces"),
         (Self::Delay, "delay"),
         (Self::ControlReset, "control-reset"),
@@ -67,6 +77,11 @@ impl Fault {
         (Self::Abort, "abort"),
         (Self::Garbage, "garbage"),
         (Self::Shutdown, "shutdown"),
+        (Self::NoHandshake, "no-handshake"),
+        (Self::HandshakeCut, "handshake-cut"),
+        (Self::HandshakeStall, "handshake-stall"),
+        (Self::ClearBehindAuth, "clear-behind-auth"),
+        (Self::NoNotify, "no-notify"),
     ];
 }
 
@@ -83,6 +98,12 @@ pub enum Sabotage {
     Leaks,
     /// A file is said to be longer than it is.
     Exaggerates,
+    /// Passwords are taken in clear where TLS is required.
+    TakesClearLogins,
+    /// An upload that was cut is taken as whole.
+    TakesCuts,
+    /// A data connection that resumes nothing is taken where it must.
+    TakesStrangers,
 }
 
 /// One run: the same case gives the same run.
@@ -94,6 +115,8 @@ pub struct Case {
     pub clients: u64,
     /// How many commands each of them wants to send, about.
     pub commands: u64,
+    /// Nobody speaks TLS.
+    pub clear: bool,
     /// How often each fault happens, in millionths, in the order of [`Fault::ALL`].
     rates: [u32; Fault::ALL.len()],
     /// What the embedder does wrong, to test the oracles.
@@ -110,6 +133,7 @@ impl Case {
             seed,
             clients: random.between(1, most),
             commands: random.between(3, 24),
+            clear: false,
             rates: std::array::from_fn(|_| {
                 // Off, or from 1 in 10,000 to 1 in 10, every order of magnitude alike.
                 let on = random.below(2) == 1;
@@ -137,6 +161,13 @@ impl Case {
         self
     }
 
+    /// The same run without TLS.
+    #[must_use]
+    pub fn in_clear(mut self) -> Self {
+        self.clear = true;
+        self
+    }
+
     /// The same run, from here on without faults.
     pub(crate) fn calm(&self) -> Self {
         Self {
@@ -161,6 +192,7 @@ impl Case {
                 ..self.clone()
             });
         }
+        simpler.push(self.clone().in_clear());
         for (fault, _) in Fault::ALL {
             simpler.push(self.clone().without(fault));
         }
@@ -179,6 +211,9 @@ impl fmt::Display for Case {
         }
         if self.commands != drawn.commands {
             write!(f, " --commands {}", self.commands)?;
+        }
+        if self.clear {
+            write!(f, " --clear")?;
         }
         for (fault, name) in Fault::ALL {
             if self.rate(fault) != drawn.rate(fault) {

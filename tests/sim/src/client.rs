@@ -7,6 +7,7 @@ use bstr::{ByteSlice, Finder};
 use wharf_core::{Protection, TlsPolicy, VPath};
 
 use crate::embed::to_wire;
+use crate::protection::Shield;
 use crate::random::Random;
 use crate::store::{Store, Version, at};
 
@@ -125,6 +126,10 @@ pub(crate) struct Client {
     aborting: bool,
     /// Nobody knows whether the upload that runs is kept.
     pub(crate) unknown: bool,
+    /// What is under TLS.
+    pub(crate) shield: Shield,
+    /// Why the transfer that runs cannot be complete: something is wrong with the TLS of its data.
+    pub(crate) flaw: Option<&'static str>,
 }
 
 /// The first steps: a name, a password, a type.
@@ -180,30 +185,52 @@ impl Client {
             greeted: false,
             aborting: false,
             unknown: false,
+            shield: Shield::new(TlsPolicy::default()),
+            flaw: None,
         }
     }
 
     /// Takes TLS as far as this server has it, or not: before its login, and perhaps back to clear
     /// text behind it or at the end.
     pub(crate) fn protect(&mut self, tls: TlsPolicy, random: &mut Random) {
+        self.shield = Shield::new(tls);
         if tls.control == Protection::Off || random.below(8) == 0 {
             return;
         }
-        if random.below(8) == 0
-            && self
-                .steps
-                .back()
-                .is_some_and(|last| matches!(last, Step::Quit))
-        {
-            self.steps.insert(self.steps.len() - 1, Step::Turn("REIN"));
-        }
-        if random.below(4) == 0 {
-            self.steps.insert(LOGIN, Step::Turn("CCC"));
-        }
+        let quits = matches!(self.steps.back(), Some(Step::Quit));
+        let starts_again = random.below(8) == 0 && quits;
+        let leaves = random.below(4) == 0;
         let level = random.pick(&["PROT P", "PROT P", "PROT P", "PROT C"]);
-        self.steps.push_front(Step::Say(level.into()));
-        self.steps.push_front(Step::Say("PBSZ 0".into()));
-        self.steps.push_front(Step::Turn("AUTH TLS"));
+        let mut login: Vec<Step> = self.steps.drain(..LOGIN).collect();
+        login.insert(0, Step::Say(level.into()));
+        login.insert(0, Step::Say("PBSZ 0".into()));
+        if !tls.implicit {
+            login.insert(0, Step::Turn("AUTH TLS"));
+        }
+        if starts_again {
+            self.steps.pop_back();
+            self.steps.push_back(Step::Turn("REIN"));
+            if random.below(2) == 0 {
+                self.steps.extend(login.iter().cloned());
+                self.steps
+                    .push_back(Step::Fetch(at(SHARED[1].as_bytes()), 0));
+            }
+            self.steps.push_back(Step::Quit);
+        }
+        if leaves {
+            self.steps.push_front(Step::Turn("CCC"));
+        }
+        for step in login.into_iter().rev() {
+            self.steps.push_front(step);
+        }
+    }
+
+    /// The command that is out by which the control connection may become another.
+    pub(crate) fn turns(&self) -> Option<&'static str> {
+        self.sent.iter().find_map(|sent| match sent.step {
+            Some(Step::Turn(line)) => Some(line),
+            _ => None,
+        })
     }
 
     /// Whether it has done all that it wanted.
@@ -243,10 +270,12 @@ impl Client {
             if waits || alone && !self.sent.is_empty() && !self.babbles {
                 break;
             }
-            let Some(step) = self.steps.pop_front() else {
-                break;
-            };
-            self.say(now, step, &mut bytes);
+            match self.steps.pop_front() {
+                // It would not know what the answer is to, and whether to speak TLS.
+                Some(Step::Turn(_)) if self.babbles => {}
+                Some(step) => self.say(now, step, &mut bytes),
+                None => break,
+            }
         }
         bytes
     }
@@ -322,19 +351,28 @@ impl Client {
                 self.greeted = true;
                 return;
             }
-            150 => return,
+            150 => {
+                if !self.babbles {
+                    self.shield.begin_transfer();
+                }
+                return;
+            }
             227 | 229 => self.passive = port(line),
             _ => {}
         }
         self.farewell |= code == 221;
         if self.babbles {
             self.sent.pop_front();
+            if code == 234 {
+                self.shield.hear("", code);
+            }
             return;
         }
         let Some(sent) = self.sent.pop_front() else {
             panic!("O6: {code} for nothing");
         };
         self.aborting &= sent.line != "ABOR";
+        self.shield.hear(&sent.line, code);
         if let (Some(offset), 350) = (sent.line.strip_prefix("REST "), code) {
             self.restart = offset.parse().unwrap_or(0);
         }
@@ -346,6 +384,12 @@ impl Client {
         };
         // Whatever the transfer came to.
         let offset = std::mem::take(&mut self.restart);
+        if let (Step::Fetch(..) | Step::List(_) | Step::Send { .. }, 226, Some(flaw)) =
+            (&step, code, self.flaw)
+        {
+            let left = self.broke && !matches!(step, Step::Send { .. });
+            assert!(left, "O12: 226 for data that {flaw}");
+        }
         match step {
             Step::Size(path) if code == 213 => {
                 let told = line[4..]

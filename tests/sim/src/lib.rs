@@ -8,6 +8,7 @@ mod compare;
 mod embed;
 mod model;
 mod moves;
+mod protection;
 mod queue;
 mod random;
 mod script;

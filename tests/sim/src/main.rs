@@ -31,6 +31,9 @@ struct Options {
     /// With --seed: so many commands for each.
     #[arg(long, requires = "seed")]
     commands: Option<u64>,
+    /// With --seed: without TLS.
+    #[arg(long, requires = "seed")]
+    clear: bool,
     /// With --seed: no faults of that kind.
     #[arg(long, requires = "seed")]
     without: Vec<String>,
@@ -51,6 +54,7 @@ fn one(seed: u64, options: &Options) -> ExitCode {
     let mut case = Case::draw(seed);
     case.clients = options.clients.unwrap_or(case.clients);
     case.commands = options.commands.unwrap_or(case.commands);
+    case.clear = options.clear;
     for name in &options.without {
         match Fault::ALL.iter().find(|(_, known)| known == name) {
             Some((fault, _)) => case = case.without(*fault),
@@ -82,8 +86,7 @@ fn one(seed: u64, options: &Options) -> ExitCode {
 fn many(options: &Options) -> ExitCode {
     let begun = Instant::now();
     let limit = options.seconds.map(Duration::from_secs);
-    let (mut sessions, mut events, mut told) = (0, 0, begun);
-    let mut count = 0;
+    let (mut sum, mut count, mut told) = (Outcome::default(), 0, begun);
     for seed in options.from..options.from.saturating_add(options.seeds) {
         if limit.is_some_and(|limit| begun.elapsed() >= limit) {
             break;
@@ -91,8 +94,9 @@ fn many(options: &Options) -> ExitCode {
         let case = Case::draw(seed);
         match attempt(&case, options.adapter, None) {
             Ok(outcome) => {
-                sessions += outcome.sessions;
-                events += outcome.events;
+                sum.sessions += outcome.sessions;
+                sum.protected += outcome.protected;
+                sum.events += outcome.events;
                 let again = (seed % 64 == 0).then(|| attempt(&case, options.adapter, None));
                 if again.is_some_and(|again| again.map(|again| again.hash) != Ok(outcome.hash)) {
                     println!("{case}: two runs are not the same");
@@ -104,13 +108,19 @@ fn many(options: &Options) -> ExitCode {
         count += 1;
         if told.elapsed() > Duration::from_secs(5) {
             told = Instant::now();
-            eprintln!("{count} seeds, {sessions} sessions, {events} events");
+            eprintln!("{count} seeds, {} sessions", sum.sessions);
         }
     }
+    let Outcome {
+        sessions,
+        protected,
+        events,
+        ..
+    } = sum;
     let seconds = begun.elapsed().as_secs_f64();
     println!(
-        "{count} seeds, {sessions} sessions, {events} events in {seconds:.1} s: {:.0} sessions and \
-         {:.0} events a second, none failed",
+        "{count} seeds, {sessions} sessions, {protected} TLS handshakes of theirs, {events} events in \
+         {seconds:.1} s: {:.0} sessions and {:.0} events a second, none failed",
         sessions as f64 / seconds,
         events as f64 / seconds,
     );

@@ -90,15 +90,21 @@ impl Script {
         Ok(scripts)
     }
 
-    /// What it begins with, by name; 1 where nothing is said.
+    /// A number that it begins with, by name.
     #[must_use]
     pub fn setting(&self, key: &str) -> Option<u64> {
+        self.word(key).map(number)
+    }
+
+    /// What it begins with, by name.
+    #[must_use]
+    pub fn word(&self, key: &str) -> Option<&str> {
         let settings = self.lines.iter().filter(|line| line.mark == "cfg");
         settings
             .flat_map(|line| line.text.split(' '))
             .filter_map(|setting| setting.split_once('='))
             .find(|(known, _)| *known == key)
-            .map(|(_, value)| number(value))
+            .map(|(_, value)| value)
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use wharf_core::check::{Checked, Machine};
 use wharf_core::{
-    Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Protection, Rights,
-    TlsPolicy, VPath,
+    Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, TlsPolicy,
+    VPath,
 };
 
 use crate::case::{Case, Fault};
 use crate::client::{Client, SHARED, tells_secret};
 use crate::embed::Embedder;
+use crate::protection::{draw_policy, kept};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::seat::Seat;
@@ -26,6 +27,8 @@ pub(crate) const QUIET_AFTER: u64 = 600_000_000;
 pub struct Outcome {
     /// Sessions that were held.
     pub sessions: u64,
+    /// How often a control connection became a TLS connection.
+    pub protected: u64,
     /// Things that happened.
     pub events: u64,
     /// Everything that happened, in a number: equal runs have equal ones.
@@ -147,23 +150,11 @@ impl<'a> World<'a> {
             min_rate: random.pick(&[0, 0, 1, 10_000]),
             ..Limits::default()
         };
-        let protections = [
-            Protection::Off,
-            Protection::Offered,
-            Protection::Offered,
-            Protection::Required,
-        ];
-        let mut random = root.fork("tls", 0);
-        let tls = TlsPolicy {
-            control: random.pick(&protections),
-            data: random.pick(&protections),
-            ccc: random.below(2) == 0,
-            implicit: false,
-        };
+        let tls = draw_policy(&case);
         let config = Arc::new(Config {
             notes: Notes::Commands,
             limits,
-            tls,
+            tls: kept(&case, tls),
             ..Config::default()
         });
         let mut world = Self {
@@ -180,7 +171,7 @@ impl<'a> World<'a> {
             trace,
         };
         for number in 0..world.case.clients {
-            world.sit_down(&config, &root, number);
+            world.sit_down(&config, tls, &root, number);
         }
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.now + world.network.below(2_000_000);
@@ -192,7 +183,7 @@ impl<'a> World<'a> {
         world
     }
 
-    fn sit_down(&mut self, config: &Arc<Config>, root: &Random, number: u64) {
+    fn sit_down(&mut self, config: &Arc<Config>, tls: TlsPolicy, root: &Random, number: u64) {
         let ends = Endpoints {
             local: ([127, 0, 0, 1], 21).into(),
             peer: ([127, 0, 0, 1], 40_000).into(),
@@ -201,7 +192,7 @@ impl<'a> World<'a> {
         let grant = draw_grant(&mut random);
         let garbage = self.case.rate(Fault::Garbage);
         let mut client = Client::new(random, number, self.case.commands, garbage);
-        client.protect(config.tls, &mut root.fork("protection", number));
+        client.protect(tls, &mut root.fork("protection", number));
         let seat = Seat::new(
             Checked::new(config, ends, Instant::from_micros(self.now)),
             client,

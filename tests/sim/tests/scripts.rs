@@ -3,12 +3,11 @@
 use wharf_sim::{Line, Model, Move, Real, Script, play_on_adapter};
 
 /// What the simulated adapter lacks.
-const NOT_PLAYED: [(&str, &str); 10] = [
+const NOT_PLAYED: [(&str, &str); 6] = [
     (
         "list-vanish",
         "the store lists what was there when it was opened",
     ),
-    ("prot-order", "needs TLS"),
     ("s3-bucket-wall", "needs an object store"),
     ("s3-complete-unknown", "needs an object store"),
     ("s3-upload", "needs an object store"),
@@ -17,9 +16,6 @@ const NOT_PLAYED: [(&str, &str); 10] = [
         "stor-rst",
         "an upload cannot be reset between two ends of a pair",
     ),
-    ("tls-data-required", "needs TLS"),
-    ("tls-required", "needs TLS"),
-    ("tls-wall", "needs TLS"),
 ];
 
 #[test]
@@ -48,7 +44,8 @@ fn is_plain(script: &Script) -> bool {
     let denies = |key: &&str| script.setting(key) == Some(0);
     let restricts = ["write", "delete", "overwrite"].iter().any(denies);
     let is_left_out = NOT_PLAYED.iter().any(|(name, _)| *name == script.name);
-    if restricts || is_left_out || NOT_MODELLED.contains(&&script.name[..]) {
+    let protects = script.word("tls").is_some();
+    if restricts || protects || is_left_out || NOT_MODELLED.contains(&&script.name[..]) {
         return false;
     }
     let mut transfers = false;

@@ -1,31 +1,39 @@
 //! The second level: the session of `wharf-smol` itself, with its sleeping and waking, its pump and
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
+mod data;
 mod guest;
+mod handshake;
 mod outside;
 mod play;
 mod stage;
 mod storage;
+mod tls;
+mod wire;
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::event::PollFlags;
 use smol::channel::{Receiver, Sender};
-use wharf_core::Config;
+use wharf_core::{Config, TlsPolicy};
+use wharf_server::tls::Reuse;
 use wharf_server::{Service, Settings};
 
 use crate::case::{Case, Fault};
 use crate::client::Client;
+use crate::protection::{draw_policy, kept};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
+use data::Data;
 use guest::Guest;
-use outside::{Outside, Way, is_ready};
+use outside::{Outside, Way};
 use storage::{Disk, Everybody};
+use tls::Dialect;
+use wire::Wire;
 
 pub use play::play_on_adapter;
 
@@ -48,21 +56,14 @@ enum What {
     Move,
     /// The client hears again.
     Hear,
+    /// The client breaks its control connection.
+    Break,
     /// The client loses patience.
     Fidget,
+    /// A handshake that was not finished must have been given up.
+    Expire,
     /// The server is stopped.
     Stop,
-}
-
-/// The client's end of a data connection.
-struct Data {
-    stream: TcpStream,
-    /// What is still to be sent; `None`: it is received.
-    upload: Option<Vec<u8>>,
-    /// A move is planned.
-    planned: bool,
-    /// Nothing moves any more.
-    stalls: bool,
 }
 
 struct Seat {
@@ -72,6 +73,11 @@ struct Seat {
     /// The session is worth looking at.
     touched: bool,
     client: Client,
+    /// The client's end of the control connection, and how it speaks TLS.
+    wire: Wire,
+    dialect: Dialect,
+    /// Clear bytes were sent behind AUTH: there must be no TLS behind them.
+    tainted: bool,
     data: Option<Data>,
     random: Random,
     arrival: [u64; 2],
@@ -90,6 +96,8 @@ struct World<'a> {
     service: Arc<Service>,
     /// Dropped when the server shall stop.
     stopper: Option<Sender<()>>,
+    /// Data connections must resume the session of their login.
+    must_resume: bool,
     plans: Queue<What>,
     seats: Vec<Seat>,
     network: Random,
@@ -121,13 +129,20 @@ impl<'a> World<'a> {
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
-        settings.protocol = Arc::new(Config::default());
+        let policy = draw_policy(&case);
+        settings.protocol = Arc::new(Config {
+            tls: kept(&case, policy),
+            ..Config::default()
+        });
+        let reuse = tls::draw_reuse(&case);
+        settings.tls = Some(Arc::new(tls::serve(&case, reuse)));
         settings.grace = Duration::from_secs(10);
         let (stopper, stop) = smol::channel::bounded(1);
         let mut world = Self {
             trace,
             service: Service::new(settings),
             stopper: Some(stopper),
+            must_resume: reuse == Reuse::Required,
             plans: Queue::default(),
             seats: Vec::new(),
             network: root.fork("network", 0),
@@ -140,7 +155,7 @@ impl<'a> World<'a> {
             case,
         };
         for number in 0..world.case.clients {
-            world.sit_down(&root, number, &stop);
+            world.sit_down(&root, policy, number, &stop);
         }
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.outside.now() + world.network.below(2_000_000);
@@ -149,16 +164,21 @@ impl<'a> World<'a> {
         world
     }
 
-    fn sit_down(&mut self, root: &Random, number: u64, stop: &Receiver<()>) {
+    fn sit_down(&mut self, root: &Random, policy: TlsPolicy, number: u64, stop: &Receiver<()>) {
         let jobs = root.fork("jobs", number);
         let guest = Guest::new(&self.service, &self.outside, jobs, stop.clone());
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
+        let mut client = Client::new(random, number, self.case.commands, garbage);
+        client.protect(policy, &mut root.fork("protection", number));
         self.seats.push(Seat {
             guest,
             waking: u64::MAX,
             touched: true,
-            client: Client::new(random, number, self.case.commands, garbage),
+            client,
+            wire: Wire::default(),
+            dialect: Dialect::draw(&mut root.fork("dialect", number)),
+            tainted: false,
             data: None,
             random: root.fork("seat", number),
             arrival: [0; 2],
@@ -170,6 +190,9 @@ impl<'a> World<'a> {
         let seat = self.seats.len() - 1;
         self.plans
             .plan(self.outside.now() + 200_000, seat, What::Fidget);
+        if policy.implicit {
+            self.shake(seat);
+        }
         self.run(seat);
     }
 
@@ -192,7 +215,9 @@ impl<'a> World<'a> {
         let now = self.outside.now();
         match what {
             What::ToServer(bytes) => {
-                self.say(at, "C", &bytes);
+                if !self.seats[at].wire.is_tls() {
+                    self.say(at, "C", &bytes);
+                }
                 self.outcome.hash(bytes.len() as u64);
                 self.touch(at, Way::Control);
                 if let Some(control) = &mut self.seats[at].guest.control {
@@ -206,15 +231,19 @@ impl<'a> World<'a> {
                     let _ = control.shutdown(Shutdown::Write);
                 }
             }
-            What::ToClient(bytes) => {
-                self.say(at, "S", &bytes);
-                self.on_replies(at, &bytes);
-            }
+            What::ToClient(bytes) => self.on_bytes(at, &bytes),
             What::EndToClient => {
                 let seat = &self.seats[at];
                 if !seat.gone && !seat.troubled && !self.disk.troubled.load(Ordering::Relaxed) {
                     seat.client.on_end();
+                    let ended = !seat.wire.is_tls() || seat.wire.has_ended();
+                    assert!(ended, "O12: the replies end without close_notify");
                 }
+            }
+            What::Break => self.hang_up(at),
+            What::Expire => {
+                let over = self.seats[at].guest.task.is_none();
+                assert!(over, "I47: a handshake is waited for too long");
             }
             What::Wake => {
                 self.seats[at].waking = u64::MAX;
@@ -245,25 +274,25 @@ impl<'a> World<'a> {
 
     fn on_replies(&mut self, at: usize, bytes: &[u8]) {
         let now = self.outside.now();
-        if self.seats[at].gone {
-            return;
-        }
         // What the server says of a download it says behind its bytes.
         self.drain_data(at);
         let seat = &mut self.seats[at];
         let unknown = self.disk.unknown.load(Ordering::Relaxed);
         seat.client.unknown |= unknown;
         seat.client.hear(now, bytes, &self.disk.store());
+        self.turn(at);
+        if self.seats[at].gone {
+            return;
+        }
         if let Some(port) = self.seats[at].client.passive.take()
             && !self.strikes(at, Fault::DataSilent)
         {
             let when = now + self.network.between(50, 400);
             self.plans.plan(when, at, What::Connect(port));
         }
-        let bytes = self.seats[at].client.speak(now);
-        if !bytes.is_empty() {
-            self.send(at, bytes);
-        }
+        let mut bytes = self.seats[at].client.speak(now);
+        self.say_behind_auth(at, &mut bytes);
+        self.send(at, &bytes);
     }
 
     /// A data connection stands.
@@ -273,22 +302,23 @@ impl<'a> World<'a> {
         client.broke = false;
         let upload = (!client.downloads()).then(|| client.upload());
         let stalls = self.strikes(at, Fault::DataStall);
+        let mut data = match self.seats[at].client.shield.data {
+            true => self.protect(at, stream, upload),
+            false => Data::new(stream, upload),
+        };
+        data.stalls |= stalls;
         self.touch(at, Way::Data);
-        self.seats[at].data = Some(Data {
-            stream,
-            upload,
-            planned: false,
-            stalls,
-        });
+        self.seats[at].client.flaw = data.flaw();
+        self.seats[at].data = Some(data);
     }
 
     /// The client sends or takes some bytes of data.
     fn move_data(&mut self, at: usize) {
-        // An upload that breaks cannot be told from its end on these sockets.
+        // In clear, an upload that breaks cannot be told from its end on these sockets.
         let breaks = self.seats[at]
             .data
             .as_ref()
-            .is_some_and(|data| data.upload.is_none())
+            .is_some_and(|data| !data.uploads() || data.is_tls())
             && self.strikes(at, Fault::DataReset);
         let seat = &mut self.seats[at];
         let Some(data) = &mut seat.data else {
@@ -302,42 +332,33 @@ impl<'a> World<'a> {
             return;
         }
         let most = seat.random.between(1, 3_000) as usize;
-        let over = match &mut data.upload {
-            Some(rest) if rest.is_empty() => true,
-            Some(rest) => {
-                let count = rest.len().min(most);
-                match data.stream.write(&rest[..count]) {
-                    Ok(written) => {
-                        rest.drain(..written);
-                        false
-                    }
-                    Err(error) => error.kind() != ErrorKind::WouldBlock,
-                }
-            }
-            None => {
-                let mut buffer = vec![0; most];
-                match data.stream.read(&mut buffer) {
-                    Ok(count) => {
-                        seat.client.download.extend_from_slice(&buffer[..count]);
-                        count == 0
-                    }
-                    Err(error) => error.kind() != ErrorKind::WouldBlock,
-                }
-            }
-        };
-        if over {
-            seat.data = None;
+        let moved = data.step(most, &mut seat.client.download);
+        if self.has_moved(at, moved) {
+            self.seats[at].data = None;
         }
     }
 
     /// Takes all that there is of a download.
     fn drain_data(&mut self, at: usize) {
         let seat = &mut self.seats[at];
-        if let Some(data) = seat.data.as_mut().filter(|data| data.upload.is_none()) {
-            // Until it would have to wait.
-            let _ = data.stream.read_to_end(&mut seat.client.download);
+        if let Some(data) = seat.data.as_mut().filter(|data| !data.uploads()) {
+            let moved = data.drain(&mut seat.client.download);
+            self.has_moved(at, moved.map(|()| false));
             self.touch(at, Way::Data);
         }
+    }
+
+    /// What moving data came to: whether there is no more of it.
+    fn has_moved(&mut self, at: usize, moved: io::Result<bool>) -> bool {
+        let seat = &mut self.seats[at];
+        if let Some(data) = &seat.data {
+            seat.client.flaw = data.flaw();
+        }
+        moved.unwrap_or_else(|error| {
+            let clear = error.kind() == ErrorKind::InvalidData;
+            assert!(!clear, "O10: data are not under TLS: {error}");
+            error.kind() != ErrorKind::WouldBlock
+        })
     }
 
     /// What a client does beside its plan.
@@ -346,10 +367,14 @@ impl<'a> World<'a> {
         if self.seats[at].guest.task.is_none() || self.seats[at].gone {
             return;
         }
+        // What comes behind CCC and REIN is for the other connection, which is not there yet.
+        let turns = self.seats[at].client.turns();
         if self.strikes(at, Fault::Abort)
+            && !matches!(turns, Some("CCC" | "REIN"))
             && let Some(bytes) = self.seats[at].client.abort(now)
         {
-            self.send(at, bytes.to_vec());
+            self.seats[at].tainted |= turns.is_some() && !self.seats[at].wire.is_tls();
+            self.send(at, bytes);
         }
         if self.strikes(at, Fault::Deaf) {
             let until = now + self.network.between(1, 90_000_000);
@@ -357,9 +382,7 @@ impl<'a> World<'a> {
             self.plans.plan(until, at, What::Hear);
         }
         if self.strikes(at, Fault::ControlReset) {
-            self.touch(at, Way::Control);
-            self.seats[at].gone = true;
-            self.seats[at].guest.control = None;
+            self.hang_up(at);
         } else if self.strikes(at, Fault::HalfClose) {
             let arrival = self.seats[at].arrival[0].max(now) + 1;
             self.plans.plan(arrival, at, What::EndToServer);
@@ -371,9 +394,30 @@ impl<'a> World<'a> {
         }
     }
 
-    fn send(&mut self, at: usize, bytes: Vec<u8>) {
-        for (arrival, piece) in self.pieces(at, 0, &bytes) {
-            self.plans.plan(arrival, at, What::ToServer(piece));
+    /// The control connection breaks.
+    fn hang_up(&mut self, at: usize) {
+        self.touch(at, Way::Control);
+        self.seats[at].gone = true;
+        self.seats[at].guest.control = None;
+    }
+
+    /// The client says something.
+    fn send(&mut self, at: usize, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            if self.seats[at].wire.is_tls() {
+                self.say(at, "C", bytes);
+            }
+            let raw = self.seats[at].wire.say(bytes);
+            self.transmit(at, &raw);
+        }
+    }
+
+    /// These bytes go over the control connection.
+    fn transmit(&mut self, at: usize, raw: &[u8]) {
+        if !raw.is_empty() {
+            for (arrival, piece) in self.pieces(at, 0, raw) {
+                self.plans.plan(arrival, at, What::ToServer(piece));
+            }
         }
     }
 
@@ -423,20 +467,11 @@ impl<'a> World<'a> {
             self.plans.plan(when, at, What::Wake);
         }
         let now = self.outside.now();
-        if let Some(data) = seat
-            .data
-            .as_mut()
-            .filter(|data| !data.planned && !data.stalls)
-        {
-            let interest = match data.upload {
-                Some(_) => PollFlags::OUT,
-                None => PollFlags::IN,
-            };
-            if is_ready(&data.stream, interest) {
-                data.planned = true;
-                let when = now + seat.random.between(5, 300);
-                self.plans.plan(when, at, What::Move);
-            }
+        let ready = |data: &&mut Data| !data.planned && data.is_ready();
+        if let Some(data) = seat.data.as_mut().filter(ready) {
+            data.planned = true;
+            let when = now + seat.random.between(5, 300);
+            self.plans.plan(when, at, What::Move);
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bstr::ByteSlice;
-use wharf_core::{Capabilities, Config, Failure, Grant, Rights, VPath};
+use wharf_core::{Capabilities, Config, Failure, Grant, Protection, Rights, VPath};
 
 use super::stage::{MOMENT, SECOND, Stage};
 use crate::script::{Line, Script, number};
@@ -160,6 +160,8 @@ impl<'a> Play<'a> {
             "A" if line.text == "data-close" => {
                 self.closes_data |= self.codes.iter().any(|code| *code < 200);
             }
+            // What came behind AUTH is no handshake.
+            "A" if line.text == "start-tls" && self.stage.shake() => self.fail("TLS begins"),
             "A!" if line.text == "reply-226" && self.codes.contains(&226) => self.fail("a 226"),
             "A!" if line.text.contains("connect") && self.stage.dialed().is_some() => {
                 self.fail("the server connected");
@@ -293,6 +295,11 @@ impl<'a> Play<'a> {
                 "EISDIR" => {}
                 _ => self.fail("no such failure"),
             },
+            "tls-up" => {
+                if !self.stage.shake() {
+                    self.fail("no TLS");
+                }
+            }
             "ctrl-reset" => self.stage.hang_up(),
             "shutdown" => self.stage.stop(),
             "time" => {
@@ -474,5 +481,12 @@ fn config(script: &Script) -> Config {
     limits.connect = seconds("data_connect_timeout").unwrap_or(limits.connect);
     let tries = script.setting("max_login_failures");
     limits.login_tries = tries.map_or(limits.login_tries, |tries| tries as u32);
+    let protection = |key, or| match script.word(key) {
+        Some("required") => Protection::Required,
+        Some(_) => Protection::Offered,
+        None => or,
+    };
+    config.tls.control = protection("tls", Protection::Off);
+    config.tls.data = protection("data_tls", config.tls.control.min(Protection::Offered));
     config
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use smol::channel::Sender;
 use wharf_core::{Config, Grant};
+use wharf_server::tls::Reuse;
 use wharf_server::{Service, Settings};
 
 use super::guest::Guest;
 use super::outside::{Outside, Way};
 use super::storage::{Disk, Everybody};
+use super::tls::{self, Dialect};
+use super::wire::Wire;
 use crate::case::Case;
 use crate::client::port;
 use crate::random::Random;
@@ -32,6 +35,7 @@ pub(super) struct Stage {
     /// Dropped when the server shall stop.
     stopper: Option<Sender<()>>,
     guest: Guest,
+    wire: Wire,
     /// When the session wants to be looked at.
     due: u64,
     /// What the server has said and nobody has asked for.
@@ -49,11 +53,13 @@ impl Stage {
         outside.set_now(SECOND);
         let random = Random::new(1);
         let luck = random.fork("disk", 0);
-        let disk = Disk::new(&Case::draw(0).calm(), store, &outside, luck, grant);
+        let case = Case::draw(0).calm();
+        let disk = Disk::new(&case, store, &outside, luck, grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
         settings.protocol = Arc::new(config);
         settings.grace = Duration::from_secs(10);
+        settings.tls = Some(Arc::new(tls::serve(&case, Reuse::IfOffered)));
         let service = Service::new(settings);
         let (stopper, stop) = smol::channel::bounded(1);
         let guest = Guest::new(&service, &outside, random.fork("jobs", 0), stop);
@@ -63,6 +69,7 @@ impl Stage {
             service,
             stopper: Some(stopper),
             guest,
+            wire: Wire::default(),
             due: 0,
             heard: Vec::new(),
             passive: None,
@@ -114,12 +121,28 @@ impl Stage {
 
     /// Takes what the server says: whether it said something.
     fn hear(&mut self) -> bool {
-        let before = self.heard.len();
+        let mut raw = Vec::new();
         if let Some(control) = &mut self.guest.control {
             // Until there is no more for now.
-            let _ = control.read_to_end(&mut self.heard);
+            let _ = control.read_to_end(&mut raw);
         }
-        self.heard.len() > before
+        if let Ok(said) = self.wire.hear(&raw) {
+            self.heard.extend(said);
+        }
+        if self.wire.has_word() {
+            self.send(b"");
+        }
+        !raw.is_empty()
+    }
+
+    /// The client shakes hands on its control connection: whether it can.
+    pub(super) fn shake(&mut self) -> bool {
+        self.wire.begin(&Dialect::draw(&mut Random::new(1)));
+        self.send(b"");
+        // What came behind the reply to AUTH is under TLS.
+        let early = self.wire.hear(&std::mem::take(&mut self.heard));
+        self.pass(MOMENT);
+        early.is_ok() && !self.wire.shakes()
     }
 
     /// The code of the next reply, if it is there.
@@ -143,7 +166,8 @@ impl Stage {
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         self.guest.wake.touch(Way::Control);
         let control = self.guest.control.as_mut();
-        control.is_some_and(|control| control.write_all(bytes).is_ok())
+        let raw = self.wire.say(bytes);
+        control.is_some_and(|control| control.write_all(&raw).is_ok())
     }
 
     /// The client is gone.
