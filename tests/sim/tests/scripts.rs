@@ -1,6 +1,7 @@
 //! The scripts of the core, on the adapter in simulated time and through the model.
 
-use wharf_sim::{Line, Model, Move, Real, Script, play_on_adapter};
+use wharf_script::{Line, Script};
+use wharf_sim::{Model, Move, Real, play_on_adapter};
 
 /// What the simulated adapter lacks.
 const NOT_PLAYED: [(&str, &str); 6] = [
@@ -41,10 +42,10 @@ fn the_adapter_plays_every_script() {
 /// The scripts in which nothing fails, nothing takes time and nothing overlaps, and that leave out
 /// what the model does not know.
 fn is_plain(script: &Script) -> bool {
-    let denies = |key: &&str| script.setting(key) == Some(0);
+    let denies = |key: &&str| script.setting(key) == Some("0");
     let restricts = ["write", "delete", "overwrite"].iter().any(denies);
     let is_left_out = NOT_PLAYED.iter().any(|(name, _)| *name == script.name);
-    let protects = script.word("tls").is_some();
+    let protects = script.setting("tls").is_some();
     if restricts || protects || is_left_out || NOT_MODELLED.contains(&&script.name[..]) {
         return false;
     }
@@ -58,7 +59,7 @@ fn is_plain(script: &Script) -> bool {
         };
         match line.event() {
             Some((event, _)) => PLAIN.contains(&event),
-            None if line.bytes().is_some() => {
+            None if line.pieces().is_some() => {
                 !was_in_transfer && commands(line).iter().all(|line| known(line))
             }
             None => line.mark != "S*",
@@ -86,7 +87,7 @@ const KNOWN: [&str; 29] = [
 
 /// The lines in what the client sends.
 fn commands(line: &Line) -> Vec<Vec<u8>> {
-    let bytes = line.bytes().unwrap_or_default();
+    let bytes = line.pieces().unwrap_or_default().concat();
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     lines.map(|line| line.trim_ascii_end().to_vec()).collect()
 }

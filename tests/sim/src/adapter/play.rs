@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use wharf_core::{Capabilities, Config, Failure, Grant, Protection, Rights, VPath};
+use wharf_script::{Line, Script, Told, letters, number};
 
 use super::stage::{MOMENT, SECOND, Stage};
-use crate::script::{Line, Script, number};
 use crate::store::Store;
 
 /// Longer than any reply takes that nothing stands in the way of, and shorter than any limit.
@@ -67,12 +67,6 @@ struct Play<'a> {
     closes_data: bool,
 }
 
-/// So many letters from that one on. No ends of lines: TYPE A shall not change them.
-fn letters(first: u8, count: usize) -> Vec<u8> {
-    // A prime number of them, so that what is out of place is seen.
-    (0..count).map(|at| first + (at % 23) as u8).collect()
-}
-
 impl<'a> Play<'a> {
     /// Each script begins with a file `f` and an empty directory `d`.
     fn begin(script: &'a Script) -> Self {
@@ -118,13 +112,12 @@ impl<'a> Play<'a> {
                     self.fail("a reply more");
                 }
                 self.prepare(&line.text, ahead);
-                let bytes = line.bytes().unwrap_or_default();
-                let single = line.mark == "C1";
-                for piece in bytes.chunks(if single { 1 } else { bytes.len() }) {
+                let pieces = line.pieces().unwrap_or_default();
+                for piece in &pieces {
                     if !self.stage.send(piece) {
                         self.fail("the connection is gone");
                     }
-                    if single {
+                    if pieces.len() > 1 {
                         self.stage.pass(MOMENT);
                     }
                 }
@@ -136,11 +129,8 @@ impl<'a> Play<'a> {
                 }
             }
             "S*" => {
-                let mut wanted: Vec<u64> = line.text.split(' ').map(number).collect();
-                let mut got: Vec<u64> = wanted.iter().map(|_| self.reply().into()).collect();
-                wanted.sort_unstable();
-                got.sort_unstable();
-                if got != wanted {
+                let codes: Vec<u16> = line.text.split(' ').map(|_| self.reply()).collect();
+                if !line.wants_all(&codes) {
                     self.fail("other replies");
                 }
             }
@@ -148,10 +138,7 @@ impl<'a> Play<'a> {
                 self.event(line);
                 // What fails next must not be done before.
                 let next = ahead.iter().find(|line| !line.mark.starts_with('A'));
-                if next
-                    .and_then(Line::event)
-                    .is_none_or(|(event, _)| event != "fs-err")
-                {
+                if !next.is_some_and(|line| line.is_event("fs-err")) {
                     self.stage.pass(MOMENT);
                 }
             }
@@ -176,12 +163,9 @@ impl<'a> Play<'a> {
         let (verb, argument) = command.split_once(' ').unwrap_or((command, ""));
         let path = format!("/{argument}");
         match verb {
-            "REST" => self.offset = number(argument) as usize,
-            "PORT" => {
-                let refuses = |line: &Line| line.event() == Some(("data-refused", ""));
-                if ahead.iter().any(refuses) {
-                    self.stage.refuse();
-                }
+            "REST" => self.offset = number(argument),
+            "PORT" if ahead.iter().any(|line| line.is_event("data-refused")) => {
+                self.stage.refuse();
             }
             "RETR" => {
                 let offset = std::mem::take(&mut self.offset);
@@ -214,28 +198,12 @@ impl<'a> Play<'a> {
 
     /// A file that is as the script tells of this download.
     fn furnish(&mut self, path: &str, offset: usize, ahead: &[Line]) {
-        let answer = ahead.iter().position(|line| line.mark == "S");
-        let lines = &ahead[..answer.unwrap_or(ahead.len())];
-        let told = |line: &Line| Some(line.event()?.1.strip_prefix("size=").map(number)? as usize);
-        let Some(size) = lines.iter().find_map(told) else {
+        let told = Told::by(ahead, offset);
+        let Some(size) = told.size else {
             return;
         };
-        let begun = lines.iter().position(|line| line.mark == "S-");
-        let sending = begun.map_or(&[][..], |at| &lines[at + 1..]);
-        let moved: u64 = sending
-            .iter()
-            .filter_map(Line::event)
-            .filter(|(event, _)| *event == "fs-data")
-            .map(|(_, count)| number(count))
-            .sum();
-        let is_plain = |line: &Line| match line.event() {
-            Some((event, _)) => ["fs-data", "fs-eof"].contains(&event),
-            None => line.mark.starts_with('A'),
-        };
-        let is_cut = offset + (moved as usize) < size && sending.iter().any(ends);
         // What happens meanwhile finds it on its way.
-        let is_held = is_cut || !sending.iter().all(is_plain);
-        let bytes = letters(b'a', if is_held { LARGE } else { size });
+        let bytes = letters(b'a', if told.is_held { LARGE } else { size });
         self.stage
             .disk
             .ends_at_next_read
@@ -246,7 +214,7 @@ impl<'a> Play<'a> {
             .put(self.stage.now(), path, Some(&bytes));
         self.files.insert(path.to_owned(), bytes);
         // It ends where the script says that it does.
-        if is_cut {
+        if told.cut.is_some() {
             self.reads = false;
         }
     }
@@ -265,7 +233,7 @@ impl<'a> Play<'a> {
                 self.stranger = self.stage.intrude(from);
             }
             "data-bytes" => {
-                let bytes = letters(b'A', number(argument) as usize);
+                let bytes = letters(b'A', number(argument));
                 if !self.stage.send_data(&bytes) {
                     self.fail("no data can be sent");
                 }
@@ -275,7 +243,7 @@ impl<'a> Play<'a> {
             "data-reset" => self.stage.drop_data(),
             "data-blocked" => self.reads = false,
             "fs-data" => {
-                self.told += number(argument) as usize;
+                self.told += number::<usize>(argument);
                 self.receive(Some(self.told));
             }
             "fs-eof" => {
@@ -303,7 +271,7 @@ impl<'a> Play<'a> {
             "ctrl-reset" => self.stage.hang_up(),
             "shutdown" => self.stage.stop(),
             "time" => {
-                let time = number(argument.trim_start_matches('+')) * SECOND;
+                let time = number::<u64>(argument.trim_start_matches('+')) * SECOND;
                 self.stage.pass(time * 4 / 5);
                 if !self.stage.heard.is_empty() {
                     self.fail("a reply too early");
@@ -448,12 +416,8 @@ impl<'a> Play<'a> {
     }
 }
 
-fn ends(line: &Line) -> bool {
-    line.event() == Some(("fs-eof", ""))
-}
-
 fn grant(script: &Script) -> Grant {
-    let allows = |key| script.setting(key) != Some(0);
+    let allows = |key| script.setting(key) != Some("0");
     let mut rights = Rights::LIST | Rights::READ | Rights::RENAME | Rights::MKDIR;
     if allows("write") {
         rights |= Rights::WRITE;
@@ -475,13 +439,16 @@ fn grant(script: &Script) -> Grant {
 fn config(script: &Script) -> Config {
     let mut config = Config::default();
     let limits = &mut config.limits;
-    let seconds = |key| script.setting(key).map(Duration::from_secs);
+    let seconds = |key| {
+        let value = script.setting(key)?;
+        Some(Duration::from_secs(number(value)))
+    };
     limits.idle = seconds("idle_timeout").unwrap_or(limits.idle);
     limits.stall = seconds("data_stall_timeout").unwrap_or(limits.stall);
     limits.connect = seconds("data_connect_timeout").unwrap_or(limits.connect);
-    let tries = script.setting("max_login_failures");
-    limits.login_tries = tries.map_or(limits.login_tries, |tries| tries as u32);
-    let protection = |key, or| match script.word(key) {
+    let tries = script.setting("max_login_failures").map(number);
+    limits.login_tries = tries.unwrap_or(limits.login_tries);
+    let protection = |key, or| match script.setting(key) {
         Some("required") => Protection::Required,
         Some(_) => Protection::Offered,
         None => or,
