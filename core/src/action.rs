@@ -1,13 +1,13 @@
-//! [`Action`]: what a session asks of its embedder, and what the embedder may answer.
+//! [`Action`]: what a session asks of its embedder.
 
 use core::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::listing::Listing;
-use crate::path::VPath;
+use crate::outcome::TlsFailure;
 use crate::ticket::{
-    Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure, StartTls,
-    Stat, StopTls, Ticket, TicketId, Transfer,
+    self, Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure,
+    StartTls, Stat, StopTls, Ticket, TicketId, Transfer,
 };
 use crate::time::Timestamp;
 
@@ -51,7 +51,7 @@ pub enum Action {
     /// [`Session::report`](crate::Session::report).
     Report(Ticket<Report>, Scope, Listing),
     /// Something that not every server has. [`Ticket::decline`] answers 502.
-    Optional(Ticket<Optional>, Optional),
+    Optional(Ticket<ticket::Optional>, Optional),
     /// The ticket of that name shall come back soon, with whatever outcome is then true. A
     /// request, not an answer: if the work is already finished, nothing need be done.
     Cancel(TicketId),
@@ -112,7 +112,7 @@ pub enum Mode {
         umask: Option<u16>,
     },
     /// STOU: write a new file under a name that is not taken, derived from
-    /// [`path`](crate::Session::path), and tell it in [`Opened::name`].
+    /// [`path`](crate::Session::path), and tell it in [`Opened::name`](crate::Opened::name).
     Unique {
         /// As in [`Mode::Write`].
         umask: Option<u16>,
@@ -128,15 +128,6 @@ pub enum Scope {
     Entries,
     /// The one entry of the file or directory itself.
     Itself,
-}
-
-/// What [`Action::Open`] opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Opened {
-    /// For [`Mode::Read`]: the length of the whole file, if it is known.
-    pub size: Option<u64>,
-    /// For [`Mode::Unique`]: the path that was chosen.
-    pub name: Option<VPath>,
 }
 
 /// A change of the storage at [`path`](crate::Session::path).
@@ -186,32 +177,6 @@ pub enum Route {
         /// On the control peer, a port of 1024 or more.
         to: SocketAddr,
     },
-}
-
-/// Why there is no data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataFailure {
-    /// The peer refused it.
-    Refused,
-    /// The peer cannot be reached.
-    Unreachable,
-    /// There is no listener, descriptor or port for it.
-    NoResources,
-    /// It was given up because of [`Action::Cancel`].
-    Cancelled,
-}
-
-/// Why a TLS handshake or closure failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsFailure {
-    /// The handshake did not succeed.
-    Handshake,
-    /// The session was not resumed though the policy demands it.
-    NotResumed,
-    /// The connection ended.
-    Closed,
-    /// It was given up because of [`Action::Cancel`].
-    Cancelled,
 }
 
 /// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
@@ -268,31 +233,6 @@ pub enum TransferMode {
     Stream,
 }
 
-/// How a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transferred {
-    /// Bytes of the file that were read or written, before or after translation; for a listing,
-    /// bytes of text.
-    pub bytes: u64,
-    /// How the data ended.
-    pub end: End,
-}
-
-/// How the data of a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// All was sent and taken, or the client closed properly.
-    Clean,
-    /// A TLS connection ended without close_notify: what came may be a part.
-    Truncated,
-    /// The connection broke.
-    Reset,
-    /// It was given up because of [`Action::Cancel`].
-    Cancelled,
-    /// The storage failed.
-    Storage(Failure),
-}
-
 /// What shall become of what was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -310,7 +250,7 @@ pub enum Reason {
     NoData,
     /// The TLS handshake of the data connection failed.
     Tls(TlsFailure),
-    /// The data ended short; see [`End::Truncated`].
+    /// The data ended short; see [`End::Truncated`](crate::End::Truncated).
     Truncated,
     /// The data connection broke.
     Reset,
@@ -342,12 +282,4 @@ pub enum Optional {
     },
     /// AVBL: bytes that may still be written below [`path`](crate::Session::path).
     Available,
-}
-
-/// The outcome of an [`Optional`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Answer {
-    /// A number of bytes.
-    Bytes(u64),
 }

@@ -180,6 +180,7 @@ mod failure;
 mod line;
 pub mod listing;
 mod note;
+mod outcome;
 mod pace;
 mod path;
 mod reply;
@@ -190,14 +191,15 @@ mod timer;
 
 pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight};
 pub use action::{
-    Action, Answer, DataFailure, Edit, End, Facts, Flow, Mode, Opened, Optional, Plan, Reason,
-    Route, Scope, TlsFailure, TransferMode, Transferred, Verdict, Wire,
+    Action, Edit, Facts, Flow, Mode, Optional, Plan, Reason, Route, Scope, TransferMode, Verdict,
+    Wire,
 };
 pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
 pub use note::Note;
+pub use outcome::{Answer, DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};
 pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 pub use session::{Endpoints, Session};

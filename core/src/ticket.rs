@@ -5,9 +5,9 @@ use core::marker::PhantomData;
 use core::net::SocketAddr;
 
 use crate::account::{Denied, Grant, Identified};
-use crate::action::{Answer, DataFailure, Opened, Optional, TlsFailure, Transferred};
 use crate::entry::Metadata;
 use crate::failure::Failure;
+use crate::outcome::{Answer, DataFailure, Opened, TlsFailure, Transferred};
 
 /// Names one request of one session; [`Action::Cancel`](crate::Action::Cancel) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,8 +100,7 @@ impl fmt::Display for Foreign {
 
 impl core::error::Error for Foreign {}
 
-/// A kind of request and what its outcome is. Implemented by the kinds in this module and by
-/// [`Optional`] only.
+/// A kind of request and what its outcome is. Implemented by the kinds in this module only.
 pub trait Request: sealed::Sealed {
     /// What the embedder answers.
     type Outcome;
@@ -121,29 +120,22 @@ macro_rules! requests {
             $(#[$doc])*
             #[derive(Debug, PartialEq, Eq)]
             pub enum $kind {}
-            request!($kind, $kind, $outcome);
+            impl sealed::Sealed for $kind {}
+            impl Request for $kind {
+                type Outcome = $outcome;
+                fn wrap(outcome: $outcome) -> Outcome {
+                    Outcome::$kind(outcome)
+                }
+                fn fits(outcome: &Outcome) -> bool {
+                    matches!(outcome, Outcome::$kind(_))
+                }
+            }
         )*
 
         #[doc(hidden)]
         #[derive(Debug, PartialEq, Eq)]
         pub enum Outcome {
             $($kind($outcome),)*
-            Optional(Result<Answer, Failure>),
-        }
-    };
-}
-
-macro_rules! request {
-    ($kind:ty, $variant:ident, $outcome:ty) => {
-        impl sealed::Sealed for $kind {}
-        impl Request for $kind {
-            type Outcome = $outcome;
-            fn wrap(outcome: $outcome) -> Outcome {
-                Outcome::$variant(outcome)
-            }
-            fn fits(outcome: &Outcome) -> bool {
-                matches!(outcome, Outcome::$variant(_))
-            }
         }
     };
 }
@@ -177,6 +169,6 @@ requests! {
     Finish => Result<(), Failure>;
     /// Write a listing into the control connection.
     Report => Result<(), Failure>;
+    /// Do a thing that not every server has.
+    Optional => Result<Answer, Failure>;
 }
-
-request!(Optional, Optional, Result<Answer, Failure>);

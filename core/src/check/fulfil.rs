@@ -1,11 +1,10 @@
 //! An embedder that does everything at once and well, or badly.
 
 use crate::account::{Denied, Grant, Identified};
-use crate::action::{
-    Action, Answer, DataFailure, End, Flow, Mode, Opened, TlsFailure, Transferred,
-};
+use crate::action::{Action, Flow, Mode};
 use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
+use crate::outcome::{Answer, DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::path::VPath;
 use crate::ticket::Event;
 use crate::time::Instant;

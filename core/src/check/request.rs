@@ -6,9 +6,10 @@ use super::lines::Line;
 use super::machine::Machine;
 use super::standing::{Ready, Standing, transfers};
 use crate::account::{Denied, Grant, Identified, Rights};
-use crate::action::{Action, Edit, End, Flow, Mode, Optional, Reason, Route, Transferred, Verdict};
+use crate::action::{Action, Edit, Flow, Mode, Optional, Reason, Route, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
+use crate::outcome::{End, Transferred};
 use crate::path::VPath;
 use crate::ticket::{Outcome, TicketId};
 

@@ -5,8 +5,9 @@ use bstr::BStr;
 
 use super::run::{After, Job, Work};
 use super::{Login, Session};
-use crate::action::{Action, TlsFailure};
+use crate::action::Action;
 use crate::config::{Protection, TlsPolicy};
+use crate::outcome::TlsFailure;
 
 /// A name or a password in clear.
 pub(super) const UNPROTECTED: &str = "Protect the connection with AUTH TLS first.";

@@ -15,13 +15,15 @@ use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::certificate::Fingerprint;
-use super::config::{self, Anonymous, Source, rights, set};
+use super::config::{self, Anonymous, File, rights, set};
 use super::listen::{self, Listen};
 use super::log;
 use super::material::Certified;
 use super::options::Options;
 use super::process::{self, Process};
-use super::report::{Protected, Report, Served};
+use super::report::{Protected, Report};
+use super::served::{Served, changes};
+use super::source::Source;
 use super::tls::{self, Demand};
 use super::value::{Count, Table, Value};
 use crate::escape::Escape;
@@ -82,7 +84,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         Some(path) => Source::read(path)?,
         None => Source::default(),
     };
-    let file = source.parse()?;
+    let file = File::parse(&source)?;
 
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
@@ -312,7 +314,7 @@ impl Homes {
         let name = user.unwrap_or_default().as_bytes();
         let local = Local::open(home, name, self.options)
             .map_err(|error| format!("{}: {error}, expected a directory", home.display()))?;
-        let may = access.serve_root || self.serve_root || !process::changes(rights);
+        let may = access.serve_root || self.serve_root || !changes(rights);
         if !may && process::is_root(&local) {
             return Err(format!(
                 "{}: this is the root of the file system, expected another directory, no right to \

@@ -1,9 +1,6 @@
-//! The configuration file: what may stand in it, and where in it a mistake is.
+//! The configuration file: what may stand in it.
 
-use std::fmt::Display;
-use std::fs;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +13,7 @@ use super::certificate::Fingerprint;
 use super::listen;
 use super::password::HashedPassword;
 use super::process;
+use super::source::Source;
 use super::tls::{Demand, Section as Tls};
 use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
 use crate::settings::{PublicAddress, Settings};
@@ -198,83 +196,31 @@ pub(crate) fn rights(words: Option<&List<Value<Rights>>>) -> Rights {
     }
 }
 
+impl File {
+    /// Understands the file.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn parse(source: &Source) -> Result<Self, String> {
+        toml::from_str(source.text()).map_err(|error| {
+            // Not the error's own form: it would repeat the line, in which a password may stand.
+            let end = source.text().len();
+            let span = error.span().unwrap_or(end..end);
+            match error.message() {
+                "duplicate key" => source.mistake(&span, "duplicate key, expected each one once"),
+                message => match message.strip_prefix("missing field ") {
+                    Some(field) => source.mistake(&span, format_args!("expected {field} in here")),
+                    None => source.mistake(&span, message),
+                },
+            }
+        })
+    }
+}
+
 /// Understands these bytes as the configuration file of that name, and opens nothing.
 ///
 /// # Errors
 /// What to tell the user: the name, the line and the column of the mistake, and what it is.
 pub fn check(path: &Path, bytes: Vec<u8>) -> Result<(), String> {
-    Source::new(path, bytes)?.parse().map(drop)
-}
-
-/// The text of a file, to tell where in it a mistake is; empty if there is no file.
-#[derive(Default)]
-pub(crate) struct Source {
-    path: PathBuf,
-    text: String,
-}
-
-impl Source {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// What to tell the user.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let bytes = fs::read(path)
-            .map_err(|error| format!("{}: {error}, expected a TOML file", path.display()))?;
-        Self::new(path, bytes)
-    }
-
-    fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
-        let path = path.to_owned();
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { path, text }),
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = Self { path, text };
-                Err(source.mistake(&(valid..valid), "expected text in UTF-8"))
-            }
-        }
-    }
-
-    /// Understands the file.
-    ///
-    /// # Errors
-    /// What to tell the user.
-    pub(crate) fn parse(&self) -> Result<File, String> {
-        toml::from_str(&self.text).map_err(|error| {
-            // Not the error's own form: it would repeat the line, in which a password may stand.
-            let end = self.text.len();
-            let span = error.span().unwrap_or(end..end);
-            match error.message() {
-                "duplicate key" => self.mistake(&span, "duplicate key, expected each one once"),
-                message => match message.strip_prefix("missing field ") {
-                    Some(field) => self.mistake(&span, format_args!("expected {field} in here")),
-                    None => self.mistake(&span, message),
-                },
-            }
-        })
-    }
-
-    /// Tells a mistake and where it is.
-    pub(crate) fn mistake(&self, span: &Range<usize>, what: impl Display) -> String {
-        let before = self.text.get(..span.start).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        // A key is repeated as it stands in the file, and a terminal may obey what stands there.
-        let what = what.to_string().replace(char::is_control, "?");
-        format!("{}:{line}:{column}: {what}", self.path.display())
-    }
-
-    /// Tells a mistake that is at no place in particular.
-    pub(crate) fn whole(&self, what: impl Display) -> String {
-        format!("{}: {what}", self.path.display())
-    }
-
-    /// Paths in the file start at its own directory, wherever the server is started from.
-    pub(crate) fn locate(&self, path: &Path) -> PathBuf {
-        self.path
-            .parent()
-            .map_or_else(|| path.to_owned(), |directory| directory.join(path))
-    }
+    File::parse(&Source::new(path, bytes)?).map(drop)
 }

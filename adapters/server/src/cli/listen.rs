@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use wharf_core::{Protection, TlsPolicy};
 
-use super::config::Source;
+use super::source::Source;
 use super::tls::{Configured, NO_TLS, ONLY_DATA};
 use super::value::{List, Listed, Value};
 

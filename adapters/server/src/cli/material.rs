@@ -16,7 +16,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use toml::Spanned;
 
-use super::config::Source;
+use super::source::Source;
 use crate::lock::lock;
 use crate::tls::{Identities, Identity, Tls, TlsOptions};
 

@@ -32,6 +32,8 @@ pub mod process;
 pub mod report;
 mod run;
 mod sandbox;
+mod served;
+mod source;
 mod tls;
 mod value;
 

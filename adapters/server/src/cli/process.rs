@@ -16,11 +16,11 @@ use toml::Spanned;
 use wharf_core::Rights;
 use wharf_storage::Local;
 
-use super::config::Source;
 use super::privileges::{self, Identity};
-use super::report::Served;
 pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
+use super::served::{Served, changes};
+use super::source::Source;
 use super::value::{Name, Value};
 use crate::escape::Escape;
 
@@ -122,11 +122,6 @@ impl Process {
             readable: names.chain(self.readable.iter().cloned()).collect(),
         }))
     }
-}
-
-/// Whether somebody with these rights can change anything.
-pub(super) fn changes(rights: Rights) -> bool {
-    (Rights::LIST | Rights::READ | rights) != Rights::LIST | Rights::READ
 }
 
 /// Whether a home is the root of the file system, by whatever name.

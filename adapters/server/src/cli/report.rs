@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use wharf_core::{Protection, Rights, TlsPolicy};
 
 use super::certificate::Fingerprint;
 use super::listen::Listen;
-use super::process::Confinement;
+use super::sandbox::Confinement;
+pub use super::served::Served;
 use crate::escape::Escape;
 use crate::settings::PublicAddress;
 
@@ -34,17 +34,6 @@ pub struct Protected {
     pub policy: TlsPolicy,
     /// The fingerprint of a certificate that was made for trying things out.
     pub fingerprint: Option<Fingerprint>,
-}
-
-/// A directory that is served.
-#[derive(Clone, Debug)]
-pub struct Served {
-    /// The directory.
-    pub home: PathBuf,
-    /// The name of the user who sees it; `None`: anonymous clients.
-    pub user: Option<String>,
-    /// What they may do.
-    pub rights: Rights,
 }
 
 impl Report {

@@ -14,9 +14,9 @@ use toml::Spanned;
 use wharf_core::{Protection, TlsPolicy};
 
 use super::certificate::NamedBy;
-use super::config::Source;
 use super::crypto;
 use super::material::{Certified, Clients, Material, Origin, Place};
+use super::source::Source;
 use super::value::{List, Listed, Table, Value, choices};
 use crate::tls::{Reuse, TlsOptions};
 

@@ -8,9 +8,10 @@ use wharf_core::{Failure, Reason};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{Lookup, WRITE};
+use super::jail::Lookup;
 use super::lock::Locked;
 use super::metadata::{identity, look};
+use super::open::WRITE;
 use super::partial::{Which, clear};
 use super::source::open_file;
 use super::spot::Spot;

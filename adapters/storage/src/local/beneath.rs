@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use wharf_core::Kind;
 
-use super::jail::{ENTER, LOOK, open_at};
 use super::metadata::{kind, look};
+use super::open::{ENTER, LOOK, open_at};
 
 /// Opens what stands at a path below a directory; links are followed as long as they stay there.
 pub(super) fn follow(root: &Dir, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {

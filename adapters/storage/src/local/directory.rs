@@ -11,9 +11,10 @@ use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{Jail, LIST, LOOK_AT_LINK, Lookup, open_at};
+use super::jail::{Jail, Lookup};
 use super::metadata::{is_file, look_at};
 use super::names::Names;
+use super::open::{LIST, LOOK_AT_LINK, open_at};
 use super::partial::{Drawer, Partial};
 use super::spot::{Spot, is_reserved, is_visible};
 use crate::storage::{Directory, Handle, Opening};

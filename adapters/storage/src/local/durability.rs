@@ -8,7 +8,7 @@ use rustix::io::{Errno, retry_on_intr};
 use wharf_core::Failure;
 
 use super::failure::failure;
-use super::jail::{ENTER, LIST};
+use super::open::{ENTER, LIST};
 
 /// A name for the time since the system has started.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";

@@ -11,9 +11,10 @@ use wharf_core::{Edit, Facts, Failure, Kind, VPath};
 
 use super::Tree;
 use super::failure::{failure, rename_failure};
-use super::jail::{LIST, LOOK, Lookup, READ, WRITE, open_at};
+use super::jail::Lookup;
 use super::metadata::{kind, look};
 use super::names::Names;
+use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{Which, clear};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;

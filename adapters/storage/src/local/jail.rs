@@ -7,26 +7,12 @@ use std::path::Path;
 use bstr::BStr;
 use cap_std::fs::Dir;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
+use super::open::{ENTER, LIST, LOOK};
 use super::{Links, LocalOptions};
-
-/// To look at something without opening it.
-pub(super) const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
-/// To look at a link itself.
-pub(super) const LOOK_AT_LINK: OFlags = LOOK.union(OFlags::NOFOLLOW);
-/// To name things relative to a directory.
-pub(super) const ENTER: OFlags = LOOK.union(OFlags::DIRECTORY);
-/// To read a directory.
-pub(super) const LIST: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
-/// To read a file; what proves not to be one is left without waiting for it.
-pub(super) const READ: OFlags = OFlags::CLOEXEC
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
-/// To write a file.
-pub(super) const WRITE: OFlags = READ.union(OFlags::WRONLY);
 
 /// How often a lookup is tried again when a rename crossed it.
 const TRIES: usize = 64;
@@ -150,12 +136,6 @@ impl Resolver {
             (Self::Process, Lookup::Cached) => Err(Errno::AGAIN),
         }
     }
-}
-
-/// Opens what has that name in a directory, but not what a link of that name leads to.
-pub(super) fn open_at(directory: impl AsFd, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::NOFOLLOW;
-    retry_on_intr(|| openat(&directory, name, flags, Mode::empty()))
 }
 
 /// Whether a directory is on one of the file systems that need nobody else, by their magic numbers:

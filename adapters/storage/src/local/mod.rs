@@ -10,6 +10,7 @@ mod jail;
 mod lock;
 mod metadata;
 mod names;
+mod open;
 mod partial;
 mod source;
 mod spot;
@@ -29,8 +30,9 @@ use wharf_core::{Capabilities, Edit, Failure, Kind, Metadata, Mode, Opened, VPat
 use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
-use self::jail::{Jail, LOOK, Lookup};
+use self::jail::{Jail, Lookup};
 use self::metadata::{kind, look, metadata, modified};
+use self::open::LOOK;
 use self::partial::{Drawer, Partial};
 use self::spot::{Spot, is_visible};
 use self::upload::Request;

@@ -18,10 +18,11 @@ use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::jail::{ENTER, LIST, LOOK_AT_LINK, Lookup, READ, Resolver, open_at};
+use super::jail::{Lookup, Resolver};
 use super::lock::Locked;
 use super::metadata::{fnv, identity, is_file, look, look_at, version};
 use super::names::Names;
+use super::open::{ENTER, LIST, LOOK_AT_LINK, READ, open_at};
 use super::spot::{PARTIALS, Spot, rename};
 
 /// The base of partials that have no file beside them.

@@ -10,8 +10,9 @@ use wharf_core::{Failure, Kind, VPath};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{Jail, LOOK, Lookup, READ};
+use super::jail::{Jail, Lookup};
 use super::metadata::{is_file, kind, look};
+use super::open::{LOOK, READ};
 use super::spot::{Spot, is_visible};
 use crate::storage::Source;
 

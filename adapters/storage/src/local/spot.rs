@@ -10,8 +10,9 @@ use wharf_core::{Failure, Kind, VPath};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{ENTER, Jail, LOOK, LOOK_AT_LINK, Lookup, Resolver};
+use super::jail::{Jail, Lookup, Resolver};
 use super::metadata::{kind, look, look_at};
+use super::open::{ENTER, LOOK, LOOK_AT_LINK};
 
 /// The directory in which the partials of its neighbours lie.
 pub(super) const PARTIALS: &[u8] = b".wharf";

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::action::{Action, TlsFailure};
+use crate::action::Action;
 use crate::check::codes::codes;
 use crate::check::lines::{Line, Lines};
 use crate::check::machine::Machine;
@@ -19,6 +19,7 @@ use crate::check::standing::{Standing, Turning, transfers};
 use crate::command::Verb;
 use crate::config::{Config, Notes};
 use crate::note::MOST as MOST_NOTED;
+use crate::outcome::TlsFailure;
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
 use crate::time::Instant;

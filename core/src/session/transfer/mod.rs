@@ -21,14 +21,13 @@ use core::time::Duration;
 use super::Session;
 use super::data::Data;
 use super::run::{Job, Work};
-use crate::action::{
-    Action, DataFailure, End, Flow, Opened, Plan, Reason, TlsFailure, Transferred, Verdict, Wire,
-};
+use crate::action::{Action, Flow, Plan, Reason, Verdict, Wire};
 use crate::command::{Type, Verb};
 use crate::config::Notes;
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::note::Note;
+use crate::outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::ticket::Outcome;
 use crate::time::Instant;
 use crate::timer::Timer;

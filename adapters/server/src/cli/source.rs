@@ -1,0 +1,69 @@
+//! [`Source`]: the text of the configuration file, and where in it a mistake is.
+
+use std::fmt::Display;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The text of a file, to tell where in it a mistake is; empty if there is no file.
+#[derive(Default)]
+pub(crate) struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let bytes = fs::read(path)
+            .map_err(|error| format!("{}: {error}, expected a TOML file", path.display()))?;
+        Self::new(path, bytes)
+    }
+
+    /// Takes these bytes as the file of that name.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
+        let path = path.to_owned();
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let source = Self { path, text };
+                Err(source.mistake(&(valid..valid), "expected text in UTF-8"))
+            }
+        }
+    }
+
+    /// What stands in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Tells a mistake and where it is.
+    pub(crate) fn mistake(&self, span: &Range<usize>, what: impl Display) -> String {
+        let before = self.text.get(..span.start).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        // A key is repeated as it stands in the file, and a terminal may obey what stands there.
+        let what = what.to_string().replace(char::is_control, "?");
+        format!("{}:{line}:{column}: {what}", self.path.display())
+    }
+
+    /// Tells a mistake that is at no place in particular.
+    pub(crate) fn whole(&self, what: impl Display) -> String {
+        format!("{}: {what}", self.path.display())
+    }
+
+    /// Paths in the file start at its own directory, wherever the server is started from.
+    pub(crate) fn locate(&self, path: &Path) -> PathBuf {
+        self.path
+            .parent()
+            .map_or_else(|| path.to_owned(), |directory| directory.join(path))
+    }
+}
