@@ -4,10 +4,11 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::failure::Failure;
 use crate::listing::Listing;
+use crate::optional::Optional;
 use crate::outcome::TlsFailure;
 use crate::ticket::{
-    self, Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure,
-    StartTls, Stat, StopTls, Ticket, TicketId, Transfer,
+    Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure, StartTls,
+    Stat, StopTls, Ticket, TicketId, Transfer,
 };
 use crate::time::Timestamp;
 
@@ -51,7 +52,7 @@ pub enum Action {
     /// [`Session::report`](crate::Session::report).
     Report(Ticket<Report>, Scope, Listing),
     /// Something that not every server has. [`Ticket::decline`] answers 502.
-    Optional(Ticket<ticket::Optional>, Optional),
+    Optional(Ticket<Optional>, Optional),
     /// The ticket of that name shall come back soon, with whatever outcome is then true. A
     /// request, not an answer: if the work is already finished, nothing need be done.
     Cancel(TicketId),
@@ -268,18 +269,4 @@ pub enum Reason {
     Storage(Failure),
     /// The command was refused after it was opened.
     Refused,
-}
-
-/// Things that not every server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Optional {
-    /// SIZE in TYPE A: the length of [`path`](crate::Session::path) as TYPE A sends it.
-    /// [`Failure::TooLarge`] if the file is longer than `limit`.
-    TextSize {
-        /// Bytes of the file up to which it may be read through to count.
-        limit: u64,
-    },
-    /// AVBL: bytes that may still be written below [`path`](crate::Session::path).
-    Available,
 }

@@ -180,6 +180,7 @@ mod failure;
 mod line;
 pub mod listing;
 mod note;
+mod optional;
 mod outcome;
 mod pace;
 mod path;
@@ -191,15 +192,15 @@ mod timer;
 
 pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight};
 pub use action::{
-    Action, Edit, Facts, Flow, Mode, Optional, Plan, Reason, Route, Scope, TransferMode, Verdict,
-    Wire,
+    Action, Edit, Facts, Flow, Mode, Plan, Reason, Route, Scope, TransferMode, Verdict, Wire,
 };
 pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
 pub use note::Note;
-pub use outcome::{Answer, DataFailure, End, Opened, TlsFailure, Transferred};
+pub use optional::{Answer, Optional};
+pub use outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};
 pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 pub use session::{Endpoints, Session};

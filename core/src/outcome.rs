@@ -62,11 +62,3 @@ pub enum End {
     /// The storage failed.
     Storage(Failure),
 }
-
-/// The outcome of an [`Optional`](crate::Optional).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Answer {
-    /// A number of bytes.
-    Bytes(u64),
-}

@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use crate::account::{Denied, Grant, Identified};
 use crate::entry::Metadata;
 use crate::failure::Failure;
-use crate::outcome::{Answer, DataFailure, Opened, TlsFailure, Transferred};
+use crate::optional::{Answer, Optional};
+use crate::outcome::{DataFailure, Opened, TlsFailure, Transferred};
 
 /// Names one request of one session; [`Action::Cancel`](crate::Action::Cancel) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,7 +101,8 @@ impl fmt::Display for Foreign {
 
 impl core::error::Error for Foreign {}
 
-/// A kind of request and what its outcome is. Implemented by the kinds in this module only.
+/// A kind of request and what its outcome is. Implemented by the kinds in this module and by
+/// [`Optional`] only.
 pub trait Request: sealed::Sealed {
     /// What the embedder answers.
     type Outcome;
@@ -120,22 +122,29 @@ macro_rules! requests {
             $(#[$doc])*
             #[derive(Debug, PartialEq, Eq)]
             pub enum $kind {}
-            impl sealed::Sealed for $kind {}
-            impl Request for $kind {
-                type Outcome = $outcome;
-                fn wrap(outcome: $outcome) -> Outcome {
-                    Outcome::$kind(outcome)
-                }
-                fn fits(outcome: &Outcome) -> bool {
-                    matches!(outcome, Outcome::$kind(_))
-                }
-            }
+            request!($kind, $kind, $outcome);
         )*
 
         #[doc(hidden)]
         #[derive(Debug, PartialEq, Eq)]
         pub enum Outcome {
             $($kind($outcome),)*
+            Optional(Result<Answer, Failure>),
+        }
+    };
+}
+
+macro_rules! request {
+    ($kind:ty, $variant:ident, $outcome:ty) => {
+        impl sealed::Sealed for $kind {}
+        impl Request for $kind {
+            type Outcome = $outcome;
+            fn wrap(outcome: $outcome) -> Outcome {
+                Outcome::$variant(outcome)
+            }
+            fn fits(outcome: &Outcome) -> bool {
+                matches!(outcome, Outcome::$variant(_))
+            }
         }
     };
 }
@@ -169,6 +178,6 @@ requests! {
     Finish => Result<(), Failure>;
     /// Write a listing into the control connection.
     Report => Result<(), Failure>;
-    /// Do a thing that not every server has.
-    Optional => Result<Answer, Failure>;
 }
+
+request!(Optional, Optional, Result<Answer, Failure>);

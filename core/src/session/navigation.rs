@@ -5,14 +5,14 @@ use bstr::{BStr, ByteSlice};
 use super::Session;
 use super::run::{Job, Look};
 use crate::account::Rights;
-use crate::action::{Action, Optional, Scope};
+use crate::action::{Action, Scope};
 use crate::command::Type;
 use crate::config::Style;
 use crate::entry::{Entry, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, Line, ListOptions, Listing};
-use crate::outcome::Answer;
-use crate::ticket::{self, Ticket};
+use crate::optional::{Answer, Optional};
+use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
 /// What is needed to learn that something exists: any right that lets one find out anyway.
@@ -100,9 +100,7 @@ impl Session {
             self.ask(
                 Job::Count,
                 self.config.limits.request,
-                |ticket: Ticket<ticket::Optional>| {
-                    Action::Optional(ticket, Optional::TextSize { limit })
-                },
+                |ticket: Ticket<Optional>| Action::Optional(ticket, Optional::TextSize { limit }),
             );
         }
     }
@@ -114,7 +112,7 @@ impl Session {
             self.ask(
                 Job::Count,
                 self.config.limits.request,
-                |ticket: Ticket<ticket::Optional>| Action::Optional(ticket, Optional::Available),
+                |ticket: Ticket<Optional>| Action::Optional(ticket, Optional::Available),
             );
         }
     }

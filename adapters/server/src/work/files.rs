@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wharf_core::ticket::{self, Change, Finish, Identify, Login, Open, Report, Request, Stat};
+use wharf_core::ticket::{Change, Finish, Identify, Login, Open, Report, Request, Stat};
 use wharf_core::{
     Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Mode, Optional,
     Scope, Session, Ticket, VPath, Verdict,
@@ -126,7 +126,7 @@ impl<H: Helper> Work<H> {
 
     pub(super) fn optional(
         &mut self,
-        ticket: Ticket<ticket::Optional>,
+        ticket: Ticket<Optional>,
         session: &Session,
         request: Optional,
     ) -> Option<Event> {
