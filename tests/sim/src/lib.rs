@@ -13,6 +13,7 @@ mod queue;
 mod random;
 mod script;
 mod seat;
+mod step;
 mod store;
 mod world;
 
