@@ -54,11 +54,13 @@ pub enum Fault {
     ClearBehindAuth,
     /// An upload under TLS ends without close_notify.
     NoNotify,
+    /// Connections take little at once.
+    Narrow,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 23] = [
+    pub const ALL: [(Self, &'static str); 24] = [
         (Self::Pieces, "pieces"),
         (Self::Delay, "delay"),
         (Self::ControlReset, "control-reset"),
@@ -82,6 +84,7 @@ impl Fault {
         (Self::HandshakeStall, "handshake-stall"),
         (Self::ClearBehindAuth, "clear-behind-auth"),
         (Self::NoNotify, "no-notify"),
+        (Self::Narrow, "narrow"),
     ];
 }
 

@@ -12,6 +12,7 @@ mod protection;
 mod queue;
 mod random;
 mod seat;
+mod step;
 mod store;
 mod world;
 

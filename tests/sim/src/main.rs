@@ -103,7 +103,10 @@ fn many(options: &Options) -> ExitCode {
                     return ExitCode::FAILURE;
                 }
             }
-            Err(message) => return fail(case, options.adapter, &message),
+            Err(message) => {
+                println!("Before it, {} sessions of {count} seeds", sum.sessions);
+                return fail(case, options.adapter, &message);
+            }
         }
         count += 1;
         if told.elapsed() > Duration::from_secs(5) {

@@ -28,6 +28,24 @@ pub(crate) fn draw_policy(case: &Case) -> TlsPolicy {
     }
 }
 
+/// Whether accounts demand more than the policy does.
+pub(crate) fn draw_demand(case: &Case, policy: TlsPolicy) -> bool {
+    let possible = policy.control.min(policy.data) != Protection::Off;
+    possible && Random::new(case.seed).fork("demand", 0).below(4) == 0
+}
+
+/// What they then demand.
+pub(crate) fn with_demand(policy: TlsPolicy, demands: bool) -> TlsPolicy {
+    match demands {
+        true => TlsPolicy {
+            control: Protection::Required,
+            data: Protection::Required,
+            ..policy
+        },
+        false => policy,
+    }
+}
+
 /// What it protects: the same, unless it lies.
 pub(crate) fn kept(case: &Case, told: TlsPolicy) -> TlsPolicy {
     let control = match case.sabotage {
@@ -64,6 +82,11 @@ impl Shield {
             data: policy.implicit && policy.data != Protection::Off,
             turn: None,
         }
+    }
+
+    /// Whether CCC leads back to clear text.
+    pub(crate) fn may_leave(&self) -> bool {
+        self.control && self.policy.ccc && !self.policy.implicit
     }
 
     /// What the reply to that command says of it. O11: nobody logs in in clear where TLS is required.

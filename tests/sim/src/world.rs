@@ -11,12 +11,13 @@ use wharf_core::{
 };
 
 use crate::case::{Case, Fault};
-use crate::client::{Client, SHARED, tells_secret};
+use crate::client::{Client, tells_secret};
 use crate::embed::Embedder;
 use crate::protection::{draw_policy, kept};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::seat::Seat;
+use crate::step::SHARED;
 use crate::store::Store;
 
 /// Faults happen only before that time, so that in the end all is well.

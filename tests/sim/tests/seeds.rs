@@ -32,7 +32,7 @@ fn no_seed_fails_and_each_is_the_same_twice() {
 
 #[test]
 fn no_seed_of_the_adapter_fails_and_each_is_the_same_twice() {
-    no_seed_fails(run_adapter, 500);
+    no_seed_fails(run_adapter, 700);
 }
 
 /// Seeds that failed once.
@@ -75,6 +75,14 @@ const SABOTAGES: [(Sabotage, &str); 6] = [
     (Sabotage::Exaggerates, "O5"),
     (Sabotage::TakesClearLogins, "O11"),
 ];
+
+#[test]
+fn sessions_of_the_adapter_shake_hands() {
+    let shakes = |seed| run_adapter(&Case::draw(seed), None).protected;
+    let clear = |seed| run_adapter(&Case::draw(seed).in_clear(), None).protected;
+    assert!((0..20).map(shakes).sum::<u64>() > 10);
+    assert_eq!((0..20).map(clear).sum::<u64>(), 0);
+}
 
 fn every_sabotage_is_found(run: Run, sabotages: &[(Sabotage, &str)]) {
     for &(sabotage, oracle) in sabotages {

@@ -8,6 +8,7 @@ use rustix::event::PollFlags;
 use super::outside::is_ready;
 use super::tls::Dialect;
 use super::wire::{Wire, is_secret};
+use crate::client::NOT_RESUMED;
 
 pub(super) struct Data {
     stream: TcpStream,
@@ -20,6 +21,11 @@ pub(super) struct Data {
     pub(super) notifies: bool,
     /// It has.
     notified: bool,
+    /// An upload is said at once, behind the last word of the handshake; then the server's end is waited
+    /// for.
+    pub(super) hurries: bool,
+    /// It is.
+    waits: bool,
     /// A session must be resumed.
     pub(super) must_resume: bool,
     /// There is no TLS where it must be: why nothing that runs over it can be complete.
@@ -42,6 +48,8 @@ impl Data {
             out: Vec::new(),
             notifies: true,
             notified: false,
+            hurries: false,
+            waits: false,
             must_resume: false,
             flaw: None,
             planned: false,
@@ -97,7 +105,7 @@ impl Data {
             None => self.wire.has_ended(),
         };
         if self.must_resume && !self.wire.is_resumed() {
-            Some("resumes no session")
+            Some(NOT_RESUMED)
         } else {
             (!whole).then_some("has no close_notify")
         }
@@ -105,11 +113,12 @@ impl Data {
 
     /// Sends or takes some bytes: whether all is done. What is heard goes into `heard`.
     pub(super) fn step(&mut self, most: usize, heard: &mut Vec<u8>) -> io::Result<bool> {
-        if self.writes() {
-            self.write(most)
-        } else {
-            self.read(most, heard)
+        if !self.writes() {
+            return self.read(most, heard);
         }
+        let over = self.write(most)?;
+        self.waits = over && self.hurries;
+        Ok(over && !self.hurries)
     }
 
     /// Takes all that there is.
@@ -119,7 +128,7 @@ impl Data {
     }
 
     fn writes(&self) -> bool {
-        let speaks = self.upload.is_some() && !self.wire.shakes();
+        let speaks = self.upload.is_some() && !self.waits && !self.wire.shakes();
         speaks || !self.out.is_empty() || self.wire.has_word()
     }
 
@@ -130,7 +139,10 @@ impl Data {
         if self.out.is_empty() {
             return Ok(true);
         }
-        let count = self.out.len().min(most);
+        let count = match self.hurries {
+            true => self.out.len(),
+            false => self.out.len().min(most),
+        };
         let written = self.stream.write(&self.out[..count])?;
         self.out.drain(..written);
         self.stalls |= self.stalls_behind && self.out.is_empty();
@@ -139,19 +151,26 @@ impl Data {
 
     /// What is written next: nothing once all is said.
     fn next(&mut self, most: usize) -> Vec<u8> {
-        let word = self.wire.say(b"");
-        match &mut self.upload {
-            Some(rest) if word.is_empty() && rest.is_empty() => {
-                let notifies =
-                    self.notifies && !std::mem::replace(&mut self.notified, self.notifies);
-                if notifies { self.wire.end() } else { word }
-            }
-            Some(rest) if word.is_empty() => {
-                let chunk: Vec<u8> = rest.drain(..rest.len().min(most)).collect();
-                self.wire.say(&chunk)
-            }
-            _ => word,
+        let mut words = self.wire.say(b"");
+        let Some(rest) = &mut self.upload else {
+            return words;
+        };
+        if self.wire.shakes() || !self.hurries && !words.is_empty() {
+            return words;
         }
+        let count = if self.hurries {
+            rest.len()
+        } else {
+            rest.len().min(most)
+        };
+        let chunk: Vec<u8> = rest.drain(..count).collect();
+        words.extend(self.wire.say(&chunk));
+        let ends = rest.is_empty() && (self.hurries || chunk.is_empty());
+        if ends && self.notifies && !self.notified {
+            self.notified = true;
+            words.extend(self.wire.end());
+        }
+        words
     }
 
     fn read(&mut self, most: usize, heard: &mut Vec<u8>) -> io::Result<bool> {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use smol::channel::Receiver;
 use wharf_server::Service;
 
-use super::outside::{Bed, Outside, Wake, pair};
+use super::outside::{Bed, Outside, Wake};
 use crate::random::Random;
 
 pub(super) struct Guest {
@@ -39,7 +39,7 @@ impl Guest {
         random: Random,
         stop: Receiver<()>,
     ) -> Self {
-        let (server, control) = match pair() {
+        let (server, control) = match outside.pair() {
             Ok(ends) => ends,
             Err(error) => panic!("no sockets: {error}"),
         };

@@ -91,6 +91,7 @@ impl World<'_> {
                 let notifies = upload.is_none() || !self.strikes(at, Fault::NoNotify);
                 let mut data = Data::protected(stream, upload, &self.seats[at].dialect);
                 data.notifies = notifies;
+                data.hurries = notifies && self.seats[at].random.below(4) == 0;
                 data.must_resume = self.must_resume;
                 data
             }
@@ -106,6 +107,20 @@ impl World<'_> {
             let seat = &mut self.seats[at];
             (seat.tainted, seat.client.babbles) = (true, true);
         }
+    }
+
+    /// What goes over the wire in the same breath as a CCC that the server will take: a client in a
+    /// hurry goes on in clear without waiting for the reply.
+    pub(super) fn hurry_out(&mut self, at: usize) -> Vec<u8> {
+        let now = self.outside.now();
+        let seat = &mut self.seats[at];
+        let leaves = seat.client.turns() == Some("CCC") && seat.client.shield.may_leave();
+        if !leaves || !seat.wire.is_tls() || seat.random.below(4) > 0 {
+            return Vec::new();
+        }
+        let mut raw = seat.wire.leave(true);
+        raw.extend_from_slice(seat.client.say_more(now));
+        raw
     }
 
     /// What a client sends instead of a handshake, if it is to do so.

@@ -24,7 +24,7 @@ use wharf_server::{Service, Settings};
 
 use crate::case::{Case, Fault};
 use crate::client::Client;
-use crate::protection::{draw_policy, kept};
+use crate::protection::{draw_demand, draw_policy, kept, with_demand};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
@@ -122,14 +122,16 @@ pub fn run_adapter(case: &Case, trace: Option<&mut String>) -> Outcome {
 impl<'a> World<'a> {
     fn new(case: Case, trace: Option<&'a mut String>) -> Self {
         let root = Random::new(case.seed);
-        let outside = Arc::new(Outside::default());
+        let outside = Arc::new(Outside::new(case.rate(Fault::Narrow) > 0));
         outside.set_now(1_000_000);
         let mut random = root.fork("rights", 0);
-        let grant = draw_grant(&mut random);
+        let policy = draw_policy(&case);
+        let mut grant = draw_grant(&mut random);
+        grant.protect_data = draw_demand(&case, policy);
+        let told = with_demand(policy, grant.protect_data);
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
-        let policy = draw_policy(&case);
         settings.protocol = Arc::new(Config {
             tls: kept(&case, policy),
             ..Config::default()
@@ -155,7 +157,7 @@ impl<'a> World<'a> {
             case,
         };
         for number in 0..world.case.clients {
-            world.sit_down(&root, policy, number, &stop);
+            world.sit_down(&root, told, number, &stop);
         }
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.outside.now() + world.network.below(2_000_000);
@@ -164,13 +166,13 @@ impl<'a> World<'a> {
         world
     }
 
-    fn sit_down(&mut self, root: &Random, policy: TlsPolicy, number: u64, stop: &Receiver<()>) {
+    fn sit_down(&mut self, root: &Random, tls: TlsPolicy, number: u64, stop: &Receiver<()>) {
         let jobs = root.fork("jobs", number);
         let guest = Guest::new(&self.service, &self.outside, jobs, stop.clone());
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
-        client.protect(policy, &mut root.fork("protection", number));
+        client.protect(tls, &mut root.fork("protection", number));
         self.seats.push(Seat {
             guest,
             waking: u64::MAX,
@@ -190,7 +192,7 @@ impl<'a> World<'a> {
         let seat = self.seats.len() - 1;
         self.plans
             .plan(self.outside.now() + 200_000, seat, What::Fidget);
-        if policy.implicit {
+        if tls.implicit {
             self.shake(seat);
         }
         self.run(seat);
@@ -279,6 +281,7 @@ impl<'a> World<'a> {
         let seat = &mut self.seats[at];
         let unknown = self.disk.unknown.load(Ordering::Relaxed);
         seat.client.unknown |= unknown;
+        seat.client.calm = !seat.troubled && !self.disk.troubled.load(Ordering::Relaxed);
         seat.client.hear(now, bytes, &self.disk.store());
         self.turn(at);
         if self.seats[at].gone {
@@ -407,7 +410,8 @@ impl<'a> World<'a> {
             if self.seats[at].wire.is_tls() {
                 self.say(at, "C", bytes);
             }
-            let raw = self.seats[at].wire.say(bytes);
+            let mut raw = self.seats[at].wire.say(bytes);
+            raw.extend(self.hurry_out(at));
             self.transmit(at, &raw);
         }
     }

@@ -5,14 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use wharf_server::system::System;
 use wharf_server::work::{Helper, Job, Rest};
 use wharf_smol::{Alarm, Pool, Reactor};
@@ -23,6 +23,8 @@ use crate::random::Random;
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
     now: AtomicU64,
+    /// The server's sockets take little at once.
+    narrow: bool,
     sockets: Mutex<Sockets>,
 }
 
@@ -48,6 +50,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Outside {
+    pub(crate) fn new(narrow: bool) -> Self {
+        Self {
+            narrow,
+            ..Self::default()
+        }
+    }
+
+    /// The two ends of a connection: the server's, and the client's.
+    pub(crate) fn pair(&self) -> io::Result<(TcpStream, TcpStream)> {
+        let (server, client) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+        Ok((self.served(server)?, TcpStream::from(client)))
+    }
+
+    /// The server's end of a connection.
+    fn served(&self, socket: OwnedFd) -> io::Result<TcpStream> {
+        if self.narrow {
+            // As little as the kernel takes.
+            sockopt::set_socket_send_buffer_size(&socket, 1)?;
+        }
+        Ok(TcpStream::from(socket))
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
     }
@@ -87,13 +112,6 @@ impl Outside {
     }
 }
 
-/// Two ends of a connection.
-pub(crate) fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let (server, client) =
-        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
-    Ok((TcpStream::from(server), TcpStream::from(client)))
-}
-
 impl System for Outside {
     fn now(&self) -> wharf_core::Instant {
         wharf_core::Instant::from_micros(Outside::now(self))
@@ -126,11 +144,11 @@ impl System for Outside {
         let socket = rustix::net::accept_with(listener, FLAGS)?;
         // They come in the order in which they called.
         let caller = lock(&self.sockets).callers.pop_front();
-        Ok((TcpStream::from(socket), caller))
+        Ok((self.served(socket)?, caller))
     }
 
     fn dial(&self, _: IpAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
-        let (server, client) = pair()?;
+        let (server, client) = self.pair()?;
         let mut sockets = lock(&self.sockets);
         if sockets.refusing == Some(to.port()) {
             return Err(io::ErrorKind::ConnectionRefused.into());

@@ -101,7 +101,7 @@ impl Accounts for Everybody {
         Ok(Account {
             grant: self.0.grant.clone(),
             storage: Arc::new(Shelf(Arc::clone(&self.0))),
-            demands_tls: false,
+            demands_tls: self.0.grant.protect_data,
             seats: None,
         })
     }

@@ -83,9 +83,10 @@ impl Wire {
         self.say(b"")
     }
 
-    /// Goes back to clear text, with a close_notify or without one.
+    /// Goes back to clear text, with a close_notify or without one, unless it has already.
     pub(super) fn leave(&mut self, notifies: bool) -> Vec<u8> {
-        let raw = if notifies { self.end() } else { Vec::new() };
+        let speaks = notifies && self.is_tls();
+        let raw = if speaks { self.end() } else { Vec::new() };
         self.leaves = true;
         // The server's close_notify may have come with the reply that spoke of it.
         if self.ended {
