@@ -1,6 +1,6 @@
 //! Conversations, held against the model of a server.
 
-use wharf_sim::{Model, Move, Real, moves};
+use wharf_model::{Model, Move, Real, moves};
 
 /// Two bytes are a command: the session and the model come to the same.
 pub fn model(bytes: &[u8]) {

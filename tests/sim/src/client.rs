@@ -5,12 +5,11 @@ use std::sync::LazyLock;
 
 use bstr::{ByteSlice, Finder};
 use wharf_core::{Protection, TlsPolicy, VPath};
+use wharf_model::{Store, Version, at, to_wire};
 
-use crate::embed::to_wire;
 use crate::protection::Shield;
 use crate::random::Random;
 use crate::step::{SHARED, Step, blurt, step};
-use crate::store::{Store, Version, at};
 
 /// A line that was sent and has no final reply.
 #[derive(Debug)]

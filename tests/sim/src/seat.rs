@@ -5,12 +5,11 @@ use wharf_core::check::{Checked, Machine};
 use wharf_core::{
     Action, DataFailure, End, Event, Failure, Flow, Ticket, Transferred, Verdict, ticket,
 };
+use wharf_model::{DATA_FAILURES, Embedder, Handle, Store, to_file, to_wire};
 
 use crate::case::{Case, Fault, Sabotage};
 use crate::client::Client;
-use crate::embed::{DATA_FAILURES, Embedder, to_file, to_wire};
 use crate::random::Random;
-use crate::store::{Handle, Store};
 
 /// A request that the embedder works on.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! [`Step`]: something that a client does, and which of them it does.
 
 use wharf_core::VPath;
+use wharf_model::at;
 
 use crate::random::Random;
-use crate::store::at;
 
 /// Where all clients meet.
 pub(crate) const SHARED: [&str; 4] = ["/pub/a", "/pub/b", "/pub/c", "/pub/long"];

@@ -9,16 +9,15 @@ use wharf_core::{
     Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, TlsPolicy,
     VPath,
 };
+use wharf_model::{Embedder, Store};
 
 use crate::case::{Case, Fault};
 use crate::client::{Client, tells_secret};
-use crate::embed::Embedder;
 use crate::protection::{draw_policy, kept};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::seat::Seat;
 use crate::step::SHARED;
-use crate::store::Store;
 
 /// Faults happen only before that time, so that in the end all is well.
 pub(crate) const QUIET_AFTER: u64 = 600_000_000;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `core/tests/sessions.rs` | the core alone, with a clock of its own | its list `SKIPPED` |
 //! | `tests/sim`, `tests/scripts.rs` | the session of smol in simulated time | its list `NOT_PLAYED` |
-//! | the same | the core and the model side by side | all but the 23 in which nothing fails |
+//! | `tests/model`, `tests/scripts.rs` | the core and the model side by side | all but the 23 in which nothing fails |
 //! | `play.rs`, here | both binaries, over real sockets and files | its list `NOT_PLAYED` |
 //!
 //! `core/tests/corpora/README.md` says what the lines of a script mean. What a client does is done

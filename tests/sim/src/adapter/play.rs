@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use wharf_core::{Capabilities, Config, Failure, Grant, Protection, Rights, VPath};
+use wharf_model::Store;
 use wharf_script::{Line, Script, Told, letters, number};
 
 use super::stage::{MOMENT, SECOND, Stage};
-use crate::store::Store;
 
 /// Longer than any reply takes that nothing stands in the way of, and shorter than any limit.
 const WHILE: u64 = 20 * SECOND;

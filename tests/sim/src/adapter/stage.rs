@@ -8,6 +8,7 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use smol::channel::Sender;
 use wharf_core::{Config, Grant};
+use wharf_model::Store;
 use wharf_server::tls::Reuse;
 use wharf_server::{Service, Settings};
 
@@ -19,7 +20,6 @@ use super::wire::Wire;
 use crate::case::Case;
 use crate::client::port;
 use crate::random::Random;
-use crate::store::Store;
 
 /// A second of the simulated time.
 pub(super) const SECOND: u64 = 1_000_000;

@@ -9,6 +9,7 @@ use bstr::BString;
 use wharf_core::{
     Capabilities, Denied, Edit, Entry, Failure, Grant, Metadata, Mode, Opened, Reason, VPath,
 };
+use wharf_model::{self as model, Store};
 use wharf_storage::{
     Account, Accounts, Credentials, Directory, Handle, Opening, Sink, Source, Storage,
 };
@@ -16,7 +17,6 @@ use wharf_storage::{
 use super::outside::Outside;
 use crate::case::{Case, Fault, Sabotage};
 use crate::random::Random;
-use crate::store::{self, Store};
 
 /// What all sessions of a run share.
 pub(crate) struct Disk {
@@ -157,13 +157,13 @@ impl Storage for Shelf {
 /// A handle of the store, which is closed when it is dropped.
 struct Held {
     disk: Arc<Disk>,
-    handle: Option<store::Handle>,
+    handle: Option<model::Handle>,
 }
 
 impl Held {
     fn open(mut self, opened: Opened) -> Result<(Handle, Opened), Failure> {
         Ok(match self.handle.as_mut() {
-            Some(store::Handle::Read(bytes, at)) => {
+            Some(model::Handle::Read(bytes, at)) => {
                 let mut bytes = bytes[*at..].to_vec();
                 if let (Some(Sabotage::BendsDownloads), Some(last)) =
                     (self.disk.case.sabotage, bytes.last_mut())
@@ -185,7 +185,7 @@ impl Held {
                 };
                 (Handle::Source(Box::new(reader)), opened)
             }
-            Some(store::Handle::List(entries)) => {
+            Some(model::Handle::List(entries)) => {
                 let mut entries = std::mem::take(entries);
                 entries.reverse();
                 let listed = Listed {
@@ -310,7 +310,7 @@ impl Directory for Listed {
     fn enter(&mut self, path: &VPath) -> Result<(), Failure> {
         let mode = Mode::List(wharf_core::Scope::Entries);
         let (handle, _) = self.held.disk.store().open(path, mode)?;
-        if let store::Handle::List(entries) = &handle {
+        if let model::Handle::List(entries) = &handle {
             self.entries = entries.iter().rev().cloned().collect();
         }
         let now = self.held.disk.outside.now();

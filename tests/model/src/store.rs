@@ -358,7 +358,7 @@ fn facts(node: &Node) -> Metadata {
 /// # Panics
 /// If they are no path: the simulator makes only such as are.
 #[must_use]
-pub(crate) fn at(bytes: &[u8]) -> VPath {
+pub fn at(bytes: &[u8]) -> VPath {
     match VPath::resolve(&VPath::root(), bytes) {
         Ok(path) => path,
         Err(error) => panic!("{error}"),

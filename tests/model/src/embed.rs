@@ -19,7 +19,7 @@ const CLOCK: Clock = Clock {
 };
 
 /// Where every passive listener is.
-pub(crate) const LISTENER: ([u8; 4], u16) = ([127, 0, 0, 1], 51_210);
+pub const LISTENER: ([u8; 4], u16) = ([127, 0, 0, 1], 51_210);
 
 /// What a session has of the world.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl Embedder {
 
 /// As TYPE A sends a file.
 #[must_use]
-pub(crate) fn to_wire(file: &[u8]) -> Vec<u8> {
+pub fn to_wire(file: &[u8]) -> Vec<u8> {
     let mut wire = vec![0; 2 * file.len()];
     let progress = ToWire::default().push(file, &mut wire);
     wire.truncate(progress.written);
@@ -180,7 +180,7 @@ pub(crate) fn to_wire(file: &[u8]) -> Vec<u8> {
 
 /// As TYPE A stores what it was sent.
 #[must_use]
-pub(crate) fn to_file(wire: &[u8]) -> Vec<u8> {
+pub fn to_file(wire: &[u8]) -> Vec<u8> {
     let mut file = vec![0; wire.len() + 1];
     let mut codec = ToFile::default();
     let begun = codec.push(wire, &mut file).written;
@@ -190,7 +190,7 @@ pub(crate) fn to_file(wire: &[u8]) -> Vec<u8> {
 }
 
 /// Why a data connection may fail.
-pub(crate) const DATA_FAILURES: [DataFailure; 3] = [
+pub const DATA_FAILURES: [DataFailure; 3] = [
     DataFailure::Refused,
     DataFailure::Unreachable,
     DataFailure::NoResources,

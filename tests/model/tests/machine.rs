@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use wharf_sim::{Answer, Model, Move, Real, moves};
+use wharf_model::{Answer, Model, Move, Real, moves};
 
 /// The model, and what it answered last.
 struct Reference;
