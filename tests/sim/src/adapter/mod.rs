@@ -175,6 +175,7 @@ impl<'a> World<'a> {
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
         client.protect(tls, &mut root.fork("protection", number));
+        client.patient = root.fork("patience", number).below(2) == 0;
         self.seats.push(Seat {
             guest,
             waking: u64::MAX,
