@@ -39,6 +39,10 @@ pub(crate) struct Client {
     /// Where the server listens for data, as it said last.
     pub(crate) passive: Option<u16>,
     steps: VecDeque<Step>,
+    /// It sends no line before that ahead of it is answered, not even within a step.
+    pub(crate) patient: bool,
+    /// Lines of a step that it has begun.
+    lines: VecDeque<(String, Option<Step>)>,
     sent: VecDeque<Sent>,
     /// What has arrived and is no whole line.
     heard: Vec<u8>,
@@ -73,6 +77,8 @@ pub(crate) struct Client {
 
 /// The flaw of a data connection that may be refused with 522.
 pub(crate) const NOT_RESUMED: &str = "resumes no session";
+/// That of an upload which must be refused with 426, if it was let in.
+pub(crate) const CUT: &str = "ends without close_notify";
 
 /// No answer takes so long where nothing is wrong.
 const AT_ONCE: u64 = 500_000;
@@ -117,6 +123,8 @@ impl Client {
             port: 51_200 + number as u16,
             passive: None,
             steps,
+            patient: false,
+            lines: VecDeque::new(),
             sent: VecDeque::new(),
             heard: Vec::new(),
             babbles: false,
@@ -185,19 +193,25 @@ impl Client {
 
     /// Whether it has done all that it wanted.
     pub(crate) fn is_done(&self) -> bool {
-        self.steps.is_empty() && self.sent.is_empty()
+        self.steps.is_empty() && self.lines.is_empty() && self.sent.is_empty()
+    }
+
+    /// The steps that it has begun.
+    fn begun(&self) -> impl Iterator<Item = &Step> {
+        let sent = self.sent.iter().filter_map(|sent| sent.step.as_ref());
+        sent.chain(self.lines.iter().filter_map(|(_, step)| step.as_ref()))
     }
 
     /// Whether it waits for the end of a download.
     pub(crate) fn downloads(&self) -> bool {
-        let fetches = |sent: &Sent| matches!(sent.step, Some(Step::Fetch(..) | Step::List(_)));
-        self.sent.iter().any(fetches)
+        self.begun()
+            .any(|step| matches!(step, Step::Fetch(..) | Step::List(_)))
     }
 
     /// The bytes of the upload that runs.
     pub(crate) fn upload(&self) -> Vec<u8> {
-        let sends = self.sent.iter().find_map(|sent| match &sent.step {
-            Some(Step::Send { bytes, .. }) => Some(bytes.clone()),
+        let sends = self.begun().find_map(|step| match step {
+            Step::Send { bytes, .. } => Some(bytes.clone()),
             _ => None,
         });
         sends.unwrap_or_else(|| b"what nobody meant to send".to_vec())
@@ -207,6 +221,12 @@ impl Client {
     pub(crate) fn speak(&mut self, now: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         if !self.greeted || self.aborting {
+            return bytes;
+        }
+        if !self.lines.is_empty() {
+            if self.sent.is_empty() || self.babbles {
+                self.say_lines(now, &mut bytes);
+            }
             return bytes;
         }
         // As many commands ahead as this client likes to send.
@@ -248,13 +268,25 @@ impl Client {
         let last = lines.len() - 1;
         let mut step = Some(step);
         for (number, line) in lines.into_iter().enumerate() {
+            self.lines
+                .push_back((line, step.take_if(|_| number == last)));
+        }
+        self.say_lines(now, bytes);
+    }
+
+    /// The lines of the step that it has begun, or the next of them.
+    fn say_lines(&mut self, now: u64, bytes: &mut Vec<u8>) {
+        while let Some((line, step)) = self.lines.pop_front() {
             bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");
             self.sent.push_back(Sent {
                 line,
                 since: now,
-                step: step.take_if(|_| number == last),
+                step,
             });
+            if self.patient {
+                break;
+            }
         }
     }
 
@@ -393,8 +425,10 @@ impl Client {
 
     /// O6 and I47 where nothing is wrong: transfers come to their end, and answers at once.
     fn check_service(&self, now: u64, code: u16, sent: &Sent) {
+        let is_cut = self.flaw == Some(CUT) && matches!(sent.step, Some(Step::Send { .. }));
         let fails = match code {
-            425 | 426 => true,
+            426 => !is_cut,
+            400..=499 => is_cut || code == 425,
             522 => self.flaw != Some(NOT_RESUMED),
             _ => false,
         };

@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 use super::outside::is_ready;
 use super::tls::Dialect;
 use super::wire::{Wire, is_secret};
-use crate::client::NOT_RESUMED;
+use crate::client::{CUT, NOT_RESUMED};
 
 pub(super) struct Data {
     stream: TcpStream,
@@ -106,8 +106,10 @@ impl Data {
         };
         if self.must_resume && !self.wire.is_resumed() {
             Some(NOT_RESUMED)
+        } else if !self.notifies {
+            Some(CUT)
         } else {
-            (!whole).then_some("has no close_notify")
+            (!whole).then_some("has no close_notify yet")
         }
     }
 

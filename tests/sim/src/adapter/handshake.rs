@@ -88,10 +88,12 @@ impl World<'_> {
             }
             Some((bytes, end)) => Data::wrong(stream, bytes, end),
             None => {
-                let notifies = upload.is_none() || !self.strikes(at, Fault::NoNotify);
-                let mut data = Data::protected(stream, upload, &self.seats[at].dialect);
-                data.notifies = notifies;
-                data.hurries = notifies && self.seats[at].random.below(4) == 0;
+                let uploads = upload.is_some();
+                let seat = &mut self.seats[at];
+                let mut data = Data::protected(stream, upload, &seat.dialect);
+                // No trouble: it is clear what must come of it.
+                data.notifies = !uploads || !seat.random.chance(self.case.rate(Fault::NoNotify));
+                data.hurries = data.notifies && seat.random.below(4) == 0;
                 data.must_resume = self.must_resume;
                 data
             }

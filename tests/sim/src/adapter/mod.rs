@@ -80,6 +80,8 @@ struct Seat {
     tainted: bool,
     data: Option<Data>,
     random: Random,
+    /// When the client loses patience.
+    fidgets: Random,
     arrival: [u64; 2],
     deaf_until: u64,
     troubled: bool,
@@ -173,6 +175,7 @@ impl<'a> World<'a> {
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
         client.protect(tls, &mut root.fork("protection", number));
+        client.patient = root.fork("patience", number).below(2) == 0;
         self.seats.push(Seat {
             guest,
             waking: u64::MAX,
@@ -183,6 +186,7 @@ impl<'a> World<'a> {
             tainted: false,
             data: None,
             random: root.fork("seat", number),
+            fidgets: root.fork("fidgets", number),
             arrival: [0; 2],
             deaf_until: 0,
             troubled: false,
@@ -190,8 +194,7 @@ impl<'a> World<'a> {
             ended: false,
         });
         let seat = self.seats.len() - 1;
-        self.plans
-            .plan(self.outside.now() + 200_000, seat, What::Fidget);
+        self.plan_fidget(seat);
         if tls.implicit {
             self.shake(seat);
         }
@@ -392,9 +395,16 @@ impl<'a> World<'a> {
         } else if self.strikes(at, Fault::Vanish) {
             self.seats[at].gone = true;
         } else if now < QUIET_AFTER {
-            let patience = self.network.between(10_000, 3_000_000);
-            self.plans.plan(now + patience, at, What::Fidget);
+            self.plan_fidget(at);
         }
+    }
+
+    /// When the client loses patience next: many sessions are over in 20 ms, others wait for minutes.
+    fn plan_fidget(&mut self, at: usize) {
+        let random = &mut self.seats[at].fidgets;
+        let patience = random.pick(&[1_000, 30_000, 1_000_000]) * random.between(1, 3);
+        self.plans
+            .plan(self.outside.now() + patience, at, What::Fidget);
     }
 
     /// The control connection breaks.
