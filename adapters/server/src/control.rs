@@ -198,8 +198,8 @@ impl Control {
             read => read?,
         };
         let taken = match self.layer {
-            Layer::Clear | Layer::Tls(_) if count > 0 => give(&buffer[..count]),
-            _ => 0,
+            Layer::Clear | Layer::Tls(_) => give(&buffer[..count]),
+            Layer::Leaving(_) => 0,
         };
         self.left.extend_from_slice(&buffer[taken..count]);
         // It may hold a password.

@@ -1,9 +1,11 @@
 //! AUTH and what ends it, and control connections under TLS.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 
 use super::{fetch, login, serve, versions};
 use crate::client::{Client, connect_data};
+use crate::conversations::transfer::pattern;
 use crate::server::{Config, rest};
 use crate::tls::Tls;
 use crate::wire::Wire;
@@ -18,6 +20,7 @@ cases! { "tls";
     leaves_tls_by_rein,
     stays_in_tls_unless_allowed,
     gives_up_a_handshake_that_stalls,
+    answers_a_client_that_ends_without_close_notify,
     says_goodbye_under_tls,
 }
 
@@ -140,10 +143,11 @@ fn stays_in_tls_unless_allowed(program: &Program) {
 }
 
 fn gives_up_a_handshake_that_stalls(program: &Program) {
+    // Not when the session looks after itself, a second after its last word.
     let config = Config::default()
         .tls("")
         .implicit(&["127.0.0.1:0"])
-        .table("[limits]\nhandshake = \"1s\"\nsessions = 2");
+        .table("[limits]\nhandshake = \"1500ms\"\nsessions = 2");
     let server = program.start(config);
     let hello = Tls::default().hello();
     for address in [server.address(), server.implicit()] {
@@ -164,6 +168,20 @@ fn gives_up_a_handshake_that_stalls(program: &Program) {
     client.expect(522);
     assert!(!server.has("never"));
     client.command("NOOP", 200);
+}
+
+fn answers_a_client_that_ends_without_close_notify(program: &Program) {
+    let server = serve(program, "");
+    server.put("f.bin", &pattern(40_000_000));
+    for tls in versions() {
+        let mut client = login(&server, &tls);
+        let data = client.data();
+        client.command("RETR f.bin", 150);
+        let _data = client.protect(data);
+        client.stream().shutdown(Shutdown::Write).expect("a FIN");
+        client.expect(426);
+        client.expect_end();
+    }
 }
 
 fn says_goodbye_under_tls(program: &Program) {

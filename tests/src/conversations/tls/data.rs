@@ -6,9 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::super::transfer::pattern;
 use super::{login, serve, versions};
 use crate::client::{Client, reset};
+use crate::conversations::transfer::pattern;
 use crate::server::{Server, rest};
 use crate::tls::Tls;
 use crate::wire::Wire;
