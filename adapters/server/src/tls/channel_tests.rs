@@ -46,6 +46,8 @@ struct Line {
     to_client: Vec<u8>,
     /// Behind the last byte comes the end.
     ended: bool,
+    /// What it did last was not to take anything.
+    is_full: bool,
     portions: Vec<usize>,
     turn: usize,
 }
@@ -56,6 +58,7 @@ impl Line {
             to_server: VecDeque::new(),
             to_client: Vec::new(),
             ended: false,
+            is_full: false,
             portions,
             turn: 0,
         }
@@ -70,6 +73,7 @@ impl Line {
 impl Read for &mut Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = self.portion().min(buffer.len()).min(self.to_server.len());
+        self.is_full = false;
         if most == 0 {
             let is_end = self.ended && self.to_server.is_empty();
             return if is_end {
@@ -85,7 +89,8 @@ impl Read for &mut Line {
 impl Write for &mut Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let most = self.portion().min(bytes.len());
-        if most == 0 {
+        self.is_full = most == 0;
+        if self.is_full {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.to_client.extend_from_slice(&bytes[..most]);
@@ -118,6 +123,12 @@ impl Pair {
         };
         for _ in 0..100_000 {
             let shaken = pair.channel.shake(&mut pair.line);
+            let writes = pair.channel.writes();
+            assert_eq!(
+                writes,
+                shaken.is_err() && pair.line.is_full,
+                "what it waits for"
+            );
             pair.exchange();
             match shaken {
                 Ok(()) if !pair.client.is_handshaking() => return pair,
