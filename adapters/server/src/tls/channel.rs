@@ -106,19 +106,17 @@ impl Channel {
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // It is seen again by the next call.
-                Err(_) if count > 0 => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof && self.lenient => {
                     tracing::warn!("taken as whole: a TLS connection ended without close_notify");
                     return Ok(0);
                 }
                 Err(error) => return Err(error),
             }
-            if self.take(&mut connection)? {
-                continue;
-            }
-            if count > 0 {
-                return Ok(count);
+            match self.take(&mut connection) {
+                Ok(true) => continue,
+                // What is wrong stays wrong, and the next call tells it.
+                _ if count > 0 => return Ok(count),
+                taken => _ = taken?,
             }
             // To ask the connection twice would cost more than it brings.
             if !std::mem::take(&mut may_fill) {

@@ -314,6 +314,31 @@ fn what_goes_on_within_tls_is_refused() {
 }
 
 #[test]
+fn what_came_before_a_fault_is_told_before_it() {
+    for version in [0, 1] {
+        let mut pair = Pair::new(version, false, vec![10_000]);
+        pair.say(b"hello");
+        let record = b"\x17\x03\x03\x00\x20no record of this connection at all";
+        pair.line.to_server.extend(record);
+        let (bytes, ended) = pair.read_all();
+        assert_eq!(bytes, b"hello");
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+}
+
+#[test]
+fn it_holds_what_its_connection_does_not_tell_of() {
+    let mut pair = Pair::new(1, false, vec![10_000]);
+    pair.line.to_server.clear();
+    assert!(!pair.channel.holds());
+    pair.say(b"hello");
+    for (buffer, holds) in [(&mut [0; 2][..], true), (&mut [0; 3], false)] {
+        let count = pair.channel.read(&mut pair.line, buffer).unwrap();
+        assert_eq!((count, pair.channel.holds()), (buffer.len(), holds));
+    }
+}
+
+#[test]
 fn clear_text_is_no_handshake() {
     for said in [&b"NOOP\r\nUSER user\r\n"[..], b"\x16\x03", b"\x16NOOP\r\n"] {
         let mut line = Line::new(vec![1_000]);
