@@ -85,6 +85,11 @@ impl Data {
         self.wire.is_tls()
     }
 
+    /// Whether its handshake goes on.
+    pub(super) fn shakes(&self) -> bool {
+        self.wire.shakes() || self.wire.has_word()
+    }
+
     /// Whether a step would come to something.
     pub(super) fn is_ready(&self) -> bool {
         let interest = if self.writes() {

@@ -79,6 +79,10 @@ struct Seat {
     /// Clear bytes were sent behind AUTH: there must be no TLS behind them.
     tainted: bool,
     data: Option<Data>,
+    /// Before the client asks for data under TLS it shakes hands for them.
+    cautious: bool,
+    /// It does so now.
+    holds: bool,
     random: Random,
     /// When the client loses patience.
     fidgets: Random,
@@ -175,7 +179,9 @@ impl<'a> World<'a> {
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
         client.protect(tls, &mut root.fork("protection", number));
-        client.patient = root.fork("patience", number).below(2) == 0;
+        let mut patience = root.fork("patience", number);
+        client.patient = patience.below(2) == 0;
+        let cautious = client.patient && patience.below(2) == 0;
         self.seats.push(Seat {
             guest,
             waking: u64::MAX,
@@ -185,6 +191,8 @@ impl<'a> World<'a> {
             dialect: Dialect::draw(&mut root.fork("dialect", number)),
             tainted: false,
             data: None,
+            cautious,
+            holds: false,
             random: root.fork("seat", number),
             fidgets: root.fork("fidgets", number),
             arrival: [0; 2],
@@ -258,10 +266,12 @@ impl<'a> World<'a> {
                 if let Ok(stream) = self.outside.connect(port) {
                     self.on_data(at, stream);
                 }
+                self.hold_no_longer(at);
             }
             What::Move => {
                 self.touch(at, Way::Data);
                 self.move_data(at);
+                self.hold_no_longer(at);
             }
             What::Fidget => self.fidget(at),
             What::Stop => {
@@ -287,15 +297,31 @@ impl<'a> World<'a> {
         seat.client.calm = !seat.troubled && !self.disk.troubled.load(Ordering::Relaxed);
         seat.client.hear(now, bytes, &self.disk.store());
         self.turn(at);
-        if self.seats[at].gone {
-            return;
-        }
         if let Some(port) = self.seats[at].client.passive.take()
             && !self.strikes(at, Fault::DataSilent)
         {
             let when = now + self.network.between(50, 400);
             self.plans.plan(when, at, What::Connect(port));
+            let seat = &mut self.seats[at];
+            seat.holds = seat.cautious && seat.client.shield.data;
         }
+        self.speak(at);
+    }
+
+    /// The client goes on once the handshake for its data is over.
+    fn hold_no_longer(&mut self, at: usize) {
+        let shakes = self.seats[at].data.as_ref().is_some_and(Data::shakes);
+        if !shakes && std::mem::take(&mut self.seats[at].holds) {
+            self.speak(at);
+        }
+    }
+
+    /// The client sends what it wants to send.
+    fn speak(&mut self, at: usize) {
+        if self.seats[at].gone || self.seats[at].holds {
+            return;
+        }
+        let now = self.outside.now();
         let mut bytes = self.seats[at].client.speak(now);
         self.say_behind_auth(at, &mut bytes);
         self.send(at, &bytes);
