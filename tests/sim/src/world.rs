@@ -27,7 +27,7 @@ pub(crate) const QUIET_AFTER: u64 = 600_000_000;
 pub struct Outcome {
     /// Sessions that were held.
     pub sessions: u64,
-    /// How often a control connection became a TLS connection.
+    /// How often a control connection became a TLS connection; on the first level nobody shakes hands.
     pub protected: u64,
     /// Things that happened.
     pub events: u64,

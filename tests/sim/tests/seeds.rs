@@ -32,7 +32,7 @@ fn no_seed_fails_and_each_is_the_same_twice() {
 
 #[test]
 fn no_seed_of_the_adapter_fails_and_each_is_the_same_twice() {
-    no_seed_fails(run_adapter, 600);
+    no_seed_fails(run_adapter, 500);
 }
 
 /// Seeds that failed once.
