@@ -2,17 +2,7 @@
 
 use bstr::ByteSlice;
 
-use crate::common::{Peer, Scene, logged_in};
-
-fn passive(trace: &str) -> Peer {
-    logged_in(&format!(
-        "C: PASV
-         A: listen
-         E: 127.0.0.1:51210
-         S: 227
-         {trace}"
-    ))
-}
+use crate::common::{Peer, Scene, logged_in, passive};
 
 #[test]
 fn abor_without_a_transfer_lets_go_of_the_data_port() {

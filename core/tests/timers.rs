@@ -4,17 +4,7 @@ use std::time::Duration;
 
 use wharf_core::Instant;
 
-use crate::common::{Peer, Scene, logged_in, play};
-
-fn passive(trace: &str) -> Peer {
-    logged_in(&format!(
-        "C: PASV
-         A: listen
-         E: 127.0.0.1:51210
-         S: 227
-         {trace}"
-    ))
-}
+use crate::common::{Scene, logged_in, passive, play};
 
 #[test]
 fn a_client_that_does_not_log_in_is_sent_away() {

@@ -46,11 +46,13 @@ const LOGIN: &str = "
     C: TYPE I
     S: 200";
 
-const STORING: &str = "
+const PASV: &str = "
     C: PASV
     A: listen
     E: 127.0.0.1:51210
-    S: 227
+    S: 227";
+
+const STORING: &str = "
     C: STOR f
     A: open /f write@0 replace
     E: opened
@@ -124,9 +126,14 @@ impl Scene {
         self.play(&format!("{LOGIN}\n{trace}"))
     }
 
+    /// Plays a trace from a PASV behind that login on.
+    pub(crate) fn passive(&self, trace: &str) -> Peer {
+        self.logged_in(&format!("{PASV}\n{trace}"))
+    }
+
     /// Plays a trace from an upload on whose data have just begun to move.
     pub(crate) fn storing(&self, trace: &str) -> Peer {
-        self.logged_in(&format!("{STORING}\n{trace}"))
+        self.passive(&format!("{STORING}\n{trace}"))
     }
 }
 
@@ -138,6 +145,11 @@ pub(crate) fn play(trace: &str) -> Peer {
 /// [`Scene::logged_in`] with everything allowed.
 pub(crate) fn logged_in(trace: &str) -> Peer {
     Scene::new().logged_in(trace)
+}
+
+/// [`Scene::passive`] with everything allowed.
+pub(crate) fn passive(trace: &str) -> Peer {
+    Scene::new().passive(trace)
 }
 
 /// Each right by itself.
