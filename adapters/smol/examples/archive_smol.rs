@@ -1,4 +1,4 @@
-//! A read-only archive for everybody, in thirty lines, on smol: `cargo run -p wharf-smol --example archive -- DIR`.
+//! A read-only archive for everybody, in thirty lines, on smol: `cargo run -p wharf-smol --example archive_smol -- DIR`.
 
 use std::path::Path;
 use std::sync::Arc;
