@@ -103,6 +103,7 @@ impl<H: Helper> Connection<H> {
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
             self.write_notes();
+            self.work.vacate(&self.session);
             if self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
                 // With room for replies, more commands may have run.
                 continue;

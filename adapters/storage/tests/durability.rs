@@ -22,8 +22,8 @@ fn place(durability: Durability) -> Place {
     })
 }
 
-/// Makes fsync fail in this thread: for that descriptor, or for all.
-fn break_fsync(error: Errno, descriptor: Option<RawFd>) {
+/// Makes fsync fail in this thread: for these descriptors, or for all if there are none.
+fn break_fsync(error: Errno, descriptors: Vec<RawFd>) {
     let rule = |descriptor: RawFd| {
         let descriptor = u64::try_from(descriptor).unwrap();
         let length = SeccompCmpArgLen::Dword;
@@ -31,23 +31,22 @@ fn break_fsync(error: Errno, descriptor: Option<RawFd>) {
         SeccompRule::new(vec![is_it]).unwrap()
     };
     let fsync = if cfg!(target_arch = "x86_64") { 74 } else { 82 };
-    let rules = [(fsync, descriptor.map(rule).into_iter().collect())].into();
+    let rules = [(fsync, descriptors.into_iter().map(rule).collect())].into();
     let error = SeccompAction::Errno(error.raw_os_error().cast_unsigned());
     let machine = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, machine).unwrap();
     apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
 
-/// The descriptor with which this thread has opened the directory of a place.
-fn descriptor(place: &Place) -> RawFd {
+/// The descriptors with which the directory of a place is open: those of the storage and of an upload.
+fn descriptors(place: &Place) -> Vec<RawFd> {
     let opened = fs::read_dir("/proc/thread-self/fd").unwrap();
     let found = opened.filter_map(|entry| {
         let entry = entry.unwrap();
         let is_it = fs::read_link(entry.path()).ok()? == place.directory.path();
         is_it.then(|| entry.file_name().to_str().unwrap().parse().unwrap())
     });
-    // The first one is that of the storage itself.
-    found.max().unwrap()
+    found.collect()
 }
 
 /// One change of each kind.
@@ -93,7 +92,7 @@ fn whatever_it_waits_for_a_change_is_the_same() {
 #[test]
 fn nothing_waits_unless_it_is_told_to() {
     let place = place(Durability::Os);
-    break_fsync(Errno::IO, None);
+    break_fsync(Errno::IO, Vec::new());
     place.store(write_at(0), "/a", "one").unwrap();
     place.store(APPEND, "/a", " two").unwrap();
     fs::create_dir(place.real("/new")).unwrap();
@@ -116,7 +115,7 @@ fn bytes_that_do_not_reach_the_disk_replace_nothing() {
             let place = place(Durability::Disk);
             place.put("/old", "old");
             place.fail(write_at(0), "/part", "begun").unwrap();
-            break_fsync(error, None);
+            break_fsync(error, Vec::new());
             for (mode, name) in [
                 (write_at(0), "/new"),
                 (write_at(0), "/old"),
@@ -160,7 +159,7 @@ fn an_upload_whose_name_may_not_have_reached_the_disk_is_in_doubt() {
     place.put("/f", "old");
     let mut sink = place.sink(write_at(0), "/f").unwrap();
     sink.write(b"new").unwrap();
-    break_fsync(Errno::IO, Some(descriptor(&place)));
+    break_fsync(Errno::IO, descriptors(&place));
     assert_eq!(sink.commit(), Err(Failure::Unknown));
     assert_eq!(place.everything(), ["f"]);
     assert_eq!(place.get("/f").unwrap(), "new");
@@ -171,7 +170,7 @@ fn a_change_that_may_not_have_reached_the_disk_is_in_doubt() {
     let place = place(Durability::Disk);
     place.put("/a", "a");
     fs::create_dir(place.real("/new")).unwrap();
-    break_fsync(Errno::IO, None);
+    break_fsync(Errno::IO, Vec::new());
     for (edit, new, old) in edits() {
         let outcome = place.local.change(edit, &path(new), &path(old));
         assert_eq!(outcome, Err(Failure::Unknown), "{edit:?}");

@@ -365,10 +365,11 @@ impl Session {
         self.username.as_bstr()
     }
 
-    /// Whether the client is logged in by now: USER and REIN end that.
+    /// Whether the client is logged in by now: USER, REIN and the end of the session end that, for
+    /// an embedder before the reply is written.
     #[must_use]
     pub fn is_logged_in(&self) -> bool {
-        matches!(self.login, Login::Account { .. })
+        matches!(self.login, Login::Account { .. }) && !matches!(self.work, Work::Closing)
     }
 
     /// The argument of PASS, for [`Action::Login`]. Wiped once that is answered.

@@ -167,11 +167,16 @@ impl<H: Helper> Work<H> {
         }
     }
 
-    /// Goes on with the request in hand, as far as nothing is waited for.
-    pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+    /// Gives up what a client has who is not logged in any more. To be called before it is told
+    /// so: it may come back at once.
+    pub fn vacate(&mut self, session: &Session) {
         if !session.is_logged_in() {
             self.seat = None;
         }
+    }
+
+    /// Goes on with the request in hand, as far as nothing is waited for.
+    pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
         if self.resting.is_some_and(|since| now.since(since) >= REST) {
             self.passive.release();
             self.resting = None;
