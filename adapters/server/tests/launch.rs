@@ -401,6 +401,19 @@ fn a_certificate_for_a_trial_is_made_and_told() {
 }
 
 #[test]
+fn all_listeners_may_begin_with_tls() {
+    let place = Place::new();
+    let toml = b"listen = []\n[tls]\ncertificate = \"own.pem\"\nimplicit = [\"127.0.0.1:9990\"]\n\
+                 [anonymous]\nhome = \"pub\"\n";
+    let launch = place
+        .start(toml, &[])
+        .unwrap_or_else(|stop| panic!("{}", stop.text));
+    assert_eq!(launch.listen.len(), 1);
+    assert_eq!(launch.listen[0].address, addresses(&["127.0.0.1:9990"])[0]);
+    assert!(launch.listen[0].tls.implicit);
+}
+
+#[test]
 fn of_two_certificates_only_one_can_be_meant() {
     let toml = b"[tls]\ncertificate = \"a.pem\"\n[anonymous]\nhome = \"pub\"\n";
     let stop = Place::new().stop(toml, &["--self-signed"]);
