@@ -1,4 +1,4 @@
-//! What the embedder answers to an [`Action`](crate::Action), where it is no fact of the storage.
+//! What comes of an [`Action`](crate::Action): the outcomes that have a type of their own.
 
 use crate::failure::Failure;
 use crate::path::VPath;

@@ -565,3 +565,17 @@ fn notes_tell_of_logins_as_far_as_they_are_wanted() {
         ]
     );
 }
+
+#[test]
+fn who_is_told_that_a_login_is_over_is_logged_in_no_more() {
+    for (line, code) in [("USER v", "331"), ("REIN", "220"), ("QUIT", "221")] {
+        let mut peer = logged_in("");
+        assert!(peer.session.is_logged_in());
+        let line = format!("{line}\r\n");
+        let taken = peer.session.receive(peer.now, line.as_bytes());
+        assert_eq!(taken, line.len());
+        // Before the reply is written.
+        assert!(peer.session.transmit().starts_with(code.as_bytes()));
+        assert!(!peer.session.is_logged_in(), "{line}");
+    }
+}

@@ -1,6 +1,6 @@
 //! While a transfer runs: STAT, other commands, QUIT, the end of the input, a lost connection.
 
-use crate::common::{logged_in, passive};
+use crate::common::{logged_in, passive, storing};
 
 #[test]
 fn stat_tells_at_once_how_far_a_transfer_is() {
@@ -66,15 +66,8 @@ fn stat_before_the_150_or_with_a_path_waits_for_its_turn() {
 
 #[test]
 fn other_commands_wait_for_the_transfer() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         C: NOOP
+    storing(
+        "C: NOOP
          C: USER other
          C: PWD
          E: moved 10 clean
@@ -91,15 +84,8 @@ fn other_commands_wait_for_the_transfer() {
 
 #[test]
 fn quit_waits_for_the_transfer() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         C: QUIT
+    storing(
+        "C: QUIT
          E: eof
          E: moved 10 clean
          A: close-data
@@ -114,15 +100,8 @@ fn quit_waits_for_the_transfer() {
 
 #[test]
 fn the_end_of_input_without_quit_aborts_the_transfer() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         C: NOOP
+    storing(
+        "C: NOOP
          E: eof
          A: cancel
          E: moved 10 clean
@@ -236,15 +215,8 @@ fn a_lost_control_connection_stops_an_upload_in_every_stage() {
 
 #[test]
 fn an_upload_is_lost_with_the_connection_even_if_it_was_aborted_before() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         C: ABOR
+    storing(
+        "C: ABOR
          A: cancel
          E: lost
          E: moved 10 clean

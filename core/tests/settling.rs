@@ -1,23 +1,16 @@
 //! The moment for which the end of a long upload is doubted.
 
-use crate::common::passive;
+use crate::common::storing;
 
 /// An upload that took a second and whose data has ended properly.
 const SETTLING: &str = "
-    C: STOR f
-    A: open /f write@0 replace
-    E: opened
-    A: accept 127.0.0.1
-    E: ok
-    S: 150
-    A: receive
     T: +1s
     E: progress 10
     E: moved 10 clean";
 
 #[test]
 fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
-    passive(&format!(
+    storing(&format!(
         "{SETTLING}
          T: +19ms
          T: +1ms
@@ -28,7 +21,7 @@ fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
          S: 226"
     ));
     for end in ["eof", "lost"] {
-        passive(&format!(
+        storing(&format!(
             "{SETTLING}
              T: +10ms
              E: {end}
@@ -45,15 +38,8 @@ fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
 
 #[test]
 fn an_upload_of_a_blink_waits_two_milliseconds() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         T: +20ms
+    storing(
+        "T: +20ms
          E: moved 10 clean
          T: +1ms
          T: +1ms
@@ -72,28 +58,21 @@ fn an_upload_whose_client_goes_on_does_not_wait() {
          A: finish commit
          E: ok
          S: 226";
-    passive(&format!("{SETTLING}\nC: NOOP\n{finish}\nS: 200"));
-    passive(&format!("{SETTLING}\nC: ABOR\n{finish}\nS: 226"));
-    passive(&format!(
+    storing(&format!("{SETTLING}\nC: NOOP\n{finish}\nS: 200"));
+    storing(&format!("{SETTLING}\nC: ABOR\n{finish}\nS: 226"));
+    storing(&format!(
         "{SETTLING}\nC: QUIT\n{finish}\nS: 221\nA: disconnect"
     ));
-    passive(&format!("{SETTLING}\nC: STAT\nS: 211\nT: +20ms\n{finish}"));
-    passive(&format!(
+    storing(&format!("{SETTLING}\nC: STAT\nS: 211\nT: +20ms\n{finish}"));
+    storing(&format!(
         "{SETTLING}\nE: shutdown 10s\nT: +20ms\n{finish}\nS: 421\nA: disconnect"
     ));
 }
 
 #[test]
 fn a_short_upload_and_a_download_do_not_wait() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         T: +19ms
+    storing(
+        "T: +19ms
          E: moved 10 clean
          A: close-data
          E: ok

@@ -1,6 +1,6 @@
 //! The server stops: 421 when idle, a grace for transfers.
 
-use crate::common::{Scene, logged_in, play};
+use crate::common::{logged_in, play, storing};
 
 #[test]
 fn an_idle_session_ends_at_once() {
@@ -17,7 +17,7 @@ fn an_idle_session_ends_at_once() {
 
 #[test]
 fn a_transfer_may_end_within_the_grace() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 10s
          C: NOOP
          T: +9s
@@ -34,7 +34,7 @@ fn a_transfer_may_end_within_the_grace() {
 
 #[test]
 fn a_transfer_is_aborted_after_the_grace() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 10s
          T: +10s
          A: cancel
@@ -51,7 +51,7 @@ fn a_transfer_is_aborted_after_the_grace() {
 
 #[test]
 fn without_grace_a_transfer_is_aborted_at_once() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 0s
          A: cancel
          E: moved 5 cancelled
@@ -67,7 +67,7 @@ fn without_grace_a_transfer_is_aborted_at_once() {
 
 #[test]
 fn a_second_call_sets_another_grace() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 100s
          T: +5s
          E: shutdown 10s
@@ -87,7 +87,7 @@ fn a_second_call_sets_another_grace() {
 
 #[test]
 fn a_transfer_that_does_not_come_back_does_not_stop_the_shutdown() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 10s
          T: +10s
          A: cancel
@@ -125,7 +125,7 @@ fn a_request_that_runs_is_answered_first() {
 
 #[test]
 fn a_second_shutdown_and_one_after_the_end_change_nothing() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 10s
          E: shutdown 10s
          E: moved 5 clean
@@ -145,7 +145,7 @@ fn a_second_shutdown_and_one_after_the_end_change_nothing() {
 
 #[test]
 fn a_lost_client_gets_no_421() {
-    Scene::new().storing(
+    storing(
         "E: shutdown 10s
          E: lost
          A: cancel

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_core::Instant;
 
-use crate::common::{Scene, logged_in, passive, play};
+use crate::common::{Scene, logged_in, passive, play, storing};
 
 #[test]
 fn a_client_that_does_not_log_in_is_sent_away() {
@@ -68,15 +68,8 @@ fn an_idle_client_is_sent_away() {
 
 #[test]
 fn idle_time_does_not_run_while_a_command_does() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         T: +200s
+    storing(
+        "T: +200s
          E: progress 1
          T: +200s
          E: progress 2
@@ -329,15 +322,8 @@ fn a_transfer_that_stalls_is_426() {
 
 #[test]
 fn a_commit_has_a_longer_time() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         E: moved 5 clean
+    storing(
+        "E: moved 5 clean
          A: close-data
          T: +59s
          E: ok

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wharf_core::{Capabilities, Note, Reason, Rights};
 
 use crate::common::peer::FAILURES;
-use crate::common::{Scene, logged_in, passive};
+use crate::common::{Scene, logged_in, passive, storing};
 
 #[test]
 fn retr_sends_a_file() {
@@ -283,15 +283,8 @@ fn only_a_confirmed_commit_is_226() {
 
 #[test]
 fn an_abandoned_upload_keeps_its_reply_whatever_the_storage_says() {
-    passive(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         E: moved 10 reset
+    storing(
+        "E: moved 10 reset
          A: close-data
          E: ok
          A: finish abandon Reset

@@ -152,6 +152,11 @@ pub(crate) fn passive(trace: &str) -> Peer {
     Scene::new().passive(trace)
 }
 
+/// [`Scene::storing`] with everything allowed.
+pub(crate) fn storing(trace: &str) -> Peer {
+    Scene::new().storing(trace)
+}
+
 /// Each right by itself.
 pub(crate) fn all_rights() -> impl Iterator<Item = Rights> {
     [

@@ -57,10 +57,10 @@ pub(crate) fn listen(
             ..tls.policy
         },
     });
-    let is_alone = own.is_empty() && tls.implicit.is_empty();
+    let has_others = !own.is_empty() || !tls.implicit.is_empty();
     let chosen = match file {
         _ if !options.is_empty() => Some(options),
-        Some(list) if list.get_ref().0.is_empty() && is_alone => {
+        Some(list) if list.get_ref().0.is_empty() && !has_others => {
             return Err(source.mistake(&list.span(), "expected at least one address"));
         }
         Some(list) => Some(list.into_inner().0.into_iter().map(|word| word.0).collect()),
