@@ -21,12 +21,7 @@ const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYA
 
 fn account(place: &Place, rights: Rights) -> Account {
     let local = Local::open(&place.path("home"), b"a", LocalOptions::default()).unwrap();
-    let grant = Grant {
-        rights,
-        capabilities: local.capabilities(),
-        start: VPath::default(),
-        protect_data: false,
-    };
+    let grant = Grant::new(rights, local.capabilities());
     let storage: Arc<dyn Storage> = Arc::new(local);
     Account {
         grant,

@@ -167,7 +167,7 @@ impl Session {
             (Err(Failure::Unsupported), _) => self.refuse_verb(),
             (Err(failure), Verb::Dele | Verb::Rmd) => self.refuse(failure.of_looking()),
             // There is no offset that it could mean.
-            (Err(Failure::PastEnd), _) => self.refuse(Failure::Io),
+            (Err(Failure::PastEnd | Failure::BrokenOff), _) => self.refuse(Failure::Io),
             (Err(failure), _) => self.refuse(failure),
             (Ok(()), Verb::Dele) => self.done(250, "Deleted."),
             (Ok(()), Verb::Rmd) => self.done(250, "Directory removed."),

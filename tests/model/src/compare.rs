@@ -35,12 +35,7 @@ impl Default for Real {
             peer: ([127, 0, 0, 1], 40_000).into(),
         };
         let now = Instant::from_micros(1_000_000);
-        let grant = Grant {
-            rights: Rights::ALL,
-            capabilities: Capabilities::ALL,
-            start: VPath::root(),
-            protect_data: false,
-        };
+        let grant = Grant::new(Rights::ALL, Capabilities::ALL);
         let mut session = Checked::new(&config, ends, now);
         let greeting = session.transmit().len();
         session.transmitted(now, greeting);

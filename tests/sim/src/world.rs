@@ -105,12 +105,7 @@ pub(crate) fn draw_grant(random: &mut Random) -> Grant {
         0 => Rights::LIST | Rights::READ | Rights::WRITE,
         _ => Rights::ALL,
     };
-    Grant {
-        rights,
-        capabilities: Capabilities::ALL,
-        start: VPath::root(),
-        protect_data: false,
-    }
+    Grant::new(rights, Capabilities::ALL)
 }
 
 /// A line of the conversation, if somebody wants to read it.

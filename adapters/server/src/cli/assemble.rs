@@ -333,10 +333,8 @@ impl Homes {
         });
         Ok(Account {
             grant: Grant {
-                rights,
-                capabilities: local.capabilities(),
-                start: VPath::default(),
                 protect_data: access.demand == Demand::Data,
+                ..Grant::new(rights, local.capabilities())
             },
             storage: Arc::new(local),
             demands_tls: access.demand >= Demand::Login,

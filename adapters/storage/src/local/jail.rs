@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use bstr::BStr;
+use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::Errno;
@@ -95,6 +95,20 @@ impl Jail {
             (Resolver::Kernel, _) => resolve(&self.root, path, flags, links, lookup),
             (Resolver::Process, Lookup::Full) => follow(&self.root, path, flags),
             (Resolver::Process, Lookup::Cached) => Err(Errno::AGAIN),
+        }
+    }
+
+    /// The way to what a link at `path` with that text leads to, if such links are followed. The
+    /// lookup of it sees to it that it stays in the jail.
+    pub(super) fn target(&self, path: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        let rooted = (self.links, self.resolver) == (Links::Root, Resolver::Kernel);
+        match (self.links, text.strip_prefix(b"/")) {
+            (Links::None, _) => None,
+            (_, Some(text)) => rooted.then(|| text.trim_start_with(|c| c == '/').to_vec()),
+            (_, None) => {
+                let parent = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+                Some([&path[..parent], text].concat())
+            }
         }
     }
 

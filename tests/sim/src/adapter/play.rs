@@ -428,12 +428,7 @@ fn grant(script: &Script) -> Grant {
     if allows("delete") {
         rights |= Rights::DELETE;
     }
-    Grant {
-        rights,
-        capabilities: Capabilities::ALL,
-        start: VPath::root(),
-        protect_data: false,
-    }
+    Grant::new(rights, Capabilities::ALL)
 }
 
 fn config(script: &Script) -> Config {
