@@ -16,6 +16,7 @@ mod listing;
 mod login;
 mod meanwhile;
 mod navigation;
+mod notes;
 mod properties;
 mod rates;
 mod sessions;
