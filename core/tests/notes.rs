@@ -323,7 +323,7 @@ fn a_text_of_any_length_leaves_room_for_its_reply() {
         assert!(peer.replies.len() < 3_000, "{}", peer.replies.len());
         assert!(peer.replies.ends_with(b"\r\n"));
         assert!(std::str::from_utf8(&peer.replies).is_ok());
-        let last = peer.replies.lines().last();
+        let last = peer.replies.lines().next_back();
         assert!(last.is_some_and(|line| line.starts_with(b"220 ")));
     }
 }

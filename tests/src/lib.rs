@@ -18,6 +18,7 @@ mod conversations;
 pub mod differential;
 mod faults;
 mod limits;
+mod logs;
 mod process;
 mod scripts;
 mod server;
@@ -78,6 +79,7 @@ pub fn run(binary: &'static str) -> ! {
         process::CASES.to_vec(),
         confinement::CASES.to_vec(),
         limits::CASES.to_vec(),
+        logs::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
         checks::cases(),

@@ -116,7 +116,7 @@ impl Service {
             return;
         }
         let _ = control.write(match why {
-            Refusal::Full | Refusal::AccountFull => TOO_MANY_CONNECTIONS,
+            Refusal::Full => TOO_MANY_CONNECTIONS,
             Refusal::Waits => TOO_MANY_FAILURES,
         });
     }
@@ -133,8 +133,7 @@ impl Service {
     ) -> Result<(Account, Option<Seat>), Denied> {
         let now = self.now();
         if self.failures.is_waiting(peer.ip(), now) {
-            Journal::refused(peer, Refusal::Waits);
-            return Err(Denied::Unavailable);
+            return Err(Denied::Waits);
         }
         if let Err(Denied::Credentials) = outcome {
             let rules = &self.settings.back_off;
@@ -143,12 +142,10 @@ impl Service {
             }
         }
         let account = outcome?;
-        let seat = account.seats.as_ref().map(|seats| {
-            seats.take().ok_or_else(|| {
-                Journal::refused(peer, Refusal::AccountFull);
-                Denied::TooMany
-            })
-        });
+        let seat = account
+            .seats
+            .as_ref()
+            .map(|seats| seats.take().ok_or(Denied::TooMany));
         Ok((account, seat.transpose()?))
     }
 
@@ -227,8 +224,6 @@ impl Service {
 pub enum Refusal {
     /// There are too many sessions, in total or from its address.
     Full,
-    /// There are too many sessions of its account.
-    AccountFull,
     /// Too many logins from its address were refused.
     Waits,
 }

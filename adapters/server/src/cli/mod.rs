@@ -22,6 +22,7 @@ pub mod certificate;
 mod config;
 mod crypto;
 mod launch;
+mod line;
 mod listen;
 pub mod log;
 mod material;

@@ -1,7 +1,6 @@
 //! [`Report`]: what is printed at the start.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
@@ -48,13 +47,6 @@ impl Report {
             let _ = writeln!(text, "{confinement}");
         }
         text
-    }
-
-    /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(&self, listening: &[Listen], confinement: Option<&Confinement>) {
-        let mut output = io::stdout().lock();
-        let _ = output.write_all(self.text(listening, confinement).as_bytes());
-        let _ = output.flush();
     }
 
     fn write(&self, text: &mut String, listening: &[Listen]) -> std::fmt::Result {

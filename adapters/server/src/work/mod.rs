@@ -305,8 +305,9 @@ impl<H: Helper> Work<H> {
             let outcome = job();
             return then(self, outcome);
         }
+        let span = tracing::Span::current();
         let done = self.helper.run(Box::new(move || {
-            let outcome = job();
+            let outcome = span.in_scope(job);
             Box::new(move |work| then(work, outcome))
         }));
         match done {
