@@ -267,7 +267,7 @@ mod tests {
             ("a b", r#""a b""#),
             ("x=1", r#""x=1""#),
             (r#"a" peer=6.6.6.6:1 b="#, r#""a\" peer=6.6.6.6:1 b=""#),
-            (r#"" and ""#, r#""\" and \"""#),
+            (r#"" a" b""#, r#""\" a\" b\"""#),
             (r#""a\""#, r#""\"a\\\"""#),
             ("a\nb", r#""a\nb""#),
             (r"a\", r#""a\\""#),
@@ -308,8 +308,8 @@ mod tests {
         assert!(line.ends_with("ERROR a\\nb\n"), "{line}");
         let line = message(Format::Json, Level::ERROR, "a\nb \"c\"");
         assert!(
-            line.ends_with(r#"{"message":"a\nb \"c\""}}"#.to_owned().as_str())
-                || line.ends_with("}}\n")
+            line.ends_with("{\"message\":\"a\\nb \\\"c\\\"\"}}\n"),
+            "{line}"
         );
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::io;
 
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups,
-    setresgid, setresuid,
+    Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups, getresgid, getresuid,
+    setfsgid, setfsuid, setgroups, setresgid, setresuid,
 };
 
 /// A user of this machine, and the groups that the process will be in.
@@ -40,13 +40,41 @@ impl Identity {
         })
     }
 
+    /// Does something as that user would, as far as files are concerned, and is who it was
+    /// afterwards. To be called before any thread is started. Who is not root stays who it is.
+    ///
+    /// # Errors
+    /// The process cannot act as that user.
+    pub(super) fn act_as<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
+        if !geteuid().is_root() {
+            return Ok(act());
+        }
+        let back = Back(getgroups()?);
+        setgroups(&self.groups).map_err(|error| self.refused(error.desc()))?;
+        setfsgid(self.gid);
+        setfsuid(self.uid);
+        let done = act();
+        drop(back);
+        Ok(done)
+    }
+
+    /// Whether the process was started as that user, in whatever further groups.
+    pub(super) fn is_here(&self) -> bool {
+        let uid = getresuid().map(|uid| [uid.real, uid.effective, uid.saved]);
+        let gid = getresgid().map(|gid| [gid.real, gid.effective, gid.saved]);
+        uid == Ok([self.uid; 3]) && gid == Ok([self.gid; 3])
+    }
+
     /// Becomes that user for ever.
     ///
     /// # Errors
     /// Why the process cannot, or could go back.
     pub(super) fn assume(&self) -> io::Result<()> {
+        if self.is_here() {
+            return Ok(());
+        }
         if !geteuid().is_root() {
-            return Err(self.refused("only root can become another user"));
+            return Err(self.refused(ONLY_ROOT));
         }
         // As that user it may change neither groups nor gid.
         setgroups(&self.groups)
@@ -83,6 +111,21 @@ impl Identity {
     }
 }
 
+/// The groups that the process goes back to, and the user whom it is, when this is dropped.
+struct Back(Vec<Gid>);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        setfsuid(geteuid());
+        setfsgid(getegid());
+        let _ = setgroups(&self.0);
+    }
+}
+
+/// What is said to who is neither root nor that user.
+const ONLY_ROOT: &str = "only root can become another user; start it as root, or leave `user` out \
+                         and start it as the user whom it shall be (`User=` of systemd)";
+
 /// The group of that name.
 ///
 /// # Errors
@@ -117,7 +160,7 @@ mod tests {
             nobody.assume().unwrap_err().to_string()
         };
         let said = thread::spawn(here).join().unwrap();
-        let expected = "cannot become the user nobody: only root can become another user";
+        let expected = format!("cannot become the user nobody: {ONLY_ROOT}");
         assert_eq!(said, expected);
     }
 }

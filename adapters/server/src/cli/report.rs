@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use wharf_core::{Protection, Rights, TlsPolicy};
 
@@ -24,7 +25,12 @@ pub struct Report {
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// As in [`Settings`](crate::Settings).
     pub public_address: Option<PublicAddress>,
+    /// The directories below which homes may come and go.
+    pub reach: Vec<PathBuf>,
 }
+
+/// So many directories are named in one line.
+const NAMED: usize = 5;
 
 /// What is protected by TLS.
 #[derive(Clone, Debug)]
@@ -88,6 +94,17 @@ impl Report {
         }
         if let Some(address) = &self.public_address {
             writeln!(text, "announced to clients as {address}")?;
+        }
+        if !self.reach.is_empty() {
+            write!(text, "homes may appear, be replaced or be mounted below ")?;
+            for (at, tree) in self.reach.iter().take(NAMED).enumerate() {
+                let comma = if at == 0 { "" } else { ", " };
+                write!(text, "{comma}{}", Escape(tree.as_os_str().as_bytes()))?;
+            }
+            match self.reach.len().checked_sub(NAMED) {
+                Some(more @ 1..) => writeln!(text, " and {more} more")?,
+                _ => writeln!(text)?,
+            }
         }
         if let Some(first) = listening.first()
             && listening

@@ -67,14 +67,12 @@ fn start(
     tracing::info!(version, listening, "started");
     let service = Service::new(launch.settings);
     // A thread that was there before would keep what the process gives up.
-    let confinement = launch
-        .process
-        .enter(&launch.report.served, &launch.storages)?;
+    let confinement = launch.process.enter(&launch.report.served, &launch.homes)?;
     let _log = log.start()?;
     tracing::info!("{confinement}");
     heed_signals(&service, launch.certified.clone())?;
     launch.certified.map_or(Ok(()), watch)?;
-    sweep(launch.storages)?;
+    sweep(launch.homes)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
     let listeners = sockets.into_iter().map(|(socket, tls)| {

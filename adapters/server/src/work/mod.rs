@@ -137,7 +137,7 @@ impl<H: Helper> Work<H> {
             self.cancelled = false;
         }
         match action {
-            Action::Identify(ticket) => Some(self.identify(ticket, session)),
+            Action::Identify(ticket) => self.identify(ticket, session),
             Action::Login(ticket) => self.login(ticket, session),
             Action::Stat(ticket) => self.stat(ticket, session),
             Action::Change(ticket, edit) => self.change(ticket, session, edit),

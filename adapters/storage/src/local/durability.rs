@@ -1,6 +1,7 @@
 //! [`Durability`]: what a power cut may take.
 
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::{fs, io};
 
 use rustix::fs::{OFlags, fsync};
@@ -32,13 +33,32 @@ pub enum Durability {
     Disk,
 }
 
+/// The name for the time since the system has started. It stays the same, and is read but once: a
+/// process that is confined later could not.
+fn boot() -> io::Result<&'static [u8]> {
+    static NAME: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(name) = NAME.get() {
+        return Ok(name);
+    }
+    let name = fs::read(BOOT)?;
+    Ok(NAME.get_or_init(|| name))
+}
+
 impl Durability {
     /// Who owns the partials of an account. What the last boot has left may end in zeros.
     pub(super) fn owner(self, account: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Os => Ok(account.to_vec()),
-            Self::Disk => Ok([account, &fs::read(BOOT)?].concat()),
+            Self::Disk => Ok([account, boot()?].concat()),
         }
+    }
+
+    /// Reads what a process that is confined later could not.
+    ///
+    /// # Errors
+    /// The system does not tell when it was started.
+    pub fn prepare(self) -> io::Result<()> {
+        self.owner(b"").map(drop)
     }
 
     /// How to open a directory in which something will change: only what can be read can be synced.

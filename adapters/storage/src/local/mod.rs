@@ -12,6 +12,7 @@ mod metadata;
 mod names;
 mod open;
 mod partial;
+mod root;
 mod source;
 mod spot;
 mod sweep;
@@ -34,6 +35,7 @@ use self::jail::{Jail, Lookup};
 use self::metadata::{kind, look, metadata, modified};
 use self::open::LOOK;
 use self::partial::{Drawer, Partial};
+pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
 use self::upload::Request;
 use crate::storage::{Handle, Opening, Storage};
@@ -105,7 +107,7 @@ pub struct Local {
 
 /// What the handles of a [`Local`] share.
 struct Tree {
-    jail: Jail,
+    jail: Arc<Jail>,
     /// The directory name of the account's partials.
     account: String,
     options: LocalOptions,
@@ -118,8 +120,13 @@ impl Local {
     /// # Errors
     /// If `root` is not a directory that can be entered.
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
+        Root::open(root, options)?.account(account)
+    }
+
+    /// What an account sees of that directory.
+    fn of(jail: Arc<Jail>, account: &[u8], options: LocalOptions) -> io::Result<Self> {
         let tree = Tree {
-            jail: Jail::open(root, &options)?,
+            jail,
             account: partial::account_name(&options.durability.owner(account)?),
             options,
         };
