@@ -248,11 +248,12 @@ fn serves_what_was_mounted_later(program: &Program) {
         let host = Host::start(program, folder, &wrapper, &text);
         let pid = host.child.id().to_string();
         let mount = |words: &[&str]| {
-            let status = Command::new("nsenter")
-                .args(["-t", &pid, "-m", words[0]])
-                .args(&words[1..])
-                .status();
-            assert!(status.expect("nsenter").success(), "{words:?}");
+            let mut command = Command::new("nsenter");
+            command.args(["-t", &pid, "-m"]).args(words);
+            // It can be unmounted as soon as nobody sees it any more.
+            eventually(&format!("{words:?}"), || {
+                command.output().expect("nsenter").status.success()
+            });
         };
         let home = host.path("srv/home").display().to_string();
         host.login("a").lines("NLST");
