@@ -41,6 +41,7 @@ impl Journal {
         let why = match why {
             Refusal::Full => "too many connections",
             Refusal::AccountFull => "too many sessions of the account",
+            Refusal::Exhausted => "no descriptor or no thread is left",
             Refusal::Waits => "too many refused logins",
         };
         tracing::warn!(%peer, "refused: {why}");

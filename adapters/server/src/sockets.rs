@@ -49,10 +49,8 @@ pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStre
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     sockopt::set_socket_oobinline(&socket, true)?;
     watch(&socket, vanished)?;
-    Ok((
-        TcpStream::from(socket),
-        peer.ok_or(io::ErrorKind::NotConnected)?,
-    ))
+    let peer = peer.ok_or(io::ErrorKind::NotConnected)?;
+    Ok((TcpStream::from(socket), canonical(peer)))
 }
 
 /// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
@@ -102,11 +100,23 @@ pub fn is_exhausted(error: &io::Error) -> bool {
     )
 }
 
-/// The address in the family that is wanted: an IPv4 client of a dual-stack socket has a local
-/// address in the clothes of IPv6.
-pub(crate) fn plain(address: IpAddr, v6: bool) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) if v6 => IpAddr::V6(address.to_ipv6_mapped()),
-        address => address,
+/// The address as its own family writes it: an IPv4 client of a socket for both families has one in
+/// the clothes of IPv6. The scope of a link-local address stays.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The address on the link of the peer, if it is its own: a client does not say on which link of
+/// this machine it is.
+pub(crate) fn on_link_of(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    match (address, peer) {
+        (SocketAddr::V6(mut address), SocketAddr::V6(peer)) if address.ip() == peer.ip() => {
+            address.set_scope_id(peer.scope_id());
+            address.into()
+        }
+        _ => address,
     }
 }

@@ -35,12 +35,12 @@ pub trait System: Send + Sync {
     /// [`io::ErrorKind::WouldBlock`] if none waits; otherwise what the system says.
     fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)>;
 
-    /// Begins a connection from `local` to `to`, which may `stall` for so long. It is made, or has
-    /// failed, when the socket is writable; see [`dialed`].
+    /// Begins a connection from `local`, where port 0 lets the system pick one, to `to`. It may
+    /// `stall` for so long. It is made, or has failed, when the socket is writable; see [`dialed`].
     ///
     /// # Errors
     /// What the system says at once.
-    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
+    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
 }
 
 /// The machine that the program runs on.
@@ -57,8 +57,8 @@ impl Default for Machine {
     }
 }
 
-/// Connections that may wait; one is needed, and a stranger must not keep it away.
-pub(crate) const BACKLOG: i32 = 8;
+/// Connections that may wait; one is needed, and strangers must not keep it away.
+pub(crate) const BACKLOG: i32 = 64;
 
 impl System for Machine {
     fn now(&self) -> wharf_core::Instant {
@@ -67,7 +67,7 @@ impl System for Machine {
     }
 
     fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr> {
-        control.local_addr()
+        control.local_addr().map(sockets::canonical)
     }
 
     fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
@@ -98,11 +98,14 @@ impl System for Machine {
         }
     }
 
-    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
+    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
         let socket = socket_for(to)?;
         sockets::prepare_data(&socket, stall)?;
-        let local = sockets::plain(local, to.is_ipv6());
-        rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
+        if local.port() != 0 {
+            // Connections before it, to other clients, come from the same port.
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+        }
+        rustix::net::bind(&socket, &local)?;
         match rustix::net::connect(&socket, &to) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
             Err(error) => Err(error.into()),
