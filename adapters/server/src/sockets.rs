@@ -17,11 +17,34 @@ const BACKLOG: i32 = 1024;
 const PROBES: u32 = 4;
 
 /// A listener for control connections. The same port can be bound again at once after the server
-/// has ended, and an IPv6 address does not take the IPv4 one with it.
+/// has ended, and an IPv6 address does not take the IPv4 one with it; see [`listen_for_both`].
 ///
 /// # Errors
 /// What the system says; an address in use among them.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, false)
+}
+
+/// As [`listen`], where `[::]` is for clients with IPv4 too.
+///
+/// # Errors
+/// As [`listen`]; also that the port is in use with IPv4.
+pub fn listen_for_both(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, true)
+}
+
+/// Whether an error says that this machine lacks the address, or all of its family: a kernel
+/// without IPv6 does.
+#[must_use]
+pub fn is_not_here(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+fn bind(address: SocketAddr, for_both: bool) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {
@@ -31,7 +54,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+        sockopt::set_ipv6_v6only(&socket, !for_both)?;
     }
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;

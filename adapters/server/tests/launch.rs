@@ -81,7 +81,12 @@ fn addresses(list: &[&str]) -> Vec<SocketAddr> {
 fn listen(list: &[&str]) -> Vec<Listen> {
     let tls = TlsPolicy::default();
     let addresses = addresses(list).into_iter();
-    addresses.map(|address| Listen { address, tls }).collect()
+    let plain = |address| Listen {
+        address,
+        for_both: false,
+        tls,
+    };
+    addresses.map(plain).collect()
 }
 
 /// The homes, who sees them, and what they may do.

@@ -21,6 +21,7 @@ mod assemble;
 pub mod certificate;
 mod config;
 mod crypto;
+mod descriptors;
 mod launch;
 mod listen;
 pub mod log;

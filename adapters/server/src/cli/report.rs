@@ -59,12 +59,15 @@ impl Report {
 
     fn write(&self, text: &mut String, listening: &[Listen]) -> std::fmt::Result {
         let common = self.tls.as_ref().map(|tls| tls.policy).unwrap_or_default();
-        for Listen { address, tls } in listening {
-            write!(text, "listening on {address}")?;
-            if tls.implicit {
+        for listen in listening {
+            write!(text, "listening on {}", listen.address)?;
+            if listen.tls.implicit {
                 write!(text, " (implicit TLS)")?;
-            } else if *tls != common {
-                write!(text, " (TLS is {})", words(*tls))?;
+            } else if listen.tls != common {
+                write!(text, " (TLS is {})", words(listen.tls))?;
+            }
+            if listen.for_both {
+                write!(text, " (IPv4 too)")?;
             }
             writeln!(text)?;
         }

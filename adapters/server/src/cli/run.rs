@@ -10,9 +10,9 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use wharf_core::{Config, TlsPolicy};
+use wharf_core::Config;
 
-use super::{Certified, Launch, Listen, launch, log, sweep};
+use super::{Certified, Launch, Listen, descriptors, launch, log, sweep};
 use crate::{Listener, Service, sockets};
 
 /// How often the files of certificates are looked at.
@@ -23,6 +23,8 @@ pub fn run(
     program: &'static str,
     serve: impl FnOnce(Vec<Listener>, &Arc<Service>) -> io::Result<()>,
 ) -> ExitCode {
+    // Before anything is opened that may take many.
+    descriptors::raise_limit();
     let launch = match launch(program) {
         Ok(launch) => launch,
         Err(code) => return code,
@@ -45,13 +47,14 @@ fn start(
     let sockets = bind(launch.listen, launch.listen_default)?;
     let addresses = sockets
         .iter()
-        .map(|(socket, tls)| {
+        .map(|(socket, listen)| {
             socket
                 .local_addr()
-                .map(|address| Listen { address, tls: *tls })
+                .map(|address| Listen { address, ..*listen })
         })
         .collect::<io::Result<Vec<_>>>()?;
     let service = Service::new(launch.settings);
+    descriptors::warn_if_too_few(&service);
     // A thread that was there before would keep what the process gives up.
     let confinement = launch
         .process
@@ -62,7 +65,7 @@ fn start(
     launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.storages)?;
     launch.report.print(&addresses, Some(&confinement));
-    let listeners = sockets.into_iter().map(|(socket, tls)| {
+    let listeners = sockets.into_iter().map(|(socket, Listen { tls, .. })| {
         let common = &service.settings().protocol;
         let own = (tls != common.tls).then(|| Config {
             tls,
@@ -77,19 +80,32 @@ fn start(
 }
 
 /// Listens on every address. Of the default ones, a machine without IPv6 lacks one.
-fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, TlsPolicy)>> {
+fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, Listen)>> {
     let mut listeners = Vec::new();
-    for Listen { address, tls } in listen {
-        match sockets::listen(address) {
-            Ok(listener) => listeners.push((listener, tls)),
-            Err(error) if default && error.kind() == io::ErrorKind::AddrNotAvailable => {
+    for each in listen {
+        let Listen {
+            address, for_both, ..
+        } = each;
+        let listener = if for_both {
+            sockets::listen_for_both(address)
+        } else {
+            sockets::listen(address)
+        };
+        match listener {
+            Ok(listener) => listeners.push((listener, each)),
+            Err(error) if default && sockets::is_not_here(&error) => {
                 tracing::info!(%address, %error, "not listening");
             }
             Err(error) => {
+                let hint = if address.is_ipv6() && sockets::is_not_here(&error) {
+                    "; where there is no IPv6, an IPv4 address such as 0.0.0.0 serves all"
+                } else {
+                    ""
+                };
                 let kind = error.kind();
                 return Err(io::Error::new(
                     kind,
-                    format!("cannot listen on {address}: {error}"),
+                    format!("cannot listen on {address}: {error}{hint}"),
                 ));
             }
         }
