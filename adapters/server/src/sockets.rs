@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -45,13 +45,7 @@ pub fn is_not_here(error: &io::Error) -> bool {
 }
 
 fn bind(address: SocketAddr, for_both: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    let socket = open(address)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !for_both)?;
@@ -59,6 +53,28 @@ fn bind(address: SocketAddr, for_both: bool) -> io::Result<TcpListener> {
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from(socket))
+}
+
+/// A socket of the family of this address.
+pub(crate) fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    Ok(socket)
+}
+
+/// A socket that connects from this address, also where others do so from its port.
+pub(crate) fn bound(local: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = open(local)?;
+    if local.port() != 0 {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &local)?;
+    Ok(socket)
 }
 
 /// Accepts a client. The control connection sends small replies at once, keeps urgent bytes in

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketFlags, sockopt};
 
 use crate::sockets;
 
@@ -71,7 +71,7 @@ impl System for Machine {
     }
 
     fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
-        let socket = socket_for(at)?;
+        let socket = sockets::open(at)?;
         // Connections of transfers before may still be in TIME_WAIT on this port.
         sockopt::set_socket_reuseaddr(&socket, true)?;
         sockets::prepare_data(&socket, stall)?;
@@ -99,33 +99,13 @@ impl System for Machine {
     }
 
     fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
-        let socket = socket_for(to)?;
+        let socket = sockets::bound(local)?;
         sockets::prepare_data(&socket, stall)?;
-        if local.port() != 0 {
-            // Connections before it, to other clients, come from the same port.
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-        }
-        rustix::net::bind(&socket, &local)?;
         match rustix::net::connect(&socket, &to) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn socket_for(address: SocketAddr) -> io::Result<rustix::fd::OwnedFd> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(
-        family,
-        SocketType::STREAM,
-        flags,
-        None,
-    )?)
 }
 
 /// Whether a connection that [`System::dial`] began is made.

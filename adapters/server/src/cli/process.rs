@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ impl Section {
             identity,
             landlock: self.landlock.unwrap_or(true),
             looks_names_up: false,
+            active_port: 0,
             readable: Vec::new(),
         })
     }
@@ -73,6 +75,9 @@ pub struct Process {
     identity: Option<Identity>,
     /// Whether Landlock confines it, where the kernel has that.
     landlock: bool,
+    /// The port that active data connections come from; 0: any. To bind one below 1024 it keeps the
+    /// right to bind such ports, and nothing else.
+    pub active_port: u16,
     /// It will have to look host names up.
     pub looks_names_up: bool,
     /// What it reads again later, beside the homes: files, or the directories of files that are
@@ -92,7 +97,7 @@ impl Process {
         storages: &BTreeMap<PathBuf, Local>,
     ) -> io::Result<Confinement> {
         match &self.identity {
-            Some(identity) => identity.assume()?,
+            Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
             None if geteuid().is_root() => tracing::warn!(
                 "running as root, which clients gain if they find a hole: name another \
                  user in [process]"
@@ -100,6 +105,9 @@ impl Process {
             None => {}
         }
         set_no_new_privs(true)?;
+        if self.active_port != 0 {
+            try_port(self.active_port)?;
+        }
         for each in served {
             if let Some(storage) = storages.get(&each.home) {
                 check(each, storage)?;
@@ -122,6 +130,21 @@ impl Process {
             readable: names.chain(self.readable.iter().cloned()).collect(),
         }))
     }
+}
+
+/// Whether connections can come from that port: told at the start, not by every transfer.
+fn try_port(port: u16) -> io::Result<()> {
+    let local = (Ipv4Addr::LOCALHOST, port).into();
+    crate::sockets::bound(local).map(drop).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+            ": only root may, or who has the capability CAP_NET_BIND_SERVICE"
+        } else {
+            ""
+        };
+        let kind = error.kind();
+        let what = format!("active data cannot come from port {port}: {error}{hint}");
+        io::Error::new(kind, what)
+    })
 }
 
 /// Whether a home is the root of the file system, by whatever name.

@@ -24,6 +24,8 @@ pub struct Report {
     /// As in [`Settings`](crate::Settings).
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// As in [`Settings`](crate::Settings).
+    pub active_port: u16,
+    /// As in [`Settings`](crate::Settings).
     pub public_address: Option<PublicAddress>,
 }
 
@@ -96,6 +98,9 @@ impl Report {
         }
         if let Some(ports) = &self.passive_ports {
             writeln!(text, "passive ports {}-{}", ports.start(), ports.end())?;
+        }
+        if self.active_port != 0 {
+            writeln!(text, "active data comes from port {}", self.active_port)?;
         }
         if let Some(address) = &self.public_address {
             writeln!(text, "announced to clients as {address}")?;
