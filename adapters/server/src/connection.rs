@@ -101,7 +101,7 @@ impl<H: Helper> Connection<H> {
                     self.control.close(socket);
                     return false;
                 }
-                let event = self.act(action, now);
+                let event = self.act(action);
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
             self.write_notes();
@@ -141,7 +141,7 @@ impl<H: Helper> Connection<H> {
             within: [
                 until(self.session.deadline()),
                 until(self.control.deadline()),
-                self.work.patience(),
+                self.work.patience(now),
             ]
             .into_iter()
             .flatten()
@@ -191,7 +191,7 @@ impl<H: Helper> Connection<H> {
         self.work.helper_mut()
     }
 
-    fn act(&mut self, action: Action, now: Instant) -> Option<Event> {
+    fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::StartTls(ticket) => {
                 let tls = self.service.settings().tls.as_deref();
@@ -202,7 +202,7 @@ impl<H: Helper> Connection<H> {
                 None
             }
             Action::Cancel(_) if self.control.turns() => self.control.cancel(),
-            action => self.work.act(action, &self.session, now),
+            action => self.work.act(action, &self.session),
         }
     }
 

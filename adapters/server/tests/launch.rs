@@ -30,6 +30,8 @@ durability = "disk"
 [passive]
 ports = "60000-65535"
 address = "203.0.113.7"
+[active]
+port = 20
 [limits]
 sessions = 100
 sessions-per-address = 10
@@ -82,7 +84,12 @@ fn addresses(list: &[&str]) -> Vec<SocketAddr> {
 fn listen(list: &[&str]) -> Vec<Listen> {
     let tls = TlsPolicy::default();
     let addresses = addresses(list).into_iter();
-    addresses.map(|address| Listen { address, tls }).collect()
+    let plain = |address| Listen {
+        address,
+        for_both: false,
+        tls,
+    };
+    addresses.map(plain).collect()
 }
 
 /// The homes, who sees them, and what they may do.
@@ -170,6 +177,7 @@ fn everything_in_the_file_counts() {
     assert!(!anonymous(&launch).storage.changes_are_short());
     let settings = &launch.settings;
     assert_eq!(settings.passive_ports, Some(60_000..=65_535));
+    assert_eq!(settings.active_port, 20);
     let literal = PublicAddress::Literal([203, 0, 113, 7].into());
     assert_eq!(settings.public_address, Some(literal));
     assert_eq!(
@@ -290,6 +298,7 @@ serving pub to anonymous clients, who may list, read
 serving home to user0, who may list, read, write, overwrite, delete, rename, mkdir
 serving home to user1, who may list, read
 passive ports 60000-65535
+active data comes from port 20
 announced to clients as 203.0.113.7
 homes may appear, be replaced or be mounted below PLACE
 only this machine can connect; to serve the network, add --listen 0.0.0.0:2121 --listen [::]:2121
@@ -443,4 +452,36 @@ fn of_two_certificates_only_one_can_be_meant() {
         stop.text,
         "error: wharf.toml:2:15: with --self-signed there is no other certificate\n"
     );
+}
+
+#[test]
+fn the_address_of_all_serves_both_families_where_nothing_else_does() {
+    let place = Place::new();
+    let home = place.path("pub");
+    let both = |listen: &[&str]| {
+        let arguments = [&[home.to_str().unwrap()], listen].concat();
+        let launch = place
+            .start(b"", &arguments)
+            .unwrap_or_else(|stop| panic!("{}", stop.text));
+        let text = launch.report.text(&launch.listen, None);
+        let both: Vec<_> = launch.listen.iter().map(|listen| listen.for_both).collect();
+        assert_eq!(
+            text.matches("(IPv4 too)").count(),
+            both.iter().filter(|&&both| both).count()
+        );
+        both
+    };
+    assert_eq!(both(&["-l", "[::]:2121"]), [true]);
+    assert_eq!(both(&["-l", "[::]:0", "-l", "0.0.0.0:0"]), [true, false]);
+    assert_eq!(both(&["-l", "[::]:21", "-l", "0.0.0.0:21"]), [false, false]);
+    assert_eq!(
+        both(&["-l", "127.0.0.1:21", "-l", "[::]:21"]),
+        [false, false]
+    );
+    assert_eq!(
+        both(&["-l", "[::]:21", "-l", "0.0.0.0:2121"]),
+        [true, false]
+    );
+    assert_eq!(both(&["-l", "[::1]:21"]), [false]);
+    assert_eq!(both(&[]), [false, false]);
 }

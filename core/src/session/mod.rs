@@ -401,6 +401,13 @@ impl Session {
         self.protected.data
     }
 
+    /// Whether the reply to the command in hand tells an address, for [`Action::Listen`]: that of
+    /// PASV does, that of EPSV tells a port only.
+    #[must_use]
+    pub fn announces_address(&self) -> bool {
+        matches!(self.work, Work::Waiting(run::Job::Listen(Verb::Pasv)))
+    }
+
     /// The two ends of the control connection.
     #[must_use]
     pub fn endpoints(&self) -> Endpoints {

@@ -130,6 +130,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         .public_address
         .or(file.passive.0.address.map(|word| word.0));
     set(
+        &mut settings.active_port,
+        file.active.0.port.map(|port| port.0),
+    );
+    set(
         &mut settings.utc_offset,
         file.utc_offset.map(|word| word.0.0),
     );
@@ -155,6 +159,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         process.readable.extend(certified.directories());
     }
 
+    process.active_port = settings.active_port;
     process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
     let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
@@ -167,6 +172,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         }),
         served: homes.served,
         passive_ports: settings.passive_ports.clone(),
+        active_port: settings.active_port,
         public_address: settings.public_address.clone(),
     };
     Ok(Launch {

@@ -15,7 +15,9 @@ use super::password::HashedPassword;
 use super::process;
 use super::source::Source;
 use super::tls::{Demand, Section as Tls};
-use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
+use super::value::{
+    Count, Greeting, List, Listed, Name, Offset, Port, Ports, Table, Umask, Value, Wait,
+};
 use crate::settings::{PublicAddress, Settings};
 
 /// The whole file.
@@ -31,6 +33,7 @@ pub(crate) struct File {
     pub(crate) utc_offset: Option<Value<Offset>>,
     pub(crate) durability: Option<Value<Durability>>,
     pub(crate) passive: Table<Passive>,
+    pub(crate) active: Table<Active>,
     pub(crate) limits: Table<Bounds>,
     pub(crate) tls: Option<Spanned<Table<Tls>>>,
     pub(crate) storage: Table<Storage>,
@@ -46,6 +49,13 @@ pub(crate) struct File {
 pub(crate) struct Passive {
     pub(crate) ports: Option<Value<Ports>>,
     pub(crate) address: Option<Value<PublicAddress>>,
+}
+
+/// `[active]`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Active {
+    pub(crate) port: Option<Port>,
 }
 
 /// `[limits]`

@@ -18,6 +18,8 @@ const PORT: u16 = 2121;
 pub struct Listen {
     /// The address.
     pub address: SocketAddr,
+    /// `[::]` that serves clients with IPv4 too, as nothing else listens for them on its port.
+    pub for_both: bool,
     /// What is protected by TLS there.
     pub tls: TlsPolicy,
 }
@@ -52,6 +54,7 @@ pub(crate) fn listen(
     let own = own.collect::<Result<Vec<_>, _>>()?;
     let implicit = tls.implicit.iter().map(|address| Listen {
         address: *address,
+        for_both: false,
         tls: TlsPolicy {
             implicit: true,
             ..tls.policy
@@ -77,9 +80,23 @@ pub(crate) fn listen(
     let common = chosen.unwrap_or_else(nobodys);
     let common = common.into_iter().map(|address| Listen {
         address,
+        for_both: false,
         tls: tls.policy,
     });
-    Ok((common.chain(implicit).chain(own).collect(), default))
+    let mut all: Vec<Listen> = common.chain(implicit).chain(own).collect();
+    let ports: Vec<u16> = all
+        .iter()
+        .filter(|listen| listen.address.is_ipv4())
+        .map(|listen| listen.address.port())
+        .collect();
+    for Listen {
+        address, for_both, ..
+    } in &mut all
+    {
+        let port = address.port();
+        *for_both = address.ip() == Ipv6Addr::UNSPECIFIED && (port == 0 || !ports.contains(&port));
+    }
+    Ok((all, default))
 }
 
 impl Section {
@@ -106,6 +123,7 @@ impl Section {
         }
         Ok(Listen {
             address: self.address.get_ref().0,
+            for_both: false,
             tls: policy,
         })
     }

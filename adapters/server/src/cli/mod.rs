@@ -21,6 +21,7 @@ mod assemble;
 pub mod certificate;
 mod config;
 mod crypto;
+mod descriptors;
 pub mod home;
 mod launch;
 mod line;

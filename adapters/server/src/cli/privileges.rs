@@ -7,6 +7,14 @@ use nix::unistd::{
     Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups, getresgid, getresuid,
     setfsgid, setfsuid, setgroups, setresgid, setresuid,
 };
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
+
+/// The right to bind ports below 1024 and no other.
+const ONLY_PORTS: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::NET_BIND_SERVICE,
+    permitted: CapabilitySet::NET_BIND_SERVICE,
+    inheritable: CapabilitySet::empty(),
+};
 
 /// A user of this machine, and the groups that the process will be in.
 #[derive(Clone, Debug)]
@@ -65,22 +73,28 @@ impl Identity {
         uid == Ok([self.uid; 3]) && gid == Ok([self.gid; 3])
     }
 
-    /// Becomes that user for ever.
+    /// Becomes that user for ever, and keeps no right of root but, where it is wanted, that to bind
+    /// ports below 1024.
     ///
     /// # Errors
     /// Why the process cannot, or could go back.
-    pub(super) fn assume(&self) -> io::Result<()> {
+    pub(super) fn assume(&self, keeps_ports: bool) -> io::Result<()> {
         if self.is_here() {
             return Ok(());
         }
         if !geteuid().is_root() {
             return Err(self.refused(ONLY_ROOT));
         }
+        set_keep_capabilities(keeps_ports)?;
         // As that user it may change neither groups nor gid.
         setgroups(&self.groups)
             .and_then(|()| setresgid(self.gid, self.gid, self.gid))
             .and_then(|()| setresuid(self.uid, self.uid, self.uid))
             .map_err(|error| self.refused(error.desc()))?;
+        if keeps_ports {
+            set_keep_capabilities(false)?;
+            set_capabilities(None, ONLY_PORTS)?;
+        }
         if self.is_complete()? && !Self::may_return() {
             Ok(())
         } else {
@@ -157,7 +171,7 @@ mod tests {
         let here = || {
             let _ = rustix::thread::set_thread_uid(rustix::thread::Uid::from_raw(1));
             let nobody = Identity::new("nobody", None).unwrap();
-            nobody.assume().unwrap_err().to_string()
+            nobody.assume(false).unwrap_err().to_string()
         };
         let said = thread::spawn(here).join().unwrap();
         let expected = format!("cannot become the user nobody: {ONLY_ROOT}");

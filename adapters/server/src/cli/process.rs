@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl Section {
             landlock: self.landlock.unwrap_or(true),
             reach: reach.transpose()?,
             looks_names_up: false,
+            active_port: 0,
             readable: Vec::new(),
         })
     }
@@ -99,6 +101,9 @@ pub struct Process {
     landlock: bool,
     /// Below which directories homes may come and go; `None`: those above each home.
     reach: Option<Vec<PathBuf>>,
+    /// The port that active data connections come from; 0: any. To bind one below 1024 it keeps the
+    /// right to bind such ports, and nothing else.
+    pub active_port: u16,
     /// It will have to look host names up.
     pub looks_names_up: bool,
     /// What it reads again later, beside the homes: files, or the directories of files that are
@@ -119,7 +124,7 @@ impl Process {
     ) -> io::Result<Confinement> {
         let kept = self.keep(homes)?;
         match &self.identity {
-            Some(identity) => identity.assume()?,
+            Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
             None if geteuid().is_root() => tracing::warn!(
                 "running as root, which clients gain if they find a hole: name another \
                  user in [process]"
@@ -127,6 +132,9 @@ impl Process {
             None => {}
         }
         set_no_new_privs(true)?;
+        if self.active_port != 0 {
+            try_port(self.active_port)?;
+        }
         if let Some((first, others)) = kept.split_first() {
             let home = Escape(first.as_os_str().as_encoded_bytes());
             let others = others.len();
@@ -287,4 +295,19 @@ impl Process {
 fn changed(served: &[Served]) -> HashSet<&Path> {
     let changed = served.iter().filter(|each| changes(each.rights));
     changed.map(|each| each.home.as_path()).collect()
+}
+
+/// Whether connections can come from that port: told at the start, not by every transfer.
+fn try_port(port: u16) -> io::Result<()> {
+    let local = (Ipv4Addr::LOCALHOST, port).into();
+    crate::sockets::bound(local).map(drop).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+            ": only root may, or who has the capability CAP_NET_BIND_SERVICE"
+        } else {
+            ""
+        };
+        let kind = error.kind();
+        let what = format!("active data cannot come from port {port}: {error}{hint}");
+        io::Error::new(kind, what)
+    })
 }

@@ -24,6 +24,8 @@ pub struct Report {
     /// As in [`Settings`](crate::Settings).
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// As in [`Settings`](crate::Settings).
+    pub active_port: u16,
+    /// As in [`Settings`](crate::Settings).
     pub public_address: Option<PublicAddress>,
     /// The directories below which homes may come and go.
     pub reach: Vec<PathBuf>,
@@ -57,12 +59,15 @@ impl Report {
 
     fn write(&self, text: &mut String, listening: &[Listen]) -> std::fmt::Result {
         let common = self.tls.as_ref().map(|tls| tls.policy).unwrap_or_default();
-        for Listen { address, tls } in listening {
-            write!(text, "listening on {address}")?;
-            if tls.implicit {
+        for listen in listening {
+            write!(text, "listening on {}", listen.address)?;
+            if listen.tls.implicit {
                 write!(text, " (implicit TLS)")?;
-            } else if *tls != common {
-                write!(text, " (TLS is {})", words(*tls))?;
+            } else if listen.tls != common {
+                write!(text, " (TLS is {})", words(listen.tls))?;
+            }
+            if listen.for_both {
+                write!(text, " (IPv4 too)")?;
             }
             writeln!(text)?;
         }
@@ -91,6 +96,9 @@ impl Report {
         }
         if let Some(ports) = &self.passive_ports {
             writeln!(text, "passive ports {}-{}", ports.start(), ports.end())?;
+        }
+        if self.active_port != 0 {
+            writeln!(text, "active data comes from port {}", self.active_port)?;
         }
         if let Some(address) = &self.public_address {
             writeln!(text, "announced to clients as {address}")?;

@@ -12,9 +12,9 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
-use wharf_core::{Config, TlsPolicy};
+use wharf_core::Config;
 
-use super::{Certified, Launch, Listen, launch, log, sweep};
+use super::{Certified, Launch, Listen, descriptors, launch, log, sweep};
 use crate::{Listener, Service, sockets};
 
 /// How often the files of certificates are looked at.
@@ -33,6 +33,8 @@ pub fn run(
         // From the first moment on; what is done about them comes later.
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
+    // Before anything is opened that may take many.
+    descriptors::raise_limit();
     let launch = match launch(program) {
         Ok(launch) => launch,
         Err(code) => return code,
@@ -56,16 +58,17 @@ fn start(
     let sockets = bind(launch.listen, launch.listen_default)?;
     let addresses = sockets
         .iter()
-        .map(|(socket, tls)| {
+        .map(|(socket, listen)| {
             socket
                 .local_addr()
-                .map(|address| Listen { address, tls: *tls })
+                .map(|address| Listen { address, ..*listen })
         })
         .collect::<io::Result<Vec<_>>>()?;
     let listening: Vec<_> = addresses.iter().map(|at| at.address.to_string()).collect();
     let (version, listening) = (env!("CARGO_PKG_VERSION"), listening.join(","));
     tracing::info!(version, listening, "started");
     let service = Service::new(launch.settings);
+    descriptors::warn_if_too_few(&service);
     // A thread that was there before would keep what the process gives up.
     let confinement = launch.process.enter(&launch.report.served, &launch.homes)?;
     let _log = log.start()?;
@@ -75,7 +78,7 @@ fn start(
     sweep(launch.homes)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
-    let listeners = sockets.into_iter().map(|(socket, tls)| {
+    let listeners = sockets.into_iter().map(|(socket, Listen { tls, .. })| {
         let common = &service.settings().protocol;
         let own = (tls != common.tls).then(|| Config {
             tls,
@@ -90,19 +93,32 @@ fn start(
 }
 
 /// Listens on every address. Of the default ones, a machine without IPv6 lacks one.
-fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, TlsPolicy)>> {
+fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, Listen)>> {
     let mut listeners = Vec::new();
-    for Listen { address, tls } in listen {
-        match sockets::listen(address) {
-            Ok(listener) => listeners.push((listener, tls)),
-            Err(error) if default && error.kind() == io::ErrorKind::AddrNotAvailable => {
+    for each in listen {
+        let Listen {
+            address, for_both, ..
+        } = each;
+        let listener = if for_both {
+            sockets::listen_for_both(address)
+        } else {
+            sockets::listen(address)
+        };
+        match listener {
+            Ok(listener) => listeners.push((listener, each)),
+            Err(error) if default && sockets::is_not_here(&error) => {
                 tracing::info!(%address, %error, "not listening");
             }
             Err(error) => {
+                let hint = if address.is_ipv6() && sockets::is_not_here(&error) {
+                    "; where there is no IPv6, an IPv4 address such as 0.0.0.0 serves all"
+                } else {
+                    ""
+                };
                 let kind = error.kind();
                 return Err(io::Error::new(
                     kind,
-                    format!("cannot listen on {address}: {error}"),
+                    format!("cannot listen on {address}: {error}{hint}"),
                 ));
             }
         }

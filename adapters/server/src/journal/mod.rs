@@ -102,6 +102,7 @@ impl Journal {
     pub fn refused(peer: SocketAddr, why: Refusal) {
         let why = match why {
             Refusal::Full => "too many connections",
+            Refusal::Exhausted => "no descriptor or no thread is left",
             Refusal::Waits => "too many refused logins",
         };
         tracing::warn!(%peer, "refused: {why}");
