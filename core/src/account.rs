@@ -215,6 +215,9 @@ pub enum Denied {
     Unprotected,
     /// The account has as many sessions as it may have; answered 421.
     TooMany,
+    /// From the client's address too many logins were refused; answered 421, not counted as a
+    /// failed try.
+    Waits,
     /// The accounts could not be asked; answered 421, not counted as a failed try.
     Unavailable,
 }

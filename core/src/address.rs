@@ -48,6 +48,7 @@ pub fn parse_port(argument: &[u8]) -> Option<SocketAddrV4> {
 /// use wharf_core::address::{AddressError, parse_eprt};
 ///
 /// assert_eq!(parse_eprt(b"|2|::1|51210|"), Ok("[::1]:51210".parse().unwrap()));
+/// assert_eq!(parse_eprt(b"|2|fe80::1%eth0|51210|"), Ok("[fe80::1]:51210".parse().unwrap()));
 /// assert_eq!(parse_eprt(b"|3|x|1|"), Err(AddressError::Protocol));
 /// ```
 pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
@@ -65,7 +66,13 @@ pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let address = core::str::from_utf8(address).map_err(|_| AddressError::Syntax)?;
     let address = match decimal::parse(family) {
         Some(1) => address.parse::<Ipv4Addr>().map(IpAddr::V4),
-        Some(2) => address.parse::<Ipv6Addr>().map(IpAddr::V6),
+        // On which of its links a client is (`fe80::1%eth0`) means nothing to others.
+        Some(2) => match address.split_once('%') {
+            Some((address, zone)) if !zone.is_empty() => address,
+            _ => address,
+        }
+        .parse::<Ipv6Addr>()
+        .map(IpAddr::V6),
         Some(_) => return Err(AddressError::Protocol),
         None => return Err(AddressError::Syntax),
     }

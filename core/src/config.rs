@@ -19,8 +19,10 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The text of the 220. One line; bytes that could end it are sent as `?`.
+    /// The text of the 220, of one or several lines: up to 2,048 bytes and 100 lines are sent.
     pub greeting: Cow<'static, str>,
+    /// Lines that come before the 230, or 232, of a login; as many as of the greeting. Empty: none.
+    pub welcome: Cow<'static, str>,
     /// The form of LIST lines, and what SYST says.
     pub style: Style,
     /// LIST and NLST show names that begin with a dot also without `-a`. MLSD always does.
@@ -43,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             greeting: Cow::Borrowed("Wharf ready."),
+            welcome: Cow::Borrowed(""),
             style: Style::Unix,
             dot_files: false,
             passive: true,
@@ -150,7 +153,7 @@ pub enum Style {
 pub enum Notes {
     /// None.
     None,
-    /// Logins and transfers.
+    /// Logins, transfers, changes, refusals, and how the session ended.
     #[default]
     Audit,
     /// Also every command and its reply.

@@ -89,7 +89,9 @@ impl Failure {
         }
     }
 
-    pub(crate) const fn text(self) -> &'static str {
+    /// The text that follows the reply code.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
         match self {
             Self::NotFound => "No such file or directory.",
             Self::Denied => "Permission denied.",

@@ -196,7 +196,7 @@ pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPoli
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
-pub use note::Note;
+pub use note::{Ending, Note};
 pub use optional::{Answer, Optional};
 pub use outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};

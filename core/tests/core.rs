@@ -17,6 +17,7 @@ mod listing;
 mod login;
 mod meanwhile;
 mod navigation;
+mod notes;
 mod partials;
 mod properties;
 mod rates;

@@ -1,6 +1,6 @@
 //! USER, PASS, REIN, HOST: who the client is, and what is refused to nobody.
 
-use wharf_core::{Note, Notes, Rights};
+use wharf_core::{Denied, Note, Notes, Rights};
 
 use crate::common::{Scene, all_rights, logged_in, play};
 
@@ -20,12 +20,6 @@ fn a_login_leads_from_the_greeting_to_230() {
          S: 221 Goodbye.
          A: disconnect",
     );
-}
-
-#[test]
-fn the_greeting_is_one_line_whatever_is_configured() {
-    let scene = Scene::new().config(|config| config.greeting = "two\r\n230 lines".into());
-    scene.play("S: 220 two??230 lines");
 }
 
 #[test]
@@ -553,6 +547,7 @@ fn notes_tell_of_logins_as_far_as_they_are_wanted() {
     };
     let refused = Note::LoginRefused {
         username: "u".into(),
+        why: Denied::Credentials,
         tries: 1,
     };
     let logged_in = Note::LoggedIn {

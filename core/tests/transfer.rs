@@ -520,7 +520,16 @@ fn notes_tell_how_a_transfer_ended() {
 #[test]
 fn notes_that_nobody_takes_do_not_pile_up() {
     let mut peer = passive(&"C: RETR g\nA: open /g read@0\nE: NotFound\nS: 550\n".repeat(100));
-    assert_eq!(std::iter::from_fn(|| peer.session.note()).count(), 16);
+    let notes: Vec<_> = std::iter::from_fn(|| peer.session.note()).collect();
+    assert_eq!(notes.len(), 33);
+    // With that of the login.
+    let others = 1 + 100 - 32;
+    let omitted = Note::Omitted {
+        refused: 0,
+        commands: 0,
+        others,
+    };
+    assert_eq!(notes.last(), Some(&omitted));
 }
 
 #[test]

@@ -263,6 +263,7 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
             10..12 => Denied::Credentials,
             12 => Denied::TooMany,
             13 => Denied::Unavailable,
+            14 => Denied::Waits,
             _ => Denied::Unprotected,
         }))),
         Action::Login(ticket) if how > 13 => {

@@ -244,7 +244,10 @@ impl Client {
             .nth(3)
             .and_then(|port| port.parse().ok())
             .expect("a port");
-        SocketAddr::new(self.stream().peer_addr().expect("a peer").ip(), port)
+        // With the scope of a link-local address.
+        let mut address = self.stream().peer_addr().expect("a peer");
+        address.set_port(port);
+        address
     }
 
     /// A passive data connection.
@@ -265,8 +268,10 @@ impl Client {
 
     /// A listener for an active data connection, which the server is told of.
     pub fn active(&mut self) -> TcpListener {
-        let ip = self.stream().local_addr().expect("an address").ip();
-        let listener = TcpListener::bind((ip, 0)).expect("a listener");
+        let mut here = self.stream().local_addr().expect("an address");
+        here.set_port(0);
+        let ip = here.ip();
+        let listener = TcpListener::bind(here).expect("a listener");
         let port = listener.local_addr().expect("an address").port();
         let family = if ip.is_ipv4() { 1 } else { 2 };
         self.command(&format!("EPRT |{family}|{ip}|{port}|"), 200);

@@ -11,6 +11,7 @@ use crate::{Program, Server, cases};
 
 cases! { "confinement";
     becomes_another_user_once_it_listens("root"),
+    keeps_one_right_to_send_active_data_from_port_20("root"),
     does_not_serve_a_home_that_its_user_cannot_enter("root"),
     says_that_it_runs_as_root("root"),
     says_whether_landlock_confines_it,
@@ -88,6 +89,38 @@ fn becomes_another_user_once_it_listens(program: &Program) {
     // The home was still that of root at the start.
     assert!(log.contains("clients may change it, but the server may not"));
     assert!(!log.contains("running as root"), "{log}");
+}
+
+fn keeps_one_right_to_send_active_data_from_port_20(program: &Program) {
+    let server = program.start(Config::default().table(NOBODY).table("[active]\nport = 20"));
+    let user = number("/etc/passwd", "nobody");
+    chown(server.home(), Some(user), None).expect("to give the home away");
+    server.put("f.bin", b"hello");
+    for _ in 0..3 {
+        let mut client = server.login();
+        let listener = client.active();
+        client.command("RETR f.bin", 150);
+        let (data, from) = listener.accept().expect("a data connection");
+        assert_eq!(from.port(), 20);
+        assert_eq!(rest(data), b"hello");
+        client.expect(226);
+    }
+    // CAP_NET_BIND_SERVICE, which is number 10.
+    let only = format!("{:016x}", 1 << 10);
+    for (name, expected) in [
+        ("CapPrm:", only.as_str()),
+        ("CapEff:", &only),
+        ("CapInh:", &"0".repeat(16)),
+        ("CapAmb:", &"0".repeat(16)),
+        ("NoNewPrivs:", "1"),
+    ] {
+        let found = status(&server, name);
+        assert!(!found.is_empty());
+        assert!(
+            found.iter().all(|line| line == expected),
+            "{name} {found:?}"
+        );
+    }
 }
 
 fn does_not_serve_a_home_that_its_user_cannot_enter(program: &Program) {

@@ -17,7 +17,9 @@ mod confinement;
 mod conversations;
 pub mod differential;
 mod faults;
+mod homes;
 mod limits;
+mod logs;
 mod process;
 mod scripts;
 mod server;
@@ -77,7 +79,9 @@ pub fn run(binary: &'static str) -> ! {
         clients::cases(),
         process::CASES.to_vec(),
         confinement::CASES.to_vec(),
+        homes::CASES.to_vec(),
         limits::CASES.to_vec(),
+        logs::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
         checks::cases(),

@@ -91,6 +91,8 @@ impl<H: Helper> Connection<H> {
 
     /// Does everything that can be done without waiting; false when the session is over.
     pub fn advance(&mut self, socket: &TcpStream) -> bool {
+        let span = self.journal.span();
+        let _in = span.enter();
         loop {
             let now = self.service.now();
             while let Some(action) = self.session.poll() {
@@ -99,7 +101,7 @@ impl<H: Helper> Connection<H> {
                     self.control.close(socket);
                     return false;
                 }
-                let event = self.act(action, now);
+                let event = self.act(action);
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
             self.write_notes();
@@ -139,7 +141,7 @@ impl<H: Helper> Connection<H> {
             within: [
                 until(self.session.deadline()),
                 until(self.control.deadline()),
-                self.work.patience(),
+                self.work.patience(now),
             ]
             .into_iter()
             .flatten()
@@ -150,6 +152,8 @@ impl<H: Helper> Connection<H> {
     /// Takes what has happened. The control connection comes first: what it says changes what the
     /// data means.
     pub fn wake(&mut self, socket: &TcpStream, ready: Ready) {
+        let span = self.journal.span();
+        let _in = span.enter();
         let now = self.service.now();
         if ready.stop && !self.stopping {
             self.stopping = true;
@@ -166,6 +170,9 @@ impl<H: Helper> Connection<H> {
                 .read(socket, |bytes| session.receive(now, bytes));
             self.has_read(now, read);
         } else if ready.broken {
+            if let Ok(Some(error)) = socket.take_error() {
+                self.journal.broke(&error);
+            }
             self.session.lost(now);
         }
         if ready.work || self.work.is_due() {
@@ -184,7 +191,7 @@ impl<H: Helper> Connection<H> {
         self.work.helper_mut()
     }
 
-    fn act(&mut self, action: Action, now: Instant) -> Option<Event> {
+    fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::StartTls(ticket) => {
                 let tls = self.service.settings().tls.as_deref();
@@ -195,13 +202,15 @@ impl<H: Helper> Connection<H> {
                 None
             }
             Action::Cancel(_) if self.control.turns() => self.control.cancel(),
-            action => self.work.act(action, &self.session, now),
+            action => self.work.act(action, &self.session),
         }
     }
 
     fn answer(&mut self, now: Instant, event: Event) {
         let handled = self.session.handle(now, event);
         debug_assert!(handled.is_ok(), "an event of the session's own ticket");
+        // Before anything else happens, so that none has to make room for another.
+        self.write_notes();
     }
 
     fn write_notes(&mut self) {
@@ -253,8 +262,12 @@ impl<H: Helper> Connection<H> {
             Ok(true) => {}
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,
-            Err(_) => self.session.lost(now),
+            Err(error) => {
+                self.journal.broke(&error);
+                self.session.lost(now);
+            }
         }
+        self.write_notes();
         true
     }
 
@@ -270,7 +283,8 @@ impl<H: Helper> Connection<H> {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => {
+                Err(error) => {
+                    self.journal.broke(&error);
                     self.session.lost(now);
                     return true;
                 }

@@ -1,152 +1,138 @@
-//! [`Passive`]: the listener of a session for passive data connections.
+//! [`Passive`]: where the data connection of a session is expected.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::net::Shutdown;
+use wharf_core::Instant;
 
+use crate::ports::{Lease, Request};
 use crate::service::Service;
-use crate::system::BACKLOG;
 
-/// The passive listener of one session, which is kept for its next transfer: to arm it again
-/// costs a third of a new one.
-///
-/// Between transfers its port accepts nobody, and who waited in its backlog is gone.
+/// The passive port of one session, from PASV until its data connection stands: then it is free
+/// for others.
 pub struct Passive {
     service: Arc<Service>,
-    listener: Option<TcpListener>,
-    /// The port that is leased from the pool; 0 if the system picked it.
-    leased: u16,
-    armed: bool,
+    /// Tells it from those of other sessions.
+    session: u64,
+    /// The server's and the client's end of the control connection.
+    ends: (SocketAddr, IpAddr),
+    lease: Option<Lease>,
+    /// Since when it has the lease.
+    since: Instant,
+    /// The port of the lease before.
+    former: u16,
+    /// Strangers who came to this lease.
+    strangers: u32,
     /// This session is counted among those that wait for a port.
     waiting: bool,
 }
 
+/// So many strangers are dropped before others have their turn.
+const AT_ONCE: usize = 64;
+
 impl Passive {
-    /// No listener yet.
+    /// No port yet, for a client whose control connection has these ends.
     #[must_use]
-    pub fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Service>, local: SocketAddr, client: IpAddr) -> Self {
+        static SESSIONS: AtomicU64 = AtomicU64::new(0);
         Self {
+            session: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            ends: (local, client.to_canonical()),
+            since: service.now(),
             service,
-            listener: None,
-            leased: 0,
-            armed: false,
+            lease: None,
+            former: 0,
+            strangers: 0,
             waiting: false,
         }
     }
 
-    /// Listens on `local` and says where; `None` if no port is free just now. Whoever connected
-    /// before is not served.
+    /// Listens and says where; `None` if no port is free just now. Whoever connected before is not
+    /// served.
     ///
     /// # Errors
     /// What the system says, but for ports that are in use: then the next one is tried.
-    pub fn arm(&mut self, local: IpAddr) -> io::Result<Option<SocketAddr>> {
-        if let Some(address) = self.rearm() {
-            return Ok(Some(address));
+    pub fn arm(&mut self) -> io::Result<Option<SocketAddr>> {
+        self.end(false);
+        let outcome = self.service.ports().lease(&self.request());
+        let short = matches!(outcome, Ok(None));
+        if short && !self.waiting {
+            self.service.ports().begin_to_wait(self.service.now());
+        } else if self.waiting && !short {
+            self.service.ports().end_to_wait();
         }
-        self.release();
-        let service = Arc::clone(&self.service);
-        let stall = service.settings().protocol.limits.stall;
-        let system = &service.settings().system;
-        let mut refused = Vec::new();
-        let mut outcome = Ok(None);
-        // A port that is free by the pool may be in use by another program.
-        for port in service.ports().tries() {
-            match system.listen(SocketAddr::new(local, port), stall) {
-                Ok((listener, address)) => {
-                    self.listener = Some(listener);
-                    (self.leased, self.armed) = (port, true);
-                    outcome = Ok(Some(address));
-                    break;
-                }
-                Err(error) => {
-                    refused.push(port);
-                    if error.kind() != io::ErrorKind::AddrInUse {
-                        outcome = Err(error);
-                        break;
-                    }
-                }
-            }
-        }
-        // Not before, or the same one might be drawn again and the free one never.
-        for port in refused {
-            service.ports().give_back(port);
-        }
-        self.await_port(matches!(outcome, Ok(None)));
-        outcome
+        self.waiting = short;
+        self.lease = outcome?;
+        let address = self.lease.as_ref().map(|lease| lease.address);
+        self.former = address.map_or(self.former, |address| address.port());
+        (self.since, self.strangers) = (self.service.now(), 0);
+        Ok(address)
     }
 
-    /// Listens again on the socket that was kept.
-    fn rearm(&mut self) -> Option<SocketAddr> {
-        if self.armed {
-            self.rest();
-        }
-        let listener = self.listener.as_ref()?;
-        rustix::net::listen(listener, BACKLOG).ok()?;
-        let address = listener.local_addr().ok()?;
-        self.armed = true;
-        Some(address)
-    }
-
-    /// Accepts the connection that came from `only_from`, if there is one. Others are dropped.
+    /// Accepts the client, if it has connected, and gives the port back. Others are dropped.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if none waits; otherwise what the system says.
-    pub fn accept(&self, only_from: IpAddr) -> io::Result<TcpStream> {
-        let listener = self.listener.as_ref().filter(|_| self.armed);
-        let listener = listener.ok_or(io::ErrorKind::NotConnected)?;
-        loop {
-            let (stream, peer) = self.service.settings().system.accept(listener)?;
-            if peer == Some(only_from) {
+    /// [`io::ErrorKind::WouldBlock`] if it has not; otherwise what the system says.
+    pub fn accept(&mut self) -> io::Result<TcpStream> {
+        let lease = self.lease.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let (_, client) = self.ends;
+        for _ in 0..AT_ONCE {
+            let (stream, peer) = self.service.settings().system.accept(&lease.listener)?;
+            if peer == Some(client) {
+                self.end(true);
                 return Ok(stream);
             }
-            tracing::warn!(?peer, %only_from, "a stranger on the data port was dropped");
-        }
-    }
-
-    /// Accepts nobody any more and drops who waits; the socket is kept.
-    pub fn rest(&mut self) {
-        if let Some(listener) = self.listener.as_ref().filter(|_| self.armed) {
-            self.armed = false;
-            if rustix::net::shutdown(listener, Shutdown::Both).is_err() {
-                self.release();
+            if self.strangers == 0 {
+                tracing::warn!(?peer, %client, "a stranger on the data port was dropped");
+            } else {
+                tracing::debug!(?peer, %client, "another stranger was dropped");
             }
+            self.strangers = self.strangers.saturating_add(1);
         }
-        if self.service.ports().is_short() {
-            self.release();
-        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Closes the socket and gives the port back.
+    /// Gives the port back, and waits for none.
     pub fn release(&mut self) {
-        self.await_port(false);
-        self.armed = false;
-        if self.listener.take().is_some() {
-            self.service.ports().give_back(self.leased);
+        if std::mem::take(&mut self.waiting) {
+            self.service.ports().end_to_wait();
         }
-    }
-
-    /// Whether a socket is kept that is not in use.
-    #[must_use]
-    pub fn is_resting(&self) -> bool {
-        self.listener.is_some() && !self.armed
+        self.end(false);
     }
 
     /// The listener, to wait for a connection.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.listener
-            .as_ref()
-            .filter(|_| self.armed)
-            .map(AsFd::as_fd)
+        self.lease.as_ref().map(|lease| lease.listener.as_fd())
     }
 
-    fn await_port(&mut self, waits: bool) {
-        if self.waiting != waits {
-            self.waiting = waits;
-            self.service.ports().wait(waits);
+    /// When it was told to clients where to connect, if nobody has yet.
+    #[must_use]
+    pub fn since(&self) -> Option<Instant> {
+        self.lease.as_ref().map(|_| self.since)
+    }
+
+    fn end(&mut self, used: bool) {
+        if let Some(lease) = self.lease.take() {
+            let pool = self.service.ports();
+            pool.give_back(lease, &self.request(), used);
+        }
+    }
+
+    fn request(&self) -> Request<'_> {
+        let settings = self.service.settings();
+        let (local, client) = self.ends;
+        Request {
+            system: &*settings.system,
+            local,
+            stall: settings.protocol.limits.stall,
+            client,
+            session: self.session,
+            former: self.former,
+            now: self.service.now(),
         }
     }
 }

@@ -1,21 +1,36 @@
-//! [`PortPool`]: which passive ports are free.
+//! [`PortPool`]: the passive ports, and the listeners that stand on them between transfers.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
+use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use wharf_core::Instant;
+
+use crate::kept::Kept;
 use crate::lock::lock;
+use crate::system::{BACKLOG, System};
 
 /// The ports that passive data connections are expected on.
 ///
-/// Each port of a given range is leased to one session at a time. Without a range, any port that
-/// the system hands out to programs will do. The pool picks it all the same: the system would
-/// search for one without connections in TIME_WAIT, which takes milliseconds after some thousand
-/// transfers.
+/// A port is leased to one session from PASV until its data connection stands, and is then free for
+/// others. Which one is drawn at random, so that the next one cannot be guessed (RFC 2577 section
+/// 8), and never the one before while there are others.
+///
+/// The listeners of a given range stay open between leases: to listen anew on a port, the kernel
+/// walks all its connections in `TIME_WAIT`. Meanwhile whoever connects is dropped. Without a
+/// range the ports are those that the system hands out, and each listener is closed after its
+/// lease, since another program may want its port.
 pub struct PortPool {
-    ports: Ports,
+    all: Ports,
+    state: Mutex<State>,
+    kept: Option<Kept>,
     /// Sessions that found no free port and wait for one.
     waiting: AtomicUsize,
     random: RandomState,
@@ -23,78 +38,246 @@ pub struct PortPool {
     drawn: AtomicU64,
 }
 
+/// Which ports there are.
 enum Ports {
-    /// The ports of the range that are free.
-    Leased(Mutex<Vec<u16>>),
+    /// These, each leased to one session at a time.
+    Range(RangeInclusive<u16>),
     /// Any of these that can be had.
     Any(RangeInclusive<u16>),
 }
 
+struct State {
+    /// The ports of the range that are not leased.
+    free: Vec<u16>,
+    /// The port that was leased last.
+    last: u16,
+    /// The oldest comes first.
+    unused: VecDeque<Unused>,
+    /// When somebody was last told that there are too few ports.
+    warned: Option<Instant>,
+}
+
+/// A lease has ended before anybody has connected: the client may still do so.
+struct Unused {
+    port: u16,
+    client: IpAddr,
+    session: u64,
+    since: Instant,
+}
+
+/// Who wants a port, and for what.
+pub(crate) struct Request<'a> {
+    pub(crate) system: &'a dyn System,
+    /// The server's end of the control connection, where the listener shall be.
+    pub(crate) local: SocketAddr,
+    /// See [`System::listen`].
+    pub(crate) stall: Duration,
+    pub(crate) client: IpAddr,
+    /// Tells the session from others.
+    pub(crate) session: u64,
+    /// The port that the session had before; 0 if none.
+    pub(crate) former: u16,
+    pub(crate) now: Instant,
+}
+
+/// A port that one session has for itself.
+pub(crate) struct Lease {
+    pub(crate) listener: TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
 /// How many ports are tried where any will do, before the system shall find one.
 const TRIES: usize = 32;
+/// For so long another session from the same address does not get the port of a lease that ended
+/// unused: its client may still try to connect.
+const LATE: Duration = Duration::from_secs(5);
+/// So many of those leases are remembered.
+const MOST_UNUSED: usize = 1024;
+/// How often the log tells that there are too few ports.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 impl PortPool {
     /// A pool of these ports, all free.
     #[must_use]
     pub fn new(range: Option<RangeInclusive<u16>>) -> Self {
-        let ports = match range {
-            Some(range) => Ports::Leased(Mutex::new(range.collect())),
-            None => Ports::Any(ephemeral()),
-        };
+        let free = range.clone().map_or_else(Vec::new, Iterator::collect);
         Self {
-            ports,
+            kept: range.as_ref().and_then(|_| Kept::new()),
+            all: match range {
+                Some(range) => Ports::Range(range),
+                None => Ports::Any(ephemeral()),
+            },
+            state: Mutex::new(State {
+                free,
+                last: 0,
+                unused: VecDeque::new(),
+                warned: None,
+            }),
             waiting: AtomicUsize::new(0),
             random: RandomState::new(),
             drawn: AtomicU64::new(0),
         }
     }
 
-    /// Takes a port at random, so that the next one cannot be guessed (RFC 2577 section 8); `None`
-    /// if none is free.
-    pub(crate) fn take(&self) -> Option<u16> {
-        match &self.ports {
-            Ports::Leased(free) => {
-                let mut free = lock(free);
-                let at = self.draw(free.len())?;
-                Some(free.swap_remove(at))
+    /// Leases a port, with a listener on it in whose backlog nobody is; `None` if none is free just
+    /// now.
+    ///
+    /// # Errors
+    /// What the system says, but for ports that are in use: then the next one is tried.
+    pub(crate) fn lease(&self, request: &Request<'_>) -> io::Result<Option<Lease>> {
+        let mut refused = Vec::new();
+        let mut outcome = Ok(None);
+        // A port that is free by the pool may be in use by another program.
+        for port in self.tries(request) {
+            match self.open(request, port) {
+                Ok(lease) => {
+                    lock(&self.state).last = lease.address.port();
+                    outcome = Ok(Some(lease));
+                    break;
+                }
+                Err(error) => {
+                    refused.push(port);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        outcome = Err(error);
+                        break;
+                    }
+                }
             }
-            Ports::Any(range) => {
-                let at = self.draw(range.len())?;
-                range.clone().nth(at)
+        }
+        if let Ports::Range(_) = self.all {
+            // Not before, or the same one might be drawn again and the free one never.
+            lock(&self.state).free.append(&mut refused);
+        }
+        outcome
+    }
+
+    /// Takes a lease back. It was `used` if its client has connected.
+    pub(crate) fn give_back(&self, lease: Lease, request: &Request<'_>, used: bool) {
+        let port = lease.address.port();
+        if let Some(kept) = &self.kept {
+            kept.keep(lease.address, lease.listener);
+        }
+        let mut state = lock(&self.state);
+        if let Ports::Range(_) = self.all {
+            state.free.push(port);
+        }
+        if !used {
+            if state.unused.len() >= MOST_UNUSED {
+                state.unused.pop_front();
             }
+            state.unused.push_back(Unused {
+                port,
+                client: request.client,
+                session: request.session,
+                since: request.now,
+            });
         }
     }
 
-    /// Gives a port back.
-    pub(crate) fn give_back(&self, port: u16) {
-        if let Ports::Leased(free) = &self.ports {
-            lock(free).push(port);
+    /// Readable while somebody has connected to a port that nobody has: see
+    /// [`PortPool::drop_strays`].
+    #[must_use]
+    pub(crate) fn strays(&self) -> Option<BorrowedFd<'_>> {
+        self.kept.as_ref().map(Kept::strays)
+    }
+
+    /// Drops those who have connected to ports that nobody has: late comers of an ended lease, and
+    /// who looks for open ports.
+    ///
+    /// # Errors
+    /// What the system says; want of descriptors among it.
+    pub(crate) fn drop_strays(&self, system: &dyn System) -> io::Result<()> {
+        self.kept
+            .as_ref()
+            .map_or(Ok(()), |kept| kept.drop_strays(system))
+    }
+
+    /// Closes the listeners that nobody has, and keeps none any more: another process takes over.
+    pub(crate) fn close(&self) {
+        if let Some(kept) = &self.kept {
+            kept.close();
         }
     }
 
-    /// Ports to try before the answer is that none is free, or port 0 where the system may find
-    /// one.
-    pub(crate) fn tries(&self) -> impl Iterator<Item = u16> {
-        let (count, last) = match &self.ports {
-            Ports::Leased(free) => (lock(free).len(), None),
-            Ports::Any(_) => (TRIES, Some(0)),
-        };
-        (0..count).map_while(|_| self.take()).chain(last)
-    }
-
-    /// Whether somebody waits for a port, so that one which is not in use should be given back.
+    /// Whether somebody waits for a port.
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Counts one who waits for a port, or no longer does.
-    pub(crate) fn wait(&self, begins: bool) {
-        if begins {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// Counts one who begins to wait for a port. The log is told, but not each time.
+    pub(crate) fn begin_to_wait(&self, now: Instant) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        if state.warned.is_none_or(|at| now.since(at) >= WARN_AGAIN) {
+            state.warned = Some(now);
+            drop(state);
+            let (Ports::Range(range) | Ports::Any(range)) = &self.all;
+            let ports = format_args!("{}-{}", range.start(), range.end()).to_string();
+            tracing::warn!(
+                ports,
+                "no passive port is free and a client has to wait: `ports` in [passive] should \
+                 have more"
+            );
         }
+    }
+
+    /// Counts one who waits no longer.
+    pub(crate) fn end_to_wait(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Ports to try before the answer is that none is free, or port 0 where the system may find
+    /// one.
+    fn tries<'a>(&'a self, request: &'a Request<'_>) -> impl Iterator<Item = u16> + 'a {
+        let (count, last) = match &self.all {
+            Ports::Range(range) => (range.len(), None),
+            Ports::Any(_) => (TRIES, Some(0)),
+        };
+        (0..count).map_while(|_| self.take(request)).chain(last)
+    }
+
+    /// Takes a free port at random that this client may have.
+    fn take(&self, request: &Request<'_>) -> Option<u16> {
+        let mut state = lock(&self.state);
+        state.forget(request.now);
+        match &self.all {
+            Ports::Range(_) => {
+                let free = &state.free;
+                let count = free.len();
+                let first = self.draw(count)?;
+                let places = || (first..count).chain(0..first);
+                let may = |at: &usize| state.may_have(request, free[*at]);
+                let fitting = || places().filter(may);
+                let others = |former: [u16; 2]| move |at: &usize| !former.contains(&free[*at]);
+                let at = fitting()
+                    .find(others([state.last, request.former]))
+                    .or_else(|| fitting().find(others([state.last; 2])))
+                    .or_else(|| fitting().next())?;
+                Some(state.free.swap_remove(at))
+            }
+            Ports::Any(range) => (0..TRIES)
+                .filter_map(|_| range.clone().nth(self.draw(range.len())?))
+                .filter(|port| ![state.last, request.former].contains(port))
+                .find(|port| state.may_have(request, *port)),
+        }
+    }
+
+    /// A listener on this port in whose backlog nobody is.
+    fn open(&self, request: &Request<'_>, port: u16) -> io::Result<Lease> {
+        let mut at = request.local;
+        at.set_port(port);
+        let kept = self.kept.as_ref().and_then(|kept| kept.take(at));
+        if let Some(listener) = kept
+            && is_drained(request.system, &listener)
+        {
+            return Ok(Lease {
+                listener,
+                address: at,
+            });
+        }
+        let (listener, address) = request.system.listen(at, request.stall)?;
+        Ok(Lease { listener, address })
     }
 
     /// A number below the bound, if there is one. A hash with a secret key is hard enough to
@@ -106,6 +289,37 @@ impl PortPool {
             .hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
         usize::try_from(number.checked_rem(bound)?).ok()
     }
+}
+
+impl State {
+    /// Forgets leases that ended long ago.
+    fn forget(&mut self, now: Instant) {
+        let is_old = |unused: &Unused| now.since(unused.since) >= LATE;
+        while self.unused.front().is_some_and(is_old) {
+            self.unused.pop_front();
+        }
+    }
+
+    /// Whether no late connection of another session from there can be taken for one of this.
+    fn may_have(&self, request: &Request<'_>, port: u16) -> bool {
+        !self.unused.iter().any(|unused| {
+            unused.port == port
+                && unused.client == request.client
+                && unused.session != request.session
+        })
+    }
+}
+
+/// Drops who waits at the listener: whether it can be used.
+fn is_drained(system: &dyn System, listener: &TcpListener) -> bool {
+    // More than wait there; if others come meanwhile, a new listener is quicker.
+    for _ in 0..2 * BACKLOG {
+        match system.accept(listener) {
+            Ok(_) => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
 }
 
 /// The ports that the system hands out to programs.

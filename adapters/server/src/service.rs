@@ -1,11 +1,12 @@
 //! [`Service`]: what all sessions of a running server share.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Seat};
@@ -14,6 +15,8 @@ use crate::backoff::Failures;
 use crate::journal::Journal;
 use crate::lock::lock;
 use crate::ports::PortPool;
+use crate::public::{Known, PublicName};
+use crate::reception::Reserve;
 use crate::settings::{PublicAddress, Settings};
 
 /// A running server: its settings, who is connected, and whether it shall stop.
@@ -22,8 +25,9 @@ pub struct Service {
     ports: PortPool,
     sessions: Mutex<Sessions>,
     failures: Failures,
-    public: Mutex<Option<(Instant, IpAddr)>>,
+    public: Option<PublicName>,
     stopping: AtomicBool,
+    reserve: Reserve,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -33,9 +37,6 @@ struct Sessions {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// How long the address of a host name is trusted.
-const LOOK_UP_AGAIN: Duration = Duration::from_secs(60);
-
 /// How long after the grace time sessions may take to end.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -44,13 +45,18 @@ impl Service {
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
         let ports = PortPool::new(settings.passive_ports.clone());
+        let public = match &settings.public_address {
+            Some(PublicAddress::Host(name)) => Some(PublicName::new(name)),
+            Some(PublicAddress::Literal(_)) | None => None,
+        };
         Arc::new(Self {
             settings,
             ports,
             sessions: Mutex::default(),
             failures: Failures::default(),
-            public: Mutex::default(),
+            public,
             stopping: AtomicBool::new(false),
+            reserve: Reserve::default(),
             on_stop: Mutex::default(),
         })
     }
@@ -65,6 +71,11 @@ impl Service {
     #[must_use]
     pub fn ports(&self) -> &PortPool {
         &self.ports
+    }
+
+    /// The descriptor with which a client is told that there is none.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
     }
 
     /// The time of the core's clock.
@@ -96,18 +107,6 @@ impl Service {
         })
     }
 
-    /// Counts a new session, or tells the client why there is no place for it.
-    #[must_use]
-    pub fn admit_or_refuse(
-        self: &Arc<Self>,
-        control: &TcpStream,
-        peer: SocketAddr,
-        protocol: &Config,
-    ) -> Option<Permit> {
-        let refuse = |why| Self::refuse(control, peer, protocol, why);
-        self.admit(peer).map_err(refuse).ok()
-    }
-
     /// Tells a client that there is no place for it now. What does not fit into the socket's
     /// buffer is not worth waiting for, nor is a handshake with one that begins with TLS.
     pub fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Config, why: Refusal) {
@@ -116,7 +115,7 @@ impl Service {
             return;
         }
         let _ = control.write(match why {
-            Refusal::Full | Refusal::AccountFull => TOO_MANY_CONNECTIONS,
+            Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
             Refusal::Waits => TOO_MANY_FAILURES,
         });
     }
@@ -133,8 +132,7 @@ impl Service {
     ) -> Result<(Account, Option<Seat>), Denied> {
         let now = self.now();
         if self.failures.is_waiting(peer.ip(), now) {
-            Journal::refused(peer, Refusal::Waits);
-            return Err(Denied::Unavailable);
+            return Err(Denied::Waits);
         }
         if let Err(Denied::Credentials) = outcome {
             let rules = &self.settings.back_off;
@@ -143,12 +141,10 @@ impl Service {
             }
         }
         let account = outcome?;
-        let seat = account.seats.as_ref().map(|seats| {
-            seats.take().ok_or_else(|| {
-                Journal::refused(peer, Refusal::AccountFull);
-                Denied::TooMany
-            })
-        });
+        let seat = account
+            .seats
+            .as_ref()
+            .map(|seats| seats.take().ok_or(Denied::TooMany));
         Ok((account, seat.transpose()?))
     }
 
@@ -169,6 +165,8 @@ impl Service {
     /// 421, transfers may end within the grace time of the settings. Returns at once.
     pub fn stop(&self) {
         if !self.stopping.swap(true, Ordering::SeqCst) {
+            // Another process may need them at once.
+            self.ports.close();
             for tell in std::mem::take(&mut *lock(&self.on_stop)) {
                 tell();
             }
@@ -192,22 +190,30 @@ impl Service {
         }
     }
 
-    /// The address to announce instead of the local one, if it is known without a look-up.
+    /// What is known of the address to announce instead of the local one. A host name is looked up
+    /// in a thread of its own.
+    pub(crate) fn public_address(&self) -> Known {
+        match (&self.settings.public_address, &self.public) {
+            (Some(PublicAddress::Literal(address)), _) => Known::Is(Some(*address)),
+            (Some(PublicAddress::Host(_)), Some(name)) => name.address(),
+            _ => Known::Is(None),
+        }
+    }
+
+    /// Readable while somebody has connected to a passive port that no session has: then
+    /// [`Service::drop_strays`] is to be called. `None` if no such port is open.
+    #[must_use]
+    pub fn strays(&self) -> Option<BorrowedFd<'_>> {
+        self.ports.strays()
+    }
+
+    /// Drops those who have connected to passive ports that no session has.
     ///
     /// # Errors
-    /// [`LookUp`] if it is a host name that must be looked up, which takes time.
-    pub fn public_address(self: &Arc<Self>) -> Result<Option<IpAddr>, LookUp> {
-        match &self.settings.public_address {
-            None => Ok(None),
-            Some(PublicAddress::Literal(address)) => Ok(Some(*address)),
-            Some(PublicAddress::Host(name)) => match *lock(&self.public) {
-                Some((since, address)) if since.elapsed() < LOOK_UP_AGAIN => Ok(Some(address)),
-                _ => Err(LookUp {
-                    service: Arc::clone(self),
-                    name: name.clone(),
-                }),
-            },
-        }
+    /// For want of descriptors, see [`is_exhausted`](crate::sockets::is_exhausted), they have to
+    /// wait.
+    pub fn drop_strays(&self) -> io::Result<()> {
+        self.ports.drop_strays(&*self.settings.system)
     }
 
     fn leave(&self, address: IpAddr) {
@@ -227,39 +233,10 @@ impl Service {
 pub enum Refusal {
     /// There are too many sessions, in total or from its address.
     Full,
-    /// There are too many sessions of its account.
-    AccountFull,
+    /// There is no descriptor or no thread for it.
+    Exhausted,
     /// Too many logins from its address were refused.
     Waits,
-}
-
-/// A host name that must be looked up.
-pub struct LookUp {
-    service: Arc<Service>,
-    name: String,
-}
-
-impl LookUp {
-    /// Looks the name up, and remembers the answer for a minute. Where that fails the last answer
-    /// stands; `None` if there never was one.
-    #[must_use]
-    pub fn wait(self) -> Option<IpAddr> {
-        let found = (self.name.as_str(), 0)
-            .to_socket_addrs()
-            .ok()
-            .and_then(|addresses| {
-                let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
-                // PASV can announce IPv4 only, and EPSV announces no address at all.
-                addresses.sort_by_key(IpAddr::is_ipv6);
-                addresses.first().copied()
-            });
-        let mut known = lock(&self.service.public);
-        match found {
-            Some(address) => *known = Some((Instant::now(), address)),
-            None => tracing::warn!(name = self.name, "the public address cannot be looked up"),
-        }
-        known.map(|(_, address)| address)
-    }
 }
 
 /// The place of one session among those that may be. Dropping it frees the place.

@@ -24,6 +24,9 @@ pub struct Settings {
     pub accounts: Arc<dyn Accounts>,
     /// The ports that passive data connections are expected on; `None`: the system picks them.
     pub passive_ports: Option<RangeInclusive<u16>>,
+    /// The port that active data connections come from; 0: the system picks one for each. Below 1024
+    /// it takes the right to bind such ports.
+    pub active_port: u16,
     /// The address that PASV announces, where clients reach this machine under another one than it
     /// knows of (behind a translating router); `None`: that of the control connection.
     pub public_address: Option<PublicAddress>,
@@ -58,6 +61,7 @@ impl Settings {
             protocol: Arc::default(),
             accounts,
             passive_ports: None,
+            active_port: 0,
             public_address: None,
             sessions: 512,
             sessions_per_address: 64,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -17,11 +17,46 @@ const BACKLOG: i32 = 1024;
 const PROBES: u32 = 4;
 
 /// A listener for control connections. The same port can be bound again at once after the server
-/// has ended, and an IPv6 address does not take the IPv4 one with it.
+/// has ended, and an IPv6 address does not take the IPv4 one with it; see [`listen_for_both`].
 ///
 /// # Errors
 /// What the system says; an address in use among them.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, false)
+}
+
+/// As [`listen`], where `[::]` is for clients with IPv4 too.
+///
+/// # Errors
+/// As [`listen`]; also that the port is in use with IPv4.
+pub fn listen_for_both(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, true)
+}
+
+/// Whether an error says that this machine lacks the address, or all of its family: a kernel
+/// without IPv6 does.
+#[must_use]
+pub fn is_not_here(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+fn bind(address: SocketAddr, for_both: bool) -> io::Result<TcpListener> {
+    let socket = open(address)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !for_both)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// A socket of the family of this address.
+pub(crate) fn open(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {
@@ -29,13 +64,17 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+    Ok(socket)
+}
+
+/// A socket that connects from this address, also where others do so from its port.
+pub(crate) fn bound(local: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = open(local)?;
+    if local.port() != 0 {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
     }
-    rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from(socket))
+    rustix::net::bind(&socket, &local)?;
+    Ok(socket)
 }
 
 /// Accepts a client. The control connection sends small replies at once, keeps urgent bytes in
@@ -49,10 +88,8 @@ pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStre
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     sockopt::set_socket_oobinline(&socket, true)?;
     watch(&socket, vanished)?;
-    Ok((
-        TcpStream::from(socket),
-        peer.ok_or(io::ErrorKind::NotConnected)?,
-    ))
+    let peer = peer.ok_or(io::ErrorKind::NotConnected)?;
+    Ok((TcpStream::from(socket), canonical(peer)))
 }
 
 /// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
@@ -102,11 +139,23 @@ pub fn is_exhausted(error: &io::Error) -> bool {
     )
 }
 
-/// The address in the family that is wanted: an IPv4 client of a dual-stack socket has a local
-/// address in the clothes of IPv6.
-pub(crate) fn plain(address: IpAddr, v6: bool) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) if v6 => IpAddr::V6(address.to_ipv6_mapped()),
-        address => address,
+/// The address as its own family writes it: an IPv4 client of a socket for both families has one in
+/// the clothes of IPv6. The scope of a link-local address stays.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The address on the link of the peer, if it is its own: a client does not say on which link of
+/// this machine it is.
+pub(crate) fn on_link_of(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    match (address, peer) {
+        (SocketAddr::V6(mut address), SocketAddr::V6(peer)) if address.ip() == peer.ip() => {
+            address.set_scope_id(peer.scope_id());
+            address.into()
+        }
+        _ => address,
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::net::sockopt;
+
 use crate::tls::Channel;
 
 /// A data connection that does not block.
@@ -54,9 +56,13 @@ impl Stream {
     /// Shakes hands as far as the socket lets it: all is done when this is `Ok`.
     pub(crate) fn shake(&mut self) -> io::Result<()> {
         match &mut self.tls {
-            Some(tls) => tls.shake(&self.socket),
-            None => Err(ErrorKind::NotConnected.into()),
+            Some(tls) => tls.shake(&self.socket)?,
+            None => return Err(ErrorKind::NotConnected.into()),
         }
+        // The peer's last word of the handshake is answered by nothing but an acknowledgement, which
+        // the kernel would put off for 40 ms; Nagle's algorithm keeps its first bytes till then.
+        let _ = sockopt::set_tcp_quickack(&self.socket, true);
+        Ok(())
     }
 
     /// Reads bytes: none at the end.

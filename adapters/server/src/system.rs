@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketFlags, sockopt};
 
 use crate::sockets;
 
@@ -35,12 +35,12 @@ pub trait System: Send + Sync {
     /// [`io::ErrorKind::WouldBlock`] if none waits; otherwise what the system says.
     fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)>;
 
-    /// Begins a connection from `local` to `to`, which may `stall` for so long. It is made, or has
-    /// failed, when the socket is writable; see [`dialed`].
+    /// Begins a connection from `local`, where port 0 lets the system pick one, to `to`. It may
+    /// `stall` for so long. It is made, or has failed, when the socket is writable; see [`dialed`].
     ///
     /// # Errors
     /// What the system says at once.
-    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
+    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
 }
 
 /// The machine that the program runs on.
@@ -57,8 +57,8 @@ impl Default for Machine {
     }
 }
 
-/// Connections that may wait; one is needed, and a stranger must not keep it away.
-pub(crate) const BACKLOG: i32 = 8;
+/// Connections that may wait; one is needed, and strangers must not keep it away.
+pub(crate) const BACKLOG: i32 = 64;
 
 impl System for Machine {
     fn now(&self) -> wharf_core::Instant {
@@ -67,11 +67,11 @@ impl System for Machine {
     }
 
     fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr> {
-        control.local_addr()
+        control.local_addr().map(sockets::canonical)
     }
 
     fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
-        let socket = socket_for(at)?;
+        let socket = sockets::open(at)?;
         // Connections of transfers before may still be in TIME_WAIT on this port.
         sockopt::set_socket_reuseaddr(&socket, true)?;
         sockets::prepare_data(&socket, stall)?;
@@ -98,31 +98,14 @@ impl System for Machine {
         }
     }
 
-    fn dial(&self, local: IpAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
-        let socket = socket_for(to)?;
+    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
+        let socket = sockets::bound(local)?;
         sockets::prepare_data(&socket, stall)?;
-        let local = sockets::plain(local, to.is_ipv6());
-        rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
         match rustix::net::connect(&socket, &to) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn socket_for(address: SocketAddr) -> io::Result<rustix::fd::OwnedFd> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(
-        family,
-        SocketType::STREAM,
-        flags,
-        None,
-    )?)
 }
 
 /// Whether a connection that [`System::dial`] began is made.

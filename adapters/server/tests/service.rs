@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use wharf_core::Denied;
-use wharf_server::{Permit, PublicAddress, Service, Settings};
+use wharf_server::{Permit, Service, Settings};
 use wharf_storage::{Account, Accounts, Credentials};
 
 struct Nobody;
@@ -137,28 +137,4 @@ fn nobody_is_forgotten_who_asks_while_the_server_stops() {
         });
         assert_eq!(told.load(Ordering::SeqCst), 1);
     }
-}
-
-#[test]
-fn the_public_address_is_looked_up_once() {
-    let with = |public_address| {
-        Service::new(Settings {
-            public_address,
-            ..Settings::new(Arc::new(Nobody))
-        })
-    };
-    let known = |service: &Arc<Service>| service.public_address().ok().unwrap();
-    assert_eq!(known(&with(None)), None);
-    let address: IpAddr = [203, 0, 113, 7].into();
-    let literal = with(Some(PublicAddress::Literal(address)));
-    assert_eq!(known(&literal), Some(address));
-    let host = with(Some(PublicAddress::Host("localhost".into())));
-    let look_up = host.public_address().err().unwrap();
-    let local = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
-    assert_eq!(look_up.wait(), local);
-    assert_eq!(known(&host), local);
-    // A name that ends so never exists (RFC 6761), and then nothing is known.
-    let unknown = with(Some(PublicAddress::Host("wharf.invalid".into())));
-    assert_eq!(unknown.public_address().err().unwrap().wait(), None);
-    assert!(unknown.public_address().is_err());
 }

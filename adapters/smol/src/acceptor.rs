@@ -1,7 +1,7 @@
 //! [`serve`] and [`serve_on`]: accept clients and give each a task.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -11,8 +11,7 @@ use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
-use wharf_core::Config;
-use wharf_server::{Listener, Service, sockets};
+use wharf_server::{Listener, Permit, Reception, Service, sockets};
 
 use crate::native::AsyncIo;
 use crate::session::serve_client;
@@ -59,20 +58,25 @@ pub async fn serve_on(
     let (running, ended) = channel::bounded::<()>(1);
     let mut accepting = Vec::new();
     for listener in listeners {
+        listener.socket.set_nonblocking(true)?;
         let acceptor = Acceptor {
             executor: Arc::clone(executor),
             service: Arc::clone(service),
-            protocol: Arc::clone(listener.protocol(service.settings())),
+            listener,
             stop: stop.clone(),
             running: running.clone(),
         };
-        let listener = Async::new(listener.socket)?;
-        accepting.push(executor.spawn(async move { acceptor.run(&listener).await }));
+        accepting.push(executor.spawn(async move { acceptor.run().await }));
     }
+    let sweeper = {
+        let (service, stop) = (Arc::clone(service), stop.clone());
+        executor.spawn(async move { drop_strays(&service, &stop).await })
+    };
     drop(running);
     for acceptor in accepting {
         acceptor.await?;
     }
+    sweeper.await?;
     or_after(service.drain_time(), async {
         let _ = ended.recv().await;
     })
@@ -80,12 +84,44 @@ pub async fn serve_on(
     Ok(())
 }
 
+/// Drops those who connect to passive ports that no session has.
+async fn drop_strays(service: &Service, stop: &Receiver<()>) -> io::Result<()> {
+    let Some(strays) = service.strays() else {
+        return Ok(());
+    };
+    let strays = Async::new_nonblocking(strays)?;
+    while !service.is_stopping() {
+        strays.readable().or(stopped(stop)).await?;
+        if service
+            .drop_strays()
+            .is_err_and(|error| sockets::is_exhausted(&error))
+        {
+            pause(stop).await;
+        }
+    }
+    Ok(())
+}
+
+/// Until the server shall stop.
+async fn stopped(stop: &Receiver<()>) -> io::Result<()> {
+    // Nothing is ever sent: the channel is closed.
+    let _ = stop.recv().await;
+    Ok(())
+}
+
+/// Until there may be descriptors or memory again.
+async fn pause(stop: &Receiver<()>) {
+    or_after(sockets::EXHAUSTED, async {
+        let _ = stop.recv().await;
+    })
+    .await;
+}
+
 /// Accepts the clients of one listener.
 struct Acceptor {
     executor: Arc<Executor<'static>>,
     service: Arc<Service>,
-    /// Of the listener.
-    protocol: Arc<Config>,
+    listener: Listener,
     /// Closed when the server shall stop.
     stop: Receiver<()>,
     /// Closed when no session is left.
@@ -93,17 +129,14 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(&self, listener: &Async<TcpListener>) -> io::Result<()> {
+    async fn run(&self) -> io::Result<()> {
+        let socket = Async::new_nonblocking(&self.listener.socket)?;
         while !self.service.is_stopping() {
-            let stopped = async {
-                let _ = self.stop.recv().await;
-                Ok(())
-            };
-            match listener.readable().or(stopped).await {
-                Ok(()) => self.accept(listener).await,
+            match socket.readable().or(stopped(&self.stop)).await {
+                Ok(()) => self.accept().await,
                 Err(error) if sockets::is_exhausted(&error) => {
                     tracing::warn!(%error, "clients cannot be waited for now");
-                    self.pause().await;
+                    pause(&self.stop).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -112,40 +145,24 @@ impl Acceptor {
     }
 
     /// Accepts the clients that wait.
-    async fn accept(&self, listener: &Async<TcpListener>) {
+    async fn accept(&self) {
         while !self.service.is_stopping() {
-            match sockets::accept(listener.get_ref(), self.service.settings().vanished) {
-                Ok((stream, peer)) => self.start(stream, peer),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if sockets::is_exhausted(&error) => {
-                    tracing::warn!(%error, "no client can be accepted for now");
-                    // The client still waits: to ask again at once would spin.
-                    return self.pause().await;
-                }
-                // That client is gone; others wait.
-                Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
+            match self.service.next_client(&self.listener) {
+                Reception::Client(stream, peer, permit) => self.start(stream, peer, permit),
+                Reception::Nobody => return,
+                Reception::Exhausted => return pause(&self.stop).await,
             }
         }
     }
 
-    /// Until there may be descriptors or memory again.
-    async fn pause(&self) {
-        or_after(sockets::EXHAUSTED, async {
-            let _ = self.stop.recv().await;
-        })
-        .await;
-    }
-
-    fn start(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(permit) = self.service.admit_or_refuse(&stream, peer, &self.protocol) else {
-            return;
-        };
+    fn start(&self, stream: TcpStream, peer: SocketAddr, permit: Permit) {
         let stream = match Async::new_nonblocking(stream) {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
-        let (service, protocol) = (Arc::clone(&self.service), Arc::clone(&self.protocol));
+        let service = Arc::clone(&self.service);
+        let protocol = Arc::clone(self.listener.protocol(self.service.settings()));
         let session = async move {
             serve_client(AsyncIo(stream), peer, service, protocol, stop).await;
             drop((permit, running));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wharf_core::{Denied, Grant, Rights, VPath};
+use wharf_core::{Denied, Grant, Rights};
 use wharf_server::{Service, Settings, sockets};
 use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
 

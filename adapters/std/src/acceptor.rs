@@ -9,7 +9,7 @@ use std::thread;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::Timespec;
 use wharf_core::Config;
-use wharf_server::{Listener, Permit, Refusal, Service, sockets};
+use wharf_server::{Listener, Permit, Reception, Refusal, Service, sockets};
 
 use crate::session;
 
@@ -40,12 +40,18 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
             .map(|listener| PollFd::new(&listener.socket, PollFlags::IN))
             .collect();
         waits.push(PollFd::new(&stop, PollFlags::IN));
+        let strays = service.strays();
+        waits.extend(
+            strays
+                .iter()
+                .map(|strays| PollFd::new(strays, PollFlags::IN)),
+        );
         match poll(&mut waits, None).map_err(io::Error::from) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if sockets::is_exhausted(&error) => {
                 tracing::warn!(%error, "clients cannot be waited for now");
-                thread::sleep(sockets::EXHAUSTED);
+                pause(&stop);
             }
             Err(error) => return Err(error),
         }
@@ -53,8 +59,15 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
             .iter()
             .map(|wait| !wait.revents().is_empty())
             .collect();
-        for (listener, _) in listeners.iter().zip(ready).filter(|(_, ready)| *ready) {
+        for (listener, _) in listeners.iter().zip(&ready).filter(|(_, ready)| **ready) {
             accept(listener, service, &stop, &running);
+        }
+        if ready.get(listeners.len() + 1) == Some(&true)
+            && service
+                .drop_strays()
+                .is_err_and(|error| sockets::is_exhausted(&error))
+        {
+            pause(&stop);
         }
     }
     drop(listeners);
@@ -71,28 +84,24 @@ fn accept(
     running: &mpsc::Sender<()>,
 ) {
     while !service.is_stopping() {
-        match sockets::accept(&listener.socket, service.settings().vanished) {
-            Ok((stream, peer)) => {
+        match service.next_client(listener) {
+            Reception::Client(stream, peer, permit) => {
                 let protocol = listener.protocol(service.settings());
-                if let Some(permit) = service.admit_or_refuse(&stream, peer, protocol) {
-                    start(stream, peer, permit, protocol, stop, running);
-                }
+                start(stream, peer, permit, protocol, stop, running);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(error) if sockets::is_exhausted(&error) => {
-                tracing::warn!(%error, "no client can be accepted for now");
-                // The client still waits: to ask again at once would spin.
-                let pause = Timespec {
-                    tv_sec: 0,
-                    tv_nsec: sockets::EXHAUSTED.subsec_nanos().into(),
-                };
-                let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&pause));
-                return;
-            }
-            // That client is gone; others wait.
-            Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
+            Reception::Nobody => return,
+            Reception::Exhausted => return pause(stop),
         }
     }
+}
+
+/// Until there may be descriptors or memory again.
+fn pause(stop: &OwnedFd) {
+    let pause = Timespec {
+        tv_sec: 0,
+        tv_nsec: sockets::EXHAUSTED.subsec_nanos().into(),
+    };
+    let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&pause));
 }
 
 fn start(
@@ -117,6 +126,6 @@ fn start(
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer, protocol, Refusal::Full);
+        Service::refuse(&stream, peer, protocol, Refusal::Exhausted);
     }
 }

@@ -171,6 +171,38 @@ impl<'a> Command<'a> {
         Self::of(Verb::parse(word).ok_or(Refusal::Unknown)?, rest.as_bstr())
     }
 
+    /// The path or the name that it is about, if there is one.
+    pub(crate) fn about(&self) -> Option<&'a BStr> {
+        match *self {
+            Self::Appe(path)
+            | Self::Cwd(path)
+            | Self::Dele(path)
+            | Self::Mdtm(path)
+            | Self::Mff(_, path)
+            | Self::Mfmt(_, path)
+            | Self::Mkd(path)
+            | Self::Retr(path)
+            | Self::Rmd(path)
+            | Self::Rnfr(path)
+            | Self::Rnto(path)
+            | Self::Size(path)
+            | Self::Stor(path)
+            | Self::Site(Site::Chmod(_, path) | Site::Symlink(_, path) | Site::Utime(_, path)) => {
+                Some(path)
+            }
+            Self::Avbl(path)
+            | Self::List(_, path)
+            | Self::Mlsd(path)
+            | Self::Mlst(path)
+            | Self::Nlst(_, path)
+            | Self::Stat(path)
+            | Self::Stou(path) => path,
+            Self::User(name) => Some(name),
+            Self::Cdup => Some(b"..".as_bstr()),
+            _ => None,
+        }
+    }
+
     /// Reads the arguments of a verb.
     pub(crate) fn of(verb: Verb, rest: &'a BStr) -> Result<Self, Refusal> {
         let optional = (!rest.is_empty()).then_some(rest);

@@ -99,7 +99,7 @@ impl Session {
         } else if to.is_ipv6() != self.peer_address().is_ipv6() {
             self.done(522, if to.is_ipv6() { "Use (1)." } else { "Use (2)." });
         } else if to.ip() != self.peer_address() || to.port() < 1024 {
-            self.done(
+            self.forbid(
                 501,
                 "Data connections go to your own address, port 1024 or higher.",
             );

@@ -3,11 +3,14 @@
 use bstr::BStr;
 
 use super::Session;
+use super::navigation::UNABLE;
 use super::run::{Job, Look};
 use crate::account::Rights;
 use crate::action::{Action, Edit, Facts};
 use crate::command::Verb;
+use crate::config::Notes;
 use crate::failure::Failure;
+use crate::note::Note;
 use crate::time::Timestamp;
 
 impl Session {
@@ -131,6 +134,9 @@ impl Session {
         } else if mask.is_some() {
             self.settings.umask = mask;
             self.done(200, "Mask set for this session.");
+            if let Some(umask) = mask {
+                self.note_that(Notes::Audit, |_| Note::MaskSet { umask });
+            }
         } else if let Some(mask) = self.settings.umask {
             let digits = [6, 3, 0].map(|shift| b'0' + (mask >> shift & 7) as u8);
             self.output
@@ -147,40 +153,63 @@ impl Session {
 
     fn change(&mut self, verb: Verb, edit: Edit) {
         let limit = self.config.limits.request;
-        self.ask(Job::Change(verb), limit, |ticket| {
+        self.ask(Job::Change(verb, edit), limit, |ticket| {
             Action::Change(ticket, edit)
         });
     }
 
-    pub(super) fn on_change(&mut self, verb: Verb, outcome: Result<(), Failure>) {
-        match (outcome, verb) {
-            (Ok(()), Verb::Mkd) => {
+    pub(super) fn on_change(&mut self, verb: Verb, edit: Edit, outcome: Result<(), Failure>) {
+        let (code, refused) = match (outcome, verb) {
+            (Ok(()), Verb::Mkd) => (257, None),
+            (Ok(()), Verb::Dele | Verb::Rmd | Verb::Rnto) => (250, None),
+            (Ok(()), Verb::Mfmt | Verb::Mff) => (213, None),
+            (Ok(()), _) => (200, None),
+            // This very text is what some clients look for.
+            (Err(Failure::Exists), Verb::Mkd) => (550, Some("Directory already exists")),
+            (Err(Failure::Unsupported), _) => (502, Some(UNABLE)),
+            (Err(failure), _) => {
+                let failure = match (failure, verb) {
+                    (failure, Verb::Dele | Verb::Rmd) => failure.of_looking(),
+                    // There is no offset that it could mean.
+                    (Failure::PastEnd | Failure::BrokenOff, _) => Failure::Io,
+                    (failure, _) => failure,
+                };
+                (failure.code(), Some(failure.text()))
+            }
+        };
+        self.note_that(Notes::Audit, |session| Note::Changed {
+            verb,
+            edit,
+            path: session.path.clone(),
+            other: match edit {
+                Edit::Rename { .. } | Edit::Symlink => Some(session.other.clone()),
+                _ => None,
+            },
+            code,
+            refused,
+        });
+        match (refused, verb) {
+            (Some(why), _) => self.done(code, why),
+            (None, Verb::Mkd) => {
                 self.output
-                    .begin(257, b' ')
+                    .begin(code, b' ')
                     .quoted(self.path.as_bytes())
                     .text(b" created.")
                     .end();
-                self.finished(257);
+                self.finished(code);
             }
-            // This very text is what some clients look for.
-            (Err(Failure::Exists), Verb::Mkd) => self.done(550, "Directory already exists"),
-            (Err(Failure::Unsupported), _) => self.refuse_verb(),
-            (Err(failure), Verb::Dele | Verb::Rmd) => self.refuse(failure.of_looking()),
-            // There is no offset that it could mean.
-            (Err(Failure::PastEnd | Failure::BrokenOff), _) => self.refuse(Failure::Io),
-            (Err(failure), _) => self.refuse(failure),
-            (Ok(()), Verb::Dele) => self.done(250, "Deleted."),
-            (Ok(()), Verb::Rmd) => self.done(250, "Directory removed."),
-            (Ok(()), Verb::Rnto) => self.done(250, "Renamed."),
-            (Ok(()), Verb::Mfmt | Verb::Mff) => {
+            (None, Verb::Mfmt | Verb::Mff) => {
                 self.output
-                    .begin(213, b' ')
+                    .begin(code, b' ')
                     .text(b"Set; ")
                     .text(self.path.as_bytes())
                     .end();
-                self.finished(213);
+                self.finished(code);
             }
-            (Ok(()), _) => self.done(200, "Done."),
+            (None, Verb::Dele) => self.done(code, "Deleted."),
+            (None, Verb::Rmd) => self.done(code, "Directory removed."),
+            (None, Verb::Rnto) => self.done(code, "Renamed."),
+            (None, _) => self.done(code, "Done."),
         }
     }
 }

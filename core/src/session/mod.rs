@@ -28,7 +28,7 @@ use crate::command::{Type, Verb};
 use crate::config::{Config, DoubtfulEnds, Notes};
 use crate::line::{Input, wipe_bytes};
 use crate::listing::FactSet;
-use crate::note::{Journal, Note};
+use crate::note::{Ending, Journal, Note};
 use crate::pace::Pace;
 use crate::path::VPath;
 use crate::reply::{MAX_REPLY, Output, SHORT_REPLY};
@@ -66,8 +66,14 @@ pub struct Session {
     desk: Desk,
     work: Work,
     journal: Journal,
-    /// The command in hand, for its note.
+    /// The line of the command in hand, for its note.
     noted: Option<BString>,
+    /// The command in hand, as long as no note says what became of it.
+    unnoted: Option<Verb>,
+    /// The code and the text by which it was refused.
+    forbidden: Option<(u16, &'static str)>,
+    /// Why the session will be over, where that is known before.
+    ending: Option<Ending>,
 
     login: Login,
     username: Vec<u8>,
@@ -147,6 +153,9 @@ impl Session {
             work: Work::Idle,
             journal: Journal::default(),
             noted: None,
+            unnoted: None,
+            forbidden: None,
+            ending: None,
             login: Login::Nobody,
             username: Vec::new(),
             password: Vec::new(),
@@ -165,7 +174,7 @@ impl Session {
         };
         let config = Arc::clone(config);
         session.timers.set(Timer::Login, now, config.limits.login);
-        session.output.line(220, &config.greeting);
+        session.output.paragraph(220, &config.greeting);
         session.rest();
         session
     }
@@ -320,6 +329,7 @@ impl Session {
             Work::Waiting(job) => self.on_outcome(job, event.outcome),
             other => self.work = other,
         }
+        self.note_forbidden(None);
         self.advance();
         Ok(())
     }
@@ -397,6 +407,13 @@ impl Session {
     #[must_use]
     pub fn protects_data(&self) -> bool {
         self.protected.data
+    }
+
+    /// Whether the reply to the command in hand tells an address, for [`Action::Listen`]: that of
+    /// PASV does, that of EPSV tells a port only.
+    #[must_use]
+    pub fn announces_address(&self) -> bool {
+        matches!(self.work, Work::Waiting(run::Job::Listen(Verb::Pasv)))
     }
 
     /// The two ends of the control connection.
@@ -483,14 +500,22 @@ impl Session {
         }
     }
 
-    /// The final reply and the end of the session.
-    fn farewell(&mut self, code: u16, text: &str) {
+    /// The final reply by which a command is refused, which is worth a note.
+    fn forbid(&mut self, code: u16, text: &'static str) {
+        self.forbidden = Some((code, text));
         self.done(code, text);
-        self.close();
+    }
+
+    /// The final reply and the end of the session.
+    fn farewell(&mut self, code: u16, text: &str, why: Ending) {
+        self.done(code, text);
+        self.close(why);
     }
 
     /// Nothing more is taken; what is written is still sent.
-    fn close(&mut self) {
+    fn close(&mut self, why: Ending) {
+        let why = self.ending.unwrap_or(why);
+        self.note_that(Notes::Audit, |_| Note::Ended { why });
         self.input.clear();
         if self.lost {
             self.output.clear();
@@ -517,7 +542,36 @@ impl Session {
     fn note_that(&mut self, kind: Notes, note: impl FnOnce(&Self) -> Note) {
         if self.config.notes >= kind {
             let note = note(self);
+            if let Note::Changed { .. } | Note::Transferred { .. } = note {
+                self.unnoted = None;
+            }
             self.journal.push(note);
+        }
+    }
+
+    /// Notes that the command in hand was refused, if it was and nothing says so yet. `about` is
+    /// its argument; without one its path is in hand.
+    fn note_forbidden(&mut self, about: Option<&BStr>) {
+        let Some((code, why)) = self.forbidden.take() else {
+            return;
+        };
+        if let Some(verb) = self.unnoted {
+            self.note_that(Notes::Audit, |session| {
+                let about = match about {
+                    Some(name) if verb == Verb::User => Some(name.into()),
+                    Some(path) => Some(match VPath::resolve(&session.cwd, path) {
+                        Ok(path) => path.as_bytes().into(),
+                        Err(_) => path.into(),
+                    }),
+                    None => verb.has_path().then(|| session.path.as_bytes().into()),
+                };
+                Note::Refused {
+                    verb,
+                    about,
+                    code,
+                    why,
+                }
+            });
         }
     }
 

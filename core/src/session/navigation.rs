@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 /// What is needed to learn the facts of a file: one of the rights that show it anyway.
 const KNOW: Rights = Rights::LIST.union(Rights::READ);
 
+/// A command that this storage does not have.
+pub(super) const UNABLE: &str = "This storage cannot do that.";
+
 impl Session {
     pub(super) fn pwd(&mut self) {
         self.output
@@ -256,8 +259,8 @@ impl Session {
         Listing::new(form, options).with_dot_files(self.config.dot_files)
     }
 
-    /// A command that this storage does not have.
+    /// The final reply for a command that this storage does not have.
     pub(super) fn refuse_verb(&mut self) {
-        self.done(502, "This storage cannot do that.");
+        self.forbid(502, UNABLE);
     }
 }

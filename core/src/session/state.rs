@@ -118,7 +118,7 @@ impl Work {
                     Look::Status => "stat",
                     Look::List(..) => "list",
                 },
-                Job::Change(_) => "change",
+                Job::Change(..) => "change",
                 Job::Listen(_) => "listen",
                 Job::Transfer(transfer) => match transfer.stage() {
                     Stage::Opening => "opening",

@@ -386,6 +386,7 @@ fn denied(outcome: &str) -> Denied {
         "denied" => Denied::Credentials,
         "unprotected" => Denied::Unprotected,
         "too-many" => Denied::TooMany,
+        "waits" => Denied::Waits,
         "unavailable" => Denied::Unavailable,
         _ => panic!("no outcome of a login: {outcome}"),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine};
-use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Rights, VPath};
+use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Rights};
 
 use crate::embed::Embedder;
 use crate::model::{Answer, Model, Move};

@@ -7,7 +7,6 @@ use std::time::Duration;
 use wharf_core::check::{Checked, Machine};
 use wharf_core::{
     Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, TlsPolicy,
-    VPath,
 };
 use wharf_model::{Embedder, Store};
 

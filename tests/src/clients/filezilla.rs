@@ -191,7 +191,7 @@ fn filezilla_resumes_an_upload(program: &Program) {
     });
     screen.picture(&desk, "filezilla-upload.png");
     assert!(
-        server.whole_log().contains(" 2000000 "),
+        server.whole_log().contains("REST 2000000"),
         "nothing was resumed"
     );
     assert!(server.content("hello.bin") == content);
@@ -205,11 +205,11 @@ fn filezilla_asks_whether_to_trust_a_certificate(program: &Program) {
     server.put("hello.bin", &content);
     let screen = Screen::open(&desk, &server);
     patiently("FileZilla begins TLS", || {
-        server.log().contains(" AUTH TLS ")
+        server.log().contains("\"AUTH TLS\"")
     });
     thread::sleep(Duration::from_secs(3));
     screen.picture(&desk, "filezilla-trust.png");
-    assert!(!server.log().contains(" USER "), "it has not asked");
+    assert!(!server.log().contains("\"USER "), "it has not asked");
     screen.press(&desk, "Return");
     screen.wait_for_a_listing(&server);
     screen.download(&desk, &server, &content);

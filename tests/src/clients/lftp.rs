@@ -291,7 +291,7 @@ fn lftp_copies_between_two_servers(program: &Program) {
     lftp(&desk, one.address(), &script);
     assert_same(&one.home().join("tree"), &two.home().join("tree"));
     assert!(
-        one.whole_log().contains(" PORT "),
+        one.whole_log().contains("\"PORT "),
         "the data went through lftp"
     );
 }

@@ -281,7 +281,7 @@ fn largest_open_file(server: &Server) -> u64 {
 fn settle(server: &Server) {
     crate::server::eventually("every client is gone", || {
         let log = server.log();
-        log.matches(" connected peer=").count() == log.matches(" disconnected peer=").count()
+        log.matches(" connected session=").count() == log.matches(" disconnected session=").count()
     });
 }
 

@@ -60,12 +60,16 @@ fn serves_the_first_of_two_connections(program: &Program) {
     server.put("f.bin", b"hello");
     let mut client = server.login();
     let address = client.epsv();
-    let (first, second) = (connect_data(address), connect_data(address));
+    let first = connect_data(address);
+    // Whether it is refused or dropped depends on who is quicker.
+    let second = TcpStream::connect(address);
     client.command("RETR f.bin", 150);
     assert_eq!(rest(first), b"hello");
     client.expect(226);
     let mut nothing = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut &second, &mut nothing);
+    if let Ok(mut second) = second {
+        let _ = std::io::Read::read_to_end(&mut second, &mut nothing);
+    }
     assert!(nothing.is_empty());
     assert_eq!(client.fetch("f.bin"), b"hello");
 }
@@ -109,10 +113,11 @@ fn keeps_nothing_of_a_passive_port_between_transfers(program: &Program) {
     let server = program.serve();
     server.put("f.bin", b"hello");
     let mut client = server.login();
+    let descriptors = server.descriptors();
     let address = client.epsv();
     let data = connect_data(address);
-    // Another one waits in the backlog while the first is served.
-    let waiting = connect_data(address);
+    // Another one is dropped, or refused, while the first is served.
+    let waiting = TcpStream::connect(address);
     client.command("RETR f.bin", 150);
     assert_eq!(rest(data), b"hello");
     client.expect(226);
@@ -122,10 +127,7 @@ fn keeps_nothing_of_a_passive_port_between_transfers(program: &Program) {
     );
     drop(waiting);
     client.command("RETR f.bin", 425);
-    let descriptors = server.descriptors();
-    eventually("the listener is released", || {
-        server.descriptors() < descriptors
-    });
+    eventually("nothing is kept", || server.descriptors() <= descriptors);
     assert_eq!(client.fetch("f.bin"), b"hello");
 }
 

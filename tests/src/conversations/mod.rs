@@ -4,6 +4,7 @@ mod abort;
 pub(crate) mod data;
 mod files;
 mod listing;
+mod ports;
 mod session;
 mod tls;
 pub(crate) mod transfer;
@@ -18,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         abort::CASES,
         upload::CASES,
         data::CASES,
+        ports::CASES,
         listing::CASES,
         files::CASES,
         tls::control::CASES,

@@ -1,12 +1,12 @@
 //! Hosts that crash, and networks that lose packets.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddrV6, TcpListener, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Watch;
-use super::hosts::{CLIENT, Cable};
+use super::hosts::{CLIENT, Cable, SERVER};
 use crate::client::some;
 use crate::conversations::transfer::pattern;
 use crate::server::{rest, within};
@@ -22,6 +22,8 @@ cases! { "faults";
     says_that_a_host_is_unreachable("ip", "unshare", "iptables", "root"),
     goes_on_when_packets_are_lost("ip", "unshare", "python3", "root"),
     goes_on_after_the_link_was_down("ip", "unshare", "root"),
+    serves_clients_of_its_link("ip", "unshare", "root"),
+    waits_for_no_silent_name_server("ip", "unshare", "mount", "root"),
 }
 
 /// What these servers are told: see [`Config`].
@@ -227,4 +229,95 @@ fn goes_on_after_the_link_was_down(program: &Program) {
         drop(client);
         watch.ends_well();
     });
+}
+
+/// Link-local addresses mean nothing without the link.
+fn serves_clients_of_its_link(program: &Program) {
+    let cable = Cable::new();
+    for (host, address) in [(&cable.server, "fe80::1"), (&cable.client, "fe80::2")] {
+        host.run(&format!("ip address add {address}/64 dev cable nodad"));
+        // Another link where the same addresses would do.
+        host.run("ip link add other type veth peer name another");
+        host.run("ip link set other up");
+    }
+    let server = cable
+        .server
+        .inside(|| program.start(Config::default().listen(&["[::]:0"])));
+    server.put("f.bin", b"hello");
+    cable.client.inside(|| {
+        let scope = rustix::net::netdevice::name_to_index(
+            rustix::net::socket(
+                rustix::net::AddressFamily::INET6,
+                rustix::net::SocketType::STREAM,
+                None,
+            )
+            .expect("a socket"),
+            "cable",
+        )
+        .expect("an index");
+        let ip = "fe80::1".parse().expect("an address");
+        let address = SocketAddrV6::new(ip, server.address().port(), 0, scope);
+        let mut client = Client::connect(address.into());
+        client.login("user", "12345");
+        assert_eq!(client.fetch("f.bin"), b"hello");
+        client.store("up.bin", b"new");
+        let listener = client.active();
+        assert_eq!(client_data(&mut client, &listener), b"hello");
+        // As Python's ftplib writes it, whose name of the link is its own.
+        let port = listener.local_addr().expect("an address").port();
+        client.command(&format!("EPRT |2|fe80::2%cable|{port}|"), 200);
+        assert_eq!(client_data(&mut client, &listener), b"hello");
+    });
+    assert_eq!(server.content("up.bin"), b"new");
+}
+
+fn client_data(client: &mut Client, listener: &TcpListener) -> Vec<u8> {
+    client.command("RETR f.bin", 150);
+    let bytes = rest(listener.accept().expect("a data connection").0);
+    client.expect(226);
+    bytes
+}
+
+/// The name that PASV announces cannot be looked up.
+fn waits_for_no_silent_name_server(program: &Program) {
+    let cable = Cable::new();
+    // It takes questions and answers none.
+    let _silent = cable
+        .server
+        .inside(|| UdpSocket::bind((SERVER, 53)).expect("a name server"));
+    let script = format!(
+        "echo 'nameserver {SERVER}\noptions timeout:2 attempts:2' >HOME/../names && \
+         mount --bind HOME/../names /etc/resolv.conf && exec \"$@\""
+    );
+    let config = Config::default()
+        .through(&["unshare", "--mount", "sh", "-c", &script, "sh"])
+        .table("[passive]\naddress = \"ftp.example.org\"");
+    let server = cable.start(program, config);
+    server.put("f.bin", b"hello");
+    cable.client.inside(|| {
+        let begun = Instant::now();
+        let mut clients: Vec<Client> = (0..3).map(|_| server.login()).collect();
+        assert_eq!(clients[0].fetch("f.bin"), b"hello");
+        assert!(begun.elapsed() < Duration::from_secs(2), "EPSV waits");
+        for client in &mut clients {
+            client.send("PASV");
+        }
+        for client in &mut clients {
+            client.expect(227);
+        }
+        let first = begun.elapsed();
+        assert!(first > Duration::from_secs(1), "it was answered");
+        assert!(
+            first < Duration::from_secs(15),
+            "one after the other: {first:?}"
+        );
+        let begun = Instant::now();
+        for client in &mut clients {
+            let address = client.pasv();
+            assert_eq!(address.ip().to_string(), SERVER);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2), "asked again");
+    });
+    let log = cable.client.inside(|| server.whole_log());
+    assert_eq!(log.matches("cannot be looked up").count(), 1, "{log}");
 }

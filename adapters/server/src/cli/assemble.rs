@@ -2,31 +2,30 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Config, Grant, Notes, Rights, VPath};
-use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
+use wharf_core::{Capabilities, Config, DoubtfulEnds, Grant, Notes, Rights};
+use wharf_storage::{LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::certificate::Fingerprint;
 use super::config::{self, Anonymous, File, rights, set};
+use super::home::{self, Admission, Home};
 use super::listen::{self, Listen};
 use super::log;
 use super::material::Certified;
 use super::options::Options;
-use super::process::{self, Process};
+use super::process::Process;
 use super::report::{Protected, Report};
 use super::served::{Served, changes};
 use super::source::Source;
 use super::tls::{self, Demand};
 use super::value::{Count, Table, Value};
-use crate::escape::Escape;
 use crate::settings::{PublicAddress, Settings};
 
 /// How often directories are swept: seldom, since all of them are read.
@@ -45,7 +44,9 @@ pub struct Launch {
     pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
-    pub storages: BTreeMap<PathBuf, Local>,
+    pub homes: BTreeMap<PathBuf, Arc<Home>>,
+    /// What is wrong, but keeps nobody else from being served.
+    pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
     pub log: log::Options,
     /// How the process gives up what it no longer needs: what to call [`Process::enter`] on.
@@ -59,13 +60,18 @@ pub struct Launch {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sweep(storages: BTreeMap<PathBuf, Local>) -> io::Result<()> {
+pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
     let sweeper = move || {
         loop {
-            for (home, storage) in &storages {
-                let removed = storage.sweep();
-                let home = Escape(home.as_os_str().as_bytes());
-                tracing::debug!(%home, removed, "swept");
+            for home in homes.values() {
+                let name = home.name();
+                match home.open().and_then(|root| root.account(b"")) {
+                    Ok(storage) => {
+                        let removed = storage.sweep();
+                        tracing::debug!(home = ?name, removed, "swept");
+                    }
+                    Err(error) => tracing::debug!(home = ?name, %error, "not swept"),
+                }
             }
             thread::sleep(SWEEP);
         }
@@ -91,6 +97,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     let mut homes = Homes::new(storage);
     homes.serve_root = options.serve_root;
     homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
+    wharf_storage::prepare();
     let mut process = file.process.0.resolve(&source)?;
     let tls = tls::protect(&source, file.tls, options.self_signed)?;
     let (listen, listen_default) = listen::listen(
@@ -107,6 +114,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     if homes.served.is_empty() {
         return Err(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
+    if homes.missing.len() == homes.served.len() && !process.expects_homes() {
+        return Err(homes.missing.join("\n"));
+    }
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
     let mut settings = Settings::new(Arc::new(accounts));
@@ -117,6 +127,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         .public_address
         .or(file.passive.0.address.map(|word| word.0));
     set(
+        &mut settings.active_port,
+        file.active.0.port.map(|port| port.0),
+    );
+    set(
         &mut settings.utc_offset,
         file.utc_offset.map(|word| word.0.0),
     );
@@ -124,6 +138,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let mut protocol = Config {
         dot_files: file.dot_files,
+        accept: DoubtfulEnds {
+            truncated: file.accept_truncated,
+            hang_up: file.accept_hang_up,
+        },
         ..Config::default()
     };
     if log.level >= LevelFilter::DEBUG {
@@ -142,8 +160,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         process.readable.extend(certified.directories());
     }
 
+    process.active_port = settings.active_port;
     process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
+    let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
+        reach,
         tls: tls.certified.as_deref().map(|certified| Protected {
             policy: tls.policy,
             fingerprint: certified
@@ -152,6 +173,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         }),
         served: homes.served,
         passive_ports: settings.passive_ports.clone(),
+        active_port: settings.active_port,
         public_address: settings.public_address.clone(),
     };
     Ok(Launch {
@@ -159,7 +181,8 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         listen,
         listen_default,
         certified: tls.certified,
-        storages: homes.storages,
+        homes: homes.homes,
+        warnings: homes.missing,
         log,
         process,
         report,
@@ -177,8 +200,10 @@ struct Homes {
     asks_clients: bool,
     /// How many sessions a user may have whose section does not say.
     sessions: Option<usize>,
-    storages: BTreeMap<PathBuf, Local>,
+    homes: BTreeMap<PathBuf, Arc<Home>>,
     served: Vec<Served>,
+    /// What is said of homes that are not there.
+    missing: Vec<String>,
 }
 
 impl Homes {
@@ -189,8 +214,9 @@ impl Homes {
             asks_clients: false,
             serve_root: false,
             sessions: None,
-            storages: BTreeMap::new(),
+            homes: BTreeMap::new(),
             served: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -200,7 +226,7 @@ impl Homes {
         options: &Options,
         source: &Source,
         section: Option<&Spanned<Table<Anonymous>>>,
-    ) -> Result<Option<Account>, String> {
+    ) -> Result<Option<Admission>, String> {
         let mut rights = rights(section.and_then(|section| section.get_ref().0.rights.as_ref()));
         if options.write {
             rights |= Rights::WRITE | Rights::MKDIR;
@@ -213,6 +239,10 @@ impl Homes {
                 source,
                 section.and_then(|section| section.get_ref().0.tls.as_ref()),
             )?,
+            accept: section.map_or(DoubtfulEnds::NONE, |section| DoubtfulEnds {
+                truncated: section.get_ref().0.accept_truncated,
+                hang_up: section.get_ref().0.accept_hang_up,
+            }),
         };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
@@ -220,12 +250,18 @@ impl Homes {
             None => None,
         };
         match (directory, section) {
-            (Some(directory), _) => self.open(directory, None, access).map(Some),
+            // Who names it now means one that is there.
+            (Some(directory), _) => match self.admit(directory, None, access)? {
+                (admission, None) => Ok(Some(admission)),
+                (_, Some(missing)) => Err(missing),
+            },
             (None, Some(section)) => match &section.get_ref().0.home {
-                Some(home) => self
-                    .open(&source.locate(home.get_ref()), None, access)
-                    .map(Some)
-                    .map_err(|error| source.mistake(&home.span(), error)),
+                Some(home) => {
+                    let directory = source.locate(home.get_ref());
+                    let mistake = |error| source.mistake(&home.span(), error);
+                    self.admit_later(&directory, None, access, mistake)
+                        .map(Some)
+                }
                 None => Err(source.mistake(
                     &section.span(),
                     "expected `home` in here, or DIR as argument",
@@ -262,15 +298,18 @@ impl Homes {
                 serve_root: section.serve_root,
                 sessions: section.sessions.map(Count::get).or(self.sessions),
                 demand: self.demand(source, section.tls.as_ref())?,
+                accept: DoubtfulEnds {
+                    truncated: section.accept_truncated,
+                    hang_up: section.accept_hang_up,
+                },
             };
             let certificates = self.certificates(source, section)?;
-            let account = self
-                .open(&home, Some(name), access)
-                .map_err(|error| source.mistake(&section.home.span(), error))?;
+            let mistake = |error| source.mistake(&section.home.span(), error);
+            let admission = self.admit_later(&home, Some(name), access, mistake)?;
             users.push(User {
                 name: name.clone(),
                 password: section.password.clone(),
-                account,
+                admission,
                 certificates,
             });
         }
@@ -307,39 +346,61 @@ impl Homes {
         }
     }
 
-    /// Opens a directory for a user, or for anonymous clients.
-    fn open(&mut self, home: &Path, user: Option<&str>, access: Access) -> Result<Account, String> {
+    /// Lets a user, or anonymous clients, into a directory, which may come later: what is wrong
+    /// with it for now is kept, with where it is named.
+    fn admit_later(
+        &mut self,
+        home: &Path,
+        user: Option<&str>,
+        access: Access,
+        mistake: impl Fn(String) -> String,
+    ) -> Result<Admission, String> {
+        let (admission, missing) = self.admit(home, user, access).map_err(&mistake)?;
+        self.missing.extend(missing.map(mistake));
+        Ok(admission)
+    }
+
+    /// Lets a user, or anonymous clients, into a directory; says what is wrong with it for now.
+    fn admit(
+        &mut self,
+        given: &Path,
+        user: Option<&str>,
+        access: Access,
+    ) -> Result<(Admission, Option<String>), String> {
         let rights = access.rights;
-        // No user's name is empty, so none ever sees the partials of anonymous clients.
-        let name = user.unwrap_or_default().as_bytes();
-        let local = Local::open(home, name, self.options)
-            .map_err(|error| format!("{}: {error}, expected a directory", home.display()))?;
-        let may = access.serve_root || self.serve_root || !changes(rights);
-        if !may && process::is_root(&local) {
-            return Err(format!(
-                "{}: this is the root of the file system, expected another directory, no right to \
-                 change it, or serve-root as well",
-                home.display()
-            ));
-        }
-        let home = path::absolute(home).unwrap_or_else(|_| home.to_owned());
-        self.storages
-            .entry(home.clone())
-            .or_insert_with(|| local.clone());
+        let home = Arc::new(Home::new(given, self.options));
+        let path = home.path().to_owned();
+        let home = Arc::clone(self.homes.entry(path.clone()).or_insert(home));
+        let may_be_root = access.serve_root || self.serve_root || !changes(rights);
+        let missing = match Root::open(given, self.options) {
+            Ok(root) if !may_be_root && home::is_root(&root) => {
+                return Err(format!("{}: {}", given.display(), home::ROOT));
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!(
+                "{}: {error}, expected a directory",
+                given.display()
+            )),
+        };
         self.served.push(Served {
-            home,
+            home: path,
             user: user.map(str::to_owned),
             rights,
         });
-        Ok(Account {
+        let admission = Admission {
             grant: Grant {
                 protect_data: access.demand == Demand::Data,
-                ..Grant::new(rights, local.capabilities())
+                accept: access.accept,
+                ..Grant::new(rights, Capabilities::ALL)
             },
-            storage: Arc::new(local),
+            home,
+            // No user's name is empty, so none ever sees the partials of anonymous clients.
+            owner: user.unwrap_or_default().into(),
+            may_be_root,
             demands_tls: access.demand >= Demand::Login,
             seats: access.sessions.map(Seats::new),
-        })
+        };
+        Ok((admission, missing))
     }
 }
 
@@ -353,4 +414,6 @@ struct Access {
     sessions: Option<usize>,
     /// Only under TLS.
     demand: Demand,
+    /// Doubtful ends of uploads that count.
+    accept: DoubtfulEnds,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
-use wharf_storage::{Durability, Links, LocalOptions};
+use wharf_storage::{Durability, Links, LocalOptions, Partials, Replace};
 
 use super::certificate::Fingerprint;
 use super::listen;
@@ -15,7 +15,9 @@ use super::password::HashedPassword;
 use super::process;
 use super::source::Source;
 use super::tls::{Demand, Section as Tls};
-use super::value::{Count, Greeting, List, Listed, Name, Offset, Ports, Table, Umask, Value, Wait};
+use super::value::{
+    Count, Greeting, List, Listed, Name, Offset, Port, Ports, Table, Umask, Value, Wait,
+};
 use crate::settings::{PublicAddress, Settings};
 
 /// The whole file.
@@ -30,7 +32,10 @@ pub(crate) struct File {
     pub(crate) dot_files: bool,
     pub(crate) utc_offset: Option<Value<Offset>>,
     pub(crate) durability: Option<Value<Durability>>,
+    pub(crate) accept_truncated: bool,
+    pub(crate) accept_hang_up: bool,
     pub(crate) passive: Table<Passive>,
+    pub(crate) active: Table<Active>,
     pub(crate) limits: Table<Bounds>,
     pub(crate) tls: Option<Spanned<Table<Tls>>>,
     pub(crate) storage: Table<Storage>,
@@ -46,6 +51,13 @@ pub(crate) struct File {
 pub(crate) struct Passive {
     pub(crate) ports: Option<Value<Ports>>,
     pub(crate) address: Option<Value<PublicAddress>>,
+}
+
+/// `[active]`
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Active {
+    pub(crate) port: Option<Port>,
 }
 
 /// `[limits]`
@@ -134,7 +146,9 @@ pub(crate) fn set<T>(target: &mut T, chosen: Option<T>) {
 pub(crate) struct Storage {
     links: Option<Value<Links>>,
     umask: Option<Value<Umask>>,
+    partials: Option<Value<Partials>>,
     keep_partials: Option<Value<Duration>>,
+    replace: Option<Value<Replace>>,
 }
 
 impl Storage {
@@ -142,6 +156,8 @@ impl Storage {
         let mut options = LocalOptions::default();
         set(&mut options.links, self.links.map(|links| links.0));
         set(&mut options.umask, self.umask.map(|umask| umask.0.0));
+        set(&mut options.partials, self.partials.map(|word| word.0));
+        set(&mut options.replace, self.replace.map(|word| word.0));
         set(
             &mut options.retention,
             self.keep_partials.map(|time| time.0),
@@ -160,6 +176,10 @@ pub(crate) struct Anonymous {
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    #[serde(default)]
+    pub(crate) accept_truncated: bool,
+    #[serde(default)]
+    pub(crate) accept_hang_up: bool,
 }
 
 /// `[[user]]`
@@ -174,6 +194,10 @@ pub(crate) struct User {
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<Count>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    #[serde(default)]
+    pub(crate) accept_truncated: bool,
+    #[serde(default)]
+    pub(crate) accept_hang_up: bool,
     pub(crate) certificates: Option<Spanned<List<Value<Fingerprint>>>>,
 }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_core::{Protection, TlsPolicy};
+use wharf_core::{DoubtfulEnds, Protection, TlsPolicy};
 
 use super::source::Source;
 use super::tls::{Configured, NO_TLS, ONLY_DATA};
@@ -18,18 +18,26 @@ const PORT: u16 = 2121;
 pub struct Listen {
     /// The address.
     pub address: SocketAddr,
+    /// `[::]` that serves clients with IPv4 too, as nothing else listens for them on its port.
+    pub for_both: bool,
     /// What is protected by TLS there.
     pub tls: TlsPolicy,
+    /// Doubtful ends of uploads that count there, beside those that count everywhere.
+    pub accept: DoubtfulEnds,
 }
 
 /// `[[listener]]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Section {
     address: Spanned<Value<SocketAddr>>,
     control: Option<Spanned<Value<Protection>>>,
     data: Option<Spanned<Value<Protection>>>,
     implicit: Option<Spanned<bool>>,
+    #[serde(default)]
+    accept_truncated: bool,
+    #[serde(default)]
+    accept_hang_up: bool,
 }
 
 impl Listed for Section {
@@ -52,10 +60,12 @@ pub(crate) fn listen(
     let own = own.collect::<Result<Vec<_>, _>>()?;
     let implicit = tls.implicit.iter().map(|address| Listen {
         address: *address,
+        for_both: false,
         tls: TlsPolicy {
             implicit: true,
             ..tls.policy
         },
+        accept: DoubtfulEnds::NONE,
     });
     let has_others = !own.is_empty() || !tls.implicit.is_empty();
     let chosen = match file {
@@ -77,9 +87,24 @@ pub(crate) fn listen(
     let common = chosen.unwrap_or_else(nobodys);
     let common = common.into_iter().map(|address| Listen {
         address,
+        for_both: false,
         tls: tls.policy,
+        accept: DoubtfulEnds::NONE,
     });
-    Ok((common.chain(implicit).chain(own).collect(), default))
+    let mut all: Vec<Listen> = common.chain(implicit).chain(own).collect();
+    let ports: Vec<u16> = all
+        .iter()
+        .filter(|listen| listen.address.is_ipv4())
+        .map(|listen| listen.address.port())
+        .collect();
+    for Listen {
+        address, for_both, ..
+    } in &mut all
+    {
+        let port = address.port();
+        *for_both = address.ip() == Ipv6Addr::UNSPECIFIED && (port == 0 || !ports.contains(&port));
+    }
+    Ok((all, default))
 }
 
 impl Section {
@@ -106,7 +131,12 @@ impl Section {
         }
         Ok(Listen {
             address: self.address.get_ref().0,
+            for_both: false,
             tls: policy,
+            accept: DoubtfulEnds {
+                truncated: self.accept_truncated,
+                hang_up: self.accept_hang_up,
+            },
         })
     }
 }

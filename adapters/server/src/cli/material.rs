@@ -227,15 +227,19 @@ impl Certified {
     }
 
     /// Reads the files again. If anything is wrong with them, that is logged, and the server goes
-    /// on with what it has.
-    pub fn reload(&self) {
+    /// on with what it has. Whether they were taken.
+    pub fn reload(&self) -> bool {
         *lock(&self.loaded) = self.material.stamps();
         match self.material.config() {
             Ok(config) => {
                 self.tls.replace(config);
                 tracing::info!("the certificates were read again");
+                true
             }
-            Err(wrong) => tracing::error!("the certificates stay as they were: {}", wrong.what),
+            Err(wrong) => {
+                tracing::error!("the certificates stay as they were: {}", wrong.what);
+                false
+            }
         }
     }
 

@@ -4,8 +4,16 @@ use std::ffi::CString;
 use std::io;
 
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups,
-    setresgid, setresuid,
+    Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups, getresgid, getresuid,
+    setfsgid, setfsuid, setgroups, setresgid, setresuid,
+};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
+
+/// The right to bind ports below 1024 and no other.
+const ONLY_PORTS: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::NET_BIND_SERVICE,
+    permitted: CapabilitySet::NET_BIND_SERVICE,
+    inheritable: CapabilitySet::empty(),
 };
 
 /// A user of this machine, and the groups that the process will be in.
@@ -40,19 +48,53 @@ impl Identity {
         })
     }
 
-    /// Becomes that user for ever.
+    /// Does something as that user would, as far as files are concerned, and is who it was
+    /// afterwards. To be called before any thread is started. Who is not root stays who it is.
+    ///
+    /// # Errors
+    /// The process cannot act as that user.
+    pub(super) fn act_as<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
+        if !geteuid().is_root() {
+            return Ok(act());
+        }
+        let back = Back(getgroups()?);
+        setgroups(&self.groups).map_err(|error| self.refused(error.desc()))?;
+        setfsgid(self.gid);
+        setfsuid(self.uid);
+        let done = act();
+        drop(back);
+        Ok(done)
+    }
+
+    /// Whether the process was started as that user, in whatever further groups.
+    pub(super) fn is_here(&self) -> bool {
+        let uid = getresuid().map(|uid| [uid.real, uid.effective, uid.saved]);
+        let gid = getresgid().map(|gid| [gid.real, gid.effective, gid.saved]);
+        uid == Ok([self.uid; 3]) && gid == Ok([self.gid; 3])
+    }
+
+    /// Becomes that user for ever, and keeps no right of root but, where it is wanted, that to bind
+    /// ports below 1024.
     ///
     /// # Errors
     /// Why the process cannot, or could go back.
-    pub(super) fn assume(&self) -> io::Result<()> {
-        if !geteuid().is_root() {
-            return Err(self.refused("only root can become another user"));
+    pub(super) fn assume(&self, keeps_ports: bool) -> io::Result<()> {
+        if self.is_here() {
+            return Ok(());
         }
+        if !geteuid().is_root() {
+            return Err(self.refused(ONLY_ROOT));
+        }
+        set_keep_capabilities(keeps_ports)?;
         // As that user it may change neither groups nor gid.
         setgroups(&self.groups)
             .and_then(|()| setresgid(self.gid, self.gid, self.gid))
             .and_then(|()| setresuid(self.uid, self.uid, self.uid))
             .map_err(|error| self.refused(error.desc()))?;
+        if keeps_ports {
+            set_keep_capabilities(false)?;
+            set_capabilities(None, ONLY_PORTS)?;
+        }
         if self.is_complete()? && !Self::may_return() {
             Ok(())
         } else {
@@ -82,6 +124,21 @@ impl Identity {
         io::Error::other(format!("cannot become the user {}: {why}", self.name))
     }
 }
+
+/// The groups that the process goes back to, and the user whom it is, when this is dropped.
+struct Back(Vec<Gid>);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        setfsuid(geteuid());
+        setfsgid(getegid());
+        let _ = setgroups(&self.0);
+    }
+}
+
+/// What is said to who is neither root nor that user.
+const ONLY_ROOT: &str = "only root can become another user; start it as root, or leave `user` out \
+                         and start it as the user whom it shall be (`User=` of systemd)";
 
 /// The group of that name.
 ///
@@ -114,10 +171,10 @@ mod tests {
         let here = || {
             let _ = rustix::thread::set_thread_uid(rustix::thread::Uid::from_raw(1));
             let nobody = Identity::new("nobody", None).unwrap();
-            nobody.assume().unwrap_err().to_string()
+            nobody.assume(false).unwrap_err().to_string()
         };
         let said = thread::spawn(here).join().unwrap();
-        let expected = "cannot become the user nobody: only root can become another user";
+        let expected = format!("cannot become the user nobody: {ONLY_ROOT}");
         assert_eq!(said, expected);
     }
 }

@@ -2,26 +2,26 @@
 //!
 //! It never starts another process, and may not win anything by one: `no_new_privs` is set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, accessat, fstat, stat};
-use rustix::process::geteuid;
+use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_core::Rights;
-use wharf_storage::Local;
 
+use super::home::Home;
+use super::look::{self, Trouble};
 use super::privileges::{self, Identity};
 pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
 use super::served::{Served, changes};
 use super::source::Source;
-use super::value::{Name, Value};
+use super::value::{List, Listed, Name, Value};
 use crate::escape::Escape;
 
 /// `[process]`
@@ -31,6 +31,11 @@ pub(crate) struct Section {
     user: Option<Spanned<Value<Name>>>,
     group: Option<Spanned<Value<Name>>>,
     landlock: Option<bool>,
+    reach: Option<List<Spanned<PathBuf>>>,
+}
+
+impl Listed for Spanned<PathBuf> {
+    const LIST: &'static str = "a list of directories, such as [\"/srv/ftp\"]";
 }
 
 impl Section {
@@ -57,13 +62,34 @@ impl Section {
             ),
             None => None,
         };
+        let reach = self.reach.as_ref().map(|list| {
+            let trees = list.0.iter().map(|word| tree(source, word));
+            trees.collect::<Result<Vec<_>, _>>()
+        });
         Ok(Process {
             identity,
             landlock: self.landlock.unwrap_or(true),
+            reach: reach.transpose()?,
             looks_names_up: false,
+            active_port: 0,
             readable: Vec::new(),
         })
     }
+}
+
+/// A directory below which homes may come and go.
+fn tree(source: &Source, word: &Spanned<PathBuf>) -> Result<PathBuf, String> {
+    let path = source.locate(word.get_ref());
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let what = match path.metadata() {
+        _ if path.parent().is_none() => {
+            "this is the root of the file system, expected a directory below it".to_owned()
+        }
+        Ok(metadata) if metadata.is_dir() => return Ok(path),
+        Ok(_) => format!("{}: expected a directory", path.display()),
+        Err(error) => format!("{}: {error}, expected a directory", path.display()),
+    };
+    Err(source.mistake(&word.span(), what))
 }
 
 /// What the process gives up.
@@ -73,6 +99,11 @@ pub struct Process {
     identity: Option<Identity>,
     /// Whether Landlock confines it, where the kernel has that.
     landlock: bool,
+    /// Below which directories homes may come and go; `None`: those above each home.
+    reach: Option<Vec<PathBuf>>,
+    /// The port that active data connections come from; 0: any. To bind one below 1024 it keeps the
+    /// right to bind such ports, and nothing else.
+    pub active_port: u16,
     /// It will have to look host names up.
     pub looks_names_up: bool,
     /// What it reads again later, beside the homes: files, or the directories of files that are
@@ -85,14 +116,15 @@ impl Process {
     /// before any thread is started: others would keep what they have.
     ///
     /// # Errors
-    /// The process cannot become that user, or that user cannot enter a home.
+    /// The process cannot become that user, or nobody could be served.
     pub fn enter(
         &self,
         served: &[Served],
-        storages: &BTreeMap<PathBuf, Local>,
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
     ) -> io::Result<Confinement> {
+        let kept = self.keep(homes)?;
         match &self.identity {
-            Some(identity) => identity.assume()?,
+            Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
             None if geteuid().is_root() => tracing::warn!(
                 "running as root, which clients gain if they find a hole: name another \
                  user in [process]"
@@ -100,58 +132,182 @@ impl Process {
             None => {}
         }
         set_no_new_privs(true)?;
-        for each in served {
-            if let Some(storage) = storages.get(&each.home) {
-                check(each, storage)?;
-            }
+        if self.active_port != 0 {
+            try_port(self.active_port)?;
+        }
+        if let Some((first, others)) = kept.split_first() {
+            let home = Escape(first.as_os_str().as_encoded_bytes());
+            let others = others.len();
+            tracing::warn!(
+                ?home,
+                others,
+                "this user cannot walk to a home: the directory from the start is served, also if \
+                 another one takes its place"
+            );
+        }
+        let troubles = look::all(served, homes);
+        troubles.iter().for_each(Trouble::log);
+        if let Some(first) = self.nobody_is_served(served, &troubles) {
+            return Err(io::Error::other(first.to_string()));
         }
         if !self.landlock {
             return Ok(Confinement::Off);
         }
-        let changed = |home: &Path| {
-            let mut here = served.iter().filter(|each| each.home == home);
-            here.any(|each| changes(each.rights))
+        Ok(self.confine(served, homes))
+    }
+
+    /// What keeps everybody from being served, unless it was said that homes come later.
+    pub(super) fn nobody_is_served<'a>(
+        &self,
+        served: &[Served],
+        troubles: &'a [Trouble],
+    ) -> Option<&'a Trouble> {
+        let unserved = troubles.iter().filter(|trouble| trouble.is_missing());
+        let all = !self.expects_homes() && unserved.count() == served.len();
+        troubles.first().filter(|_| all)
+    }
+
+    /// Whether it was said that homes may come later.
+    pub(super) fn expects_homes(&self) -> bool {
+        self.reach.is_some()
+    }
+
+    /// Does something as the user that the process will be.
+    ///
+    /// # Errors
+    /// The process cannot act as that user.
+    pub(super) fn act<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
+        match &self.identity {
+            Some(identity) => identity.act_as(act),
+            None => Ok(act()),
+        }
+    }
+
+    /// Keeps the homes open to which the user that the process becomes cannot walk; says which.
+    pub(super) fn keep<'a>(
+        &self,
+        homes: &'a BTreeMap<PathBuf, Arc<Home>>,
+    ) -> io::Result<Vec<&'a Path>> {
+        let is_closed = |home: &&'a Arc<Home>| {
+            let opened = home.open().map(drop);
+            opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
         };
-        let homes = storages
-            .iter()
-            .map(|(home, storage)| (storage.as_fd(), changed(home)));
+        let closed: Vec<_> = self.act(|| homes.values().filter(is_closed).collect())?;
+        let mut kept = Vec::new();
+        // The others are for clients.
+        let most = getrlimit(Resource::Nofile)
+            .current
+            .map_or(u64::MAX, |most| most / 2);
+        for home in closed {
+            if home.keep().is_ok() {
+                kept.push(home.path());
+            }
+            if kept.len() as u64 > most {
+                return Err(io::Error::other(format!(
+                    "this user cannot walk to more than {most} homes, such as {}, each of which \
+                     would take one of the descriptors that the process may have: let it enter \
+                     the directories above them, or raise the limit (`LimitNOFILE=` of systemd)",
+                    home.path().display()
+                )));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The directories below which homes may come and go, and whether clients change anything
+    /// there: those that were named, or those above each home, and above what it leads to.
+    pub(super) fn trees(
+        &self,
+        served: &[Served],
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
+    ) -> BTreeMap<PathBuf, bool> {
+        let mut trees = BTreeMap::new();
+        let changed = changed(served);
+        for home in homes.keys() {
+            let changed = changed.contains(home.as_path());
+            let above = [Some(home.clone()), home.canonicalize().ok()];
+            let above = above.into_iter().flatten();
+            let above: Vec<PathBuf> = match &self.reach {
+                Some(named) => named
+                    .iter()
+                    .filter(|tree| above.clone().any(|home| home.starts_with(tree)))
+                    .cloned()
+                    .collect(),
+                None => above
+                    .filter_map(|home| home.parent().map(Path::to_owned))
+                    .filter(|tree| tree.parent().is_some())
+                    .collect(),
+            };
+            for tree in above {
+                *trees.entry(tree).or_insert(false) |= changed;
+            }
+        }
+        // Where there is no home yet, one may appear.
+        for tree in self.reach.iter().flatten() {
+            trees.entry(tree.clone()).or_insert(true);
+        }
+        trees
+    }
+
+    /// [`Process::trees`], if anything but them is out of reach.
+    pub(super) fn reach(
+        &self,
+        served: &[Served],
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
+    ) -> Vec<PathBuf> {
+        if self.landlock {
+            self.trees(served, homes).into_keys().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn confine(&self, served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Confinement {
+        let trees = self.trees(served, homes);
+        let changed = changed(served);
+        let changed = |home: &Path| changed.contains(home);
+        // What lies in no tree is reached as it is now.
+        let alone = homes.values().filter(|home| {
+            let mut above = home.path().ancestors().skip(1);
+            let covered = above.any(|tree| {
+                let changes = trees.get(tree);
+                changes.is_some_and(|changes| *changes || !changed(home.path()))
+            });
+            home.is_kept() || !covered
+        });
+        let alone: Vec<_> = alone
+            .filter_map(|home| Some((home.open().ok()?, changed(home.path()))))
+            .collect();
         let names = sandbox::NAME_SERVICE.map(PathBuf::from);
         let names = names.into_iter().filter(|_| self.looks_names_up);
-        Ok(sandbox::confine(&Reach {
-            homes: homes.collect(),
+        sandbox::confine(&Reach {
+            homes: alone
+                .iter()
+                .map(|(root, changed)| (root.as_fd(), *changed))
+                .collect(),
+            trees: trees.into_iter().collect(),
             readable: names.chain(self.readable.iter().cloned()).collect(),
-        }))
+        })
     }
 }
 
-/// Whether a home is the root of the file system, by whatever name.
-pub(super) fn is_root(home: &Local) -> bool {
-    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-    match (fstat(home), stat("/")) {
-        (Ok(home), Ok(root)) => place(home) == place(root),
-        // What cannot be told apart might be.
-        _ => true,
-    }
+/// The homes in which somebody may change something.
+fn changed(served: &[Served]) -> HashSet<&Path> {
+    let changed = served.iter().filter(|each| changes(each.rights));
+    changed.map(|each| each.home.as_path()).collect()
 }
 
-/// Whether the process may do in a home what its clients may. Who cannot enter it serves nothing;
-/// the rest is worth a warning, since it may be otherwise further down.
-fn check(served: &Served, storage: &Local) -> io::Result<()> {
-    let home = Escape(served.home.as_os_str().as_bytes());
-    let may = |access| accessat(storage, ".", access, AtFlags::empty());
-    may(Access::EXEC_OK).map_err(|error| {
-        let user = rustix::process::geteuid().as_raw();
-        io::Error::other(format!("uid {user} cannot enter {home}: {error}"))
-    })?;
-    if served.rights.contains(Rights::LIST)
-        && let Err(error) = may(Access::READ_OK)
-    {
-        tracing::warn!(%home, %error, "clients may list it, but the server may not");
-    }
-    if changes(served.rights)
-        && let Err(error) = may(Access::WRITE_OK)
-    {
-        tracing::warn!(%home, %error, "clients may change it, but the server may not");
-    }
-    Ok(())
+/// Whether connections can come from that port: told at the start, not by every transfer.
+fn try_port(port: u16) -> io::Result<()> {
+    let local = (Ipv4Addr::LOCALHOST, port).into();
+    crate::sockets::bound(local).map(drop).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+            ": only root may, or who has the capability CAP_NET_BIND_SERVICE"
+        } else {
+            ""
+        };
+        let kind = error.kind();
+        let what = format!("active data cannot come from port {port}: {error}{hint}");
+        io::Error::new(kind, what)
+    })
 }

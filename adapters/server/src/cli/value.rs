@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use wharf_core::{Rights, Style};
-use wharf_storage::{Durability, Links};
+use wharf_storage::{Durability, Links, Partials, Replace};
 
 use crate::settings::PublicAddress;
 
@@ -47,6 +47,8 @@ pub(crate) use choices;
 choices!(Style: "unix" => Unix; "msdos" => MsDos);
 choices!(Links: "root" => Root, "beneath" => Beneath; "none" => None);
 choices!(Durability: "os" => Os; "disk" => Disk);
+choices!(Partials: "resume" => Resume, "listed" => Listed; "off" => Off);
+choices!(Replace: "rename" => Rename; "in-place-if-needed" => InPlaceIfNeeded);
 
 /// Reads a word of the command line.
 pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {
@@ -309,6 +311,33 @@ impl Visitor<'_> for CountVisitor {
         u32::try_from(number)
             .ok()
             .filter(|&count| count > 0)
+            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+}
+
+/// A port of a given number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port(pub(crate) u16);
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_u16(PortVisitor).map(Self)
+    }
+}
+
+struct PortVisitor;
+
+impl Visitor<'_> for PortVisitor {
+    type Value = u16;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a port from 1 to 65535")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<u16, E> {
+        u16::try_from(number)
+            .ok()
+            .filter(|&port| port > 0)
             .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
     }
 }

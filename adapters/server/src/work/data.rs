@@ -1,52 +1,72 @@
 //! Requests for the data connection.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
 
-use super::{Helper, Opened, Task, Work};
+use super::{Ahead, Helper, Opened, Task, Work};
+use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
-use crate::{Stream, system};
+use crate::{Stream, sockets, system};
 
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
 
 impl<H: Helper> Work<H> {
     /// Listens for a data connection and says where clients find it.
-    pub(super) fn listen(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
-        (self.resting, self.data) = (None, None);
-        let address = match self.passive.arm(self.ends.local.ip()) {
-            Ok(Some(address)) => address,
+    pub(super) fn listen(&mut self, ticket: Ticket<Listen>, announced: Announced) -> Option<Event> {
+        self.data = None;
+        let public = match (announced, self.service.public_address()) {
+            (Announced::Port, _) => None,
+            (Announced::Public, Known::Is(ip)) => ip,
+            // It is soon known, or known to be none.
+            (Announced::Public, Known::Soon) => return self.wait(Task::Listen(ticket, announced)),
+        };
+        match self.passive.arm() {
+            Ok(Some(address)) => {
+                let ip = public.unwrap_or(address.ip());
+                Some(ticket.done(Ok(SocketAddr::new(ip, address.port()))))
+            }
             // All are taken: one may become free soon.
-            Ok(None) => return self.wait(Task::Listen(ticket)),
+            Ok(None) => self.wait(Task::Listen(ticket, announced)),
             Err(error) => {
                 tracing::warn!(%error, "no listener for a data connection");
-                return Some(ticket.done(Err(Failure::Busy)));
+                Some(ticket.done(Err(Failure::Busy)))
             }
-        };
-        let announced =
-            move |ip: Option<IpAddr>| SocketAddr::new(ip.unwrap_or(address.ip()), address.port());
-        match self.service.public_address() {
-            Ok(ip) => Some(ticket.done(Ok(announced(ip)))),
-            Err(look_up) => self.run(
-                false,
-                move || look_up.wait(),
-                move |_, ip| Some(ticket.done(Ok(announced(ip)))),
-            ),
         }
     }
 
-    pub(super) fn accept(&mut self, ticket: Ticket<OpenData>, only_from: IpAddr) -> Option<Event> {
+    /// Until when the passive port is kept for a client that sends no command.
+    pub(super) fn port_until(&self) -> Option<Instant> {
+        let limit = self.service.settings().protocol.limits.connect;
+        match self.task {
+            // Then the limit counts from the command.
+            Task::Accept(_) => None,
+            _ if limit.is_zero() => None,
+            _ => self.passive.since().map(|since| since + limit),
+        }
+    }
+
+    /// Gives the passive port back if its client has not connected for too long: others may need
+    /// it.
+    pub(super) fn give_up_port(&mut self, now: Instant) {
+        if self.port_until().is_some_and(|until| now >= until) {
+            tracing::debug!(peer = %self.ends.peer, "nobody connects to its passive port");
+            self.passive.release();
+        }
+    }
+
+    pub(super) fn accept(&mut self, ticket: Ticket<OpenData>) -> Option<Event> {
         if self.data.is_some() {
             return Some(ticket.done(Ok(())));
         }
-        match self.passive.accept(only_from) {
+        match self.passive.accept() {
             Ok(stream) => Some(self.connected(ticket, stream)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.wait(Task::Accept(ticket, only_from))
+                self.wait(Task::Accept(ticket))
             }
             Err(error) => {
                 tracing::warn!(%error, "no data connection can be accepted");
@@ -58,9 +78,15 @@ impl<H: Helper> Work<H> {
     pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
         let settings = self.service.settings();
         let stall = settings.protocol.limits.stall;
-        match settings.system.dial(self.ends.local.ip(), to, stall) {
+        let mut local = self.ends.local;
+        local.set_port(settings.active_port);
+        let to = sockets::on_link_of(to, self.ends.peer);
+        match settings.system.dial(local, to, stall) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
-            Err(error) => Some(ticket.done(Err(data_failure(&error)))),
+            Err(error) => {
+                tracing::warn!(%error, %to, "no data connection can be made");
+                Some(ticket.done(Err(data_failure(&error))))
+            }
         }
     }
 
@@ -133,11 +159,10 @@ impl<H: Helper> Work<H> {
         }
     }
 
-    /// Closes the data connection; the listener rests for a while.
-    pub(super) fn close_data(&mut self, now: Instant) {
-        (self.data, self.ahead) = (None, false);
-        self.passive.rest();
-        self.resting = self.passive.is_resting().then_some(now);
+    /// Closes the data connection, and gives up the port for one.
+    pub(super) fn close_data(&mut self) {
+        (self.data, self.ahead) = (None, Ahead::Nothing);
+        self.passive.release();
     }
 }
 

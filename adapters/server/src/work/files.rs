@@ -18,18 +18,34 @@ use crate::tls::Keys;
 const REPORT: usize = Listing::MAX_LINE + 4096;
 
 impl<H: Helper> Work<H> {
-    pub(super) fn identify(&mut self, ticket: Ticket<Identify>, session: &Session) -> Event {
-        let introduction = Introduction {
-            username: session.username(),
-            peer: self.ends.peer,
-            protected: session.protects_control(),
-            certificate: self.keys.as_ref().and_then(Keys::client),
+    pub(super) fn identify(
+        &mut self,
+        ticket: Ticket<Identify>,
+        session: &Session,
+    ) -> Option<Event> {
+        let (peer, protected) = (self.ends.peer, session.protects_control());
+        let accounts = Arc::clone(&self.service.settings().accounts);
+        let username = session.username().to_owned();
+        let certificate = self
+            .keys
+            .as_ref()
+            .and_then(Keys::client)
+            .map(<[u8]>::to_vec);
+        // Only who shows a certificate may be let in now, for which a home is opened.
+        let here = certificate.is_none();
+        let ask = move || {
+            accounts.identify(&Introduction {
+                username: username.as_ref(),
+                peer,
+                protected,
+                certificate: certificate.as_deref(),
+            })
         };
-        let protected = introduction.protected;
-        let accounts = &self.service.settings().accounts;
-        ticket.done(match accounts.identify(&introduction).transpose() {
-            None => Ok(Identified::Password),
-            Some(outcome) => self.settle_in(outcome, protected).map(Identified::Account),
+        self.run(here, ask, move |work, outcome| {
+            Some(ticket.done(match outcome.transpose() {
+                None => Ok(Identified::Password),
+                Some(outcome) => work.settle_in(outcome, protected).map(Identified::Account),
+            }))
         })
     }
 

@@ -4,7 +4,7 @@ mod data;
 mod files;
 mod secure;
 
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,13 @@ use wharf_core::{
 use wharf_storage::{Handle, Lines, Seat, Storage};
 
 use crate::passive::Passive;
+use crate::public::Announced;
 use crate::pump::Pump;
 use crate::tls::Keys;
 use crate::{Service, Stream};
 
-/// A resting listener is released after so long.
-const REST: Duration = Duration::from_secs(1);
-/// How often a session that waits for a port looks for one.
-const PORT_WAIT: Duration = Duration::from_millis(5);
+/// How often a session that waits for a port, or for the public address, looks for it.
+const LISTEN_WAIT: Duration = Duration::from_millis(5);
 
 /// A job for another thread.
 pub type Job<H> = Box<dyn FnOnce() -> Rest<H> + Send>;
@@ -65,14 +64,11 @@ pub struct Work<H> {
     /// The place that the session has among those of its account.
     seat: Option<Seat>,
     passive: Passive,
-    /// When the listener began to rest.
-    resting: Option<Instant>,
     data: Option<Stream>,
     /// What data connections shake hands with, where the control connection has.
     keys: Option<Keys>,
-    /// A passive connection is accepted, and shakes hands, before a command asks for it: some
-    /// clients wait for that before they send one.
-    ahead: bool,
+    /// What is done before a command asks for the data connection.
+    ahead: Ahead,
     opened: Opened,
     task: Task,
     /// Whether the task can go on without waiting.
@@ -80,6 +76,16 @@ pub struct Work<H> {
     /// The ticket is wanted back as soon as another thread lets go of it.
     cancelled: bool,
     helper: H,
+}
+
+/// What is done on a passive port before a command asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    Nothing,
+    /// Strangers are dropped and the client is accepted, so that its port is free for others.
+    Accept,
+    /// And it shakes hands: some clients wait for that before they send a command.
+    Shake,
 }
 
 /// What was opened, from Open to Finish.
@@ -97,9 +103,9 @@ enum Opened {
 enum Task {
     #[default]
     None,
-    /// No passive port is free.
-    Listen(Ticket<Listen>),
-    Accept(Ticket<OpenData>, IpAddr),
+    /// No passive port is free, or the public address is being looked up.
+    Listen(Ticket<Listen>, Announced),
+    Accept(Ticket<OpenData>),
     Dial(Ticket<OpenData>, TcpStream),
     Shake(Ticket<Secure>),
     Move(Ticket<Transfer>, Pump),
@@ -118,11 +124,10 @@ impl<H: Helper> Work<H> {
             ends,
             storage: None,
             seat: None,
-            passive: Passive::new(Arc::clone(service)),
-            resting: None,
+            passive: Passive::new(Arc::clone(service), ends.local, ends.peer.ip()),
             data: None,
             keys: None,
-            ahead: false,
+            ahead: Ahead::Nothing,
             opened: Opened::Nothing,
             task: Task::None,
             ready: false,
@@ -132,27 +137,37 @@ impl<H: Helper> Work<H> {
     }
 
     /// Carries an action out, or begins to: the answer, if there is one already.
-    pub fn act(&mut self, action: Action, session: &Session, now: Instant) -> Option<Event> {
+    pub fn act(&mut self, action: Action, session: &Session) -> Option<Event> {
         if !matches!(action, Action::Cancel(_)) {
             self.cancelled = false;
         }
         match action {
-            Action::Identify(ticket) => Some(self.identify(ticket, session)),
+            Action::Identify(ticket) => self.identify(ticket, session),
             Action::Login(ticket) => self.login(ticket, session),
             Action::Stat(ticket) => self.stat(ticket, session),
             Action::Change(ticket, edit) => self.change(ticket, session, edit),
             Action::Open(ticket, mode) => self.open(ticket, session, mode),
             Action::Listen(ticket) => {
-                self.ahead = session.protects_data();
-                self.listen(ticket)
+                self.ahead = if session.protects_data() {
+                    Ahead::Shake
+                } else {
+                    Ahead::Accept
+                };
+                let announced = if session.announces_address() {
+                    Announced::Public
+                } else {
+                    Announced::Port
+                };
+                self.listen(ticket, announced)
             }
-            Action::OpenData(ticket, Route::Accept { only_from }) => {
-                self.begin(Task::Accept(ticket, only_from))
+            // It is the client, whose address the listener knows.
+            Action::OpenData(ticket, Route::Accept { only_from: _ }) => {
+                self.begin(Task::Accept(ticket))
             }
             Action::OpenData(ticket, Route::Dial { to }) => self.dial(ticket, to),
             Action::Transfer(ticket, plan) => self.transfer(ticket, plan),
             Action::CloseData(ticket) => {
-                self.close_data(now);
+                self.close_data();
                 Some(ticket.done(()))
             }
             Action::Finish(ticket, verdict) => self.finish(ticket, verdict),
@@ -177,17 +192,14 @@ impl<H: Helper> Work<H> {
 
     /// Goes on with the request in hand, as far as nothing is waited for.
     pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
-        if self.resting.is_some_and(|since| now.since(since) >= REST) {
-            self.passive.release();
-            self.resting = None;
-        }
+        self.give_up_port(now);
         if !self.ready {
             return None;
         }
         match std::mem::take(&mut self.task) {
             Task::None => self.go_ahead(),
-            Task::Listen(ticket) => self.listen(ticket),
-            Task::Accept(ticket, only_from) => self.accept(ticket, only_from),
+            Task::Listen(ticket, announced) => self.listen(ticket, announced),
+            Task::Accept(ticket) => self.accept(ticket),
             Task::Dial(ticket, stream) => self.dialed(ticket, stream),
             Task::Shake(ticket) => self.shake(ticket),
             Task::Move(ticket, pump) => self.pump(ticket, pump),
@@ -210,7 +222,7 @@ impl<H: Helper> Work<H> {
     /// becomes free.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        matches!(self.task, Task::Listen(_))
+        matches!(self.task, Task::Listen(..))
     }
 
     /// The session has room for replies again: a report goes on.
@@ -246,22 +258,22 @@ impl<H: Helper> Work<H> {
                 })
             }
             Task::Shake(_) => self.handshake_waits(),
-            Task::None if self.ahead => match self.data {
+            Task::None if self.ahead != Ahead::Nothing => match self.data {
                 Some(_) => self.handshake_waits(),
                 None => self.passive.fd().map(Wait::Readable),
             },
             Task::Away => Some(Wait::Helper),
-            Task::None | Task::Listen(_) | Task::Report(..) => None,
+            Task::None | Task::Listen(..) | Task::Report(..) => None,
         }
     }
 
     /// How long to wait at most.
     #[must_use]
-    pub fn patience(&self) -> Option<Duration> {
+    pub fn patience(&self, now: Instant) -> Option<Duration> {
         match &self.task {
             _ if self.ready => Some(Duration::ZERO),
-            Task::Listen(_) => Some(PORT_WAIT),
-            _ => self.resting.map(|_| REST),
+            Task::Listen(..) => Some(LISTEN_WAIT),
+            _ => self.port_until().map(|until| until.since(now)),
         }
     }
 
@@ -305,8 +317,9 @@ impl<H: Helper> Work<H> {
             let outcome = job();
             return then(self, outcome);
         }
+        let span = tracing::Span::current();
         let done = self.helper.run(Box::new(move || {
-            let outcome = job();
+            let outcome = span.in_scope(job);
             Box::new(move |work| then(work, outcome))
         }));
         match done {
@@ -337,11 +350,11 @@ impl<H: Helper> Work<H> {
     fn cancel(&mut self) -> Option<Event> {
         self.cancelled = true;
         match std::mem::take(&mut self.task) {
-            Task::Listen(ticket) => {
+            Task::Listen(ticket, _) => {
                 self.passive.release();
                 Some(ticket.done(Err(Failure::Cancelled)))
             }
-            Task::Accept(ticket, _) | Task::Dial(ticket, _) => {
+            Task::Accept(ticket) | Task::Dial(ticket, _) => {
                 Some(ticket.done(Err(DataFailure::Cancelled)))
             }
             Task::Shake(ticket) => Some(ticket.done(Err(TlsFailure::Cancelled))),

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use wharf_core::ticket::Secure;
 use wharf_core::{Event, Ticket, TlsFailure};
 
-use super::{Helper, Task, Wait, Work};
+use super::{Ahead, Helper, Task, Wait, Work};
 use crate::control::is_passing;
 use crate::tls::failure;
 
@@ -31,10 +31,17 @@ impl<H: Helper> Work<H> {
     /// No command has asked for it yet: accepts the client on the passive listener, and shakes
     /// hands.
     pub(super) fn go_ahead(&mut self) -> Option<Event> {
-        if self.ahead {
-            let done = self.accept_ahead().and_then(|()| self.shake_data());
-            // Whatever went wrong is met again by the command that asks for it.
-            self.ahead = done.is_err_and(|error| is_passing(&error));
+        let done = match self.ahead {
+            Ahead::Nothing => Ok(()),
+            Ahead::Accept => self.accept_ahead(),
+            Ahead::Shake => self
+                .accept_ahead()
+                .and_then(|()| self.protect_data())
+                .and_then(|()| self.shake_data()),
+        };
+        // Whatever went wrong is met again by the command that asks for it.
+        if !done.is_err_and(|error| is_passing(&error)) {
+            self.ahead = Ahead::Nothing;
         }
         self.wait(Task::None)
     }
@@ -58,9 +65,7 @@ impl<H: Helper> Work<H> {
 
     fn accept_ahead(&mut self) -> io::Result<()> {
         if self.data.is_none() {
-            let stream = self.passive.accept(self.ends.peer.ip().to_canonical())?;
-            self.data = Some(stream.into());
-            self.protect_data()?;
+            self.data = Some(self.passive.accept()?.into());
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ const MAX_VALUE: usize = 64 * 1024;
 pub(super) fn adorn_new(tree: &Tree, file: impl AsFd, directory: impl AsFd, mode: u16) {
     let mode = default_mode(directory).unwrap_or(mode);
     let set = fchmod(file, Mode::from_raw_mode(mode.into()));
-    tree.warn_once(set, "the permission bits of uploads cannot be set here");
+    tree.jail
+        .warn_once(set, "the permission bits of uploads cannot be set here");
 }
 
 /// Gives a file what the old one had that it replaces: permission bits, owner, ACL and the
@@ -44,12 +45,13 @@ pub(super) fn adorn_like(tree: &Tree, file: impl AsFd, old: Option<&OwnedFd>, st
         }
     }
     let mode = Mode::from_raw_mode((stat.stx_mode & 0o777).into());
-    tree.warn_once(
+    tree.jail.warn_once(
         fchmod(file, mode),
         "the permission bits of uploads cannot be set here",
     );
     let copied = old.map_or(Ok(()), |old| copy_attributes(old, file));
-    tree.warn_once(copied, "some attributes of replaced files are lost here");
+    tree.jail
+        .warn_once(copied, "some attributes of replaced files are lost here");
 }
 
 /// Copies the ACL and the attributes of users.

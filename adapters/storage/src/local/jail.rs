@@ -1,8 +1,10 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
@@ -42,11 +44,16 @@ pub(super) struct Jail {
     resolver: Resolver,
     /// What the kernel has in memory it gives without asking anybody.
     is_local: bool,
+    /// Where it was opened, for warnings.
+    path: PathBuf,
+    /// What was warned of.
+    warned: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Jail {
     /// The jail whose root is that directory.
     pub(super) fn open(root: &Path, options: &LocalOptions) -> io::Result<Self> {
+        let path = root.to_owned();
         let root = Dir::from(openat(CWD, root, ENTER, Mode::empty())?);
         let resolver = if options.kernel_jail && has_openat2(&root)? {
             Resolver::Kernel
@@ -58,7 +65,19 @@ impl Jail {
             root,
             links: options.links,
             resolver,
+            path,
+            warned: Mutex::default(),
         })
+    }
+
+    /// Says once that something which only adorns a file could not be had.
+    pub(super) fn warn_once<T>(&self, outcome: Result<T, Errno>, what: &'static str) {
+        if let Err(error) = outcome {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.insert(what) {
+                tracing::warn!(home = %self.path.display(), %error, "{what}");
+            }
+        }
     }
 
     /// The root.

@@ -14,17 +14,17 @@ mod metadata;
 mod names;
 mod open;
 mod partial;
+mod root;
 mod source;
 mod spot;
 mod sweep;
 mod temporary;
 mod upload;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Statx, fstatvfs};
@@ -39,6 +39,7 @@ use self::metadata::{look, metadata};
 use self::open::LOOK;
 pub use self::partial::Partials;
 use self::partial::{Drawer, seen};
+pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
 use self::upload::{Begin, Request};
 use crate::storage::{Handle, Opening, Storage};
@@ -135,14 +136,16 @@ pub struct Local {
 
 /// What the handles of a [`Local`] share.
 struct Tree {
-    jail: Jail,
-    /// Where it is, for warnings.
-    root: PathBuf,
-    /// What was warned of.
-    warned: Mutex<BTreeSet<&'static str>>,
+    jail: Arc<Jail>,
     /// The directory name of the account's partials.
     account: String,
     options: LocalOptions,
+}
+
+/// Reads what a process that is confined later could not: until when uploads that broke off can be
+/// continued.
+pub fn prepare() {
+    partial::new_base();
 }
 
 impl Local {
@@ -152,10 +155,17 @@ impl Local {
     /// # Errors
     /// If `root` is not a directory that can be entered.
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
+        Root::open(root, options)?.account(account)
+    }
+
+    /// What an account sees of that directory.
+    fn of(jail: Arc<Jail>, account: &[u8], mut options: LocalOptions) -> io::Result<Self> {
+        if account.is_empty() {
+            // Nobody in particular could continue what another one has begun.
+            options.partials = Partials::Off;
+        }
         let tree = Tree {
-            jail: Jail::open(root, &options)?,
-            root: root.to_owned(),
-            warned: Mutex::default(),
+            jail,
             account: partial::account_name(account),
             options,
         };
@@ -302,16 +312,6 @@ impl Tree {
             Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY | Errno::XDEV
         );
         refused && self.options.replace == Replace::InPlaceIfNeeded
-    }
-
-    /// Says once that something which only adorns a file could not be had.
-    fn warn_once<T>(&self, outcome: Result<T, Errno>, what: &'static str) {
-        if let Err(error) = outcome {
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-            if warned.insert(what) {
-                tracing::warn!(home = %self.root.display(), %error, "{what}");
-            }
-        }
     }
 
     /// The permission bits of a new file.

@@ -147,7 +147,7 @@ impl System for Outside {
         Ok((self.served(socket)?, caller))
     }
 
-    fn dial(&self, _: IpAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
+    fn dial(&self, _: SocketAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
         let (server, client) = self.pair()?;
         let mut sockets = lock(&self.sockets);
         if sockets.refusing == Some(to.port()) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{login, serve, versions};
 use crate::client::{Client, reset};
@@ -26,6 +26,7 @@ cases! { "tls";
     keeps_nothing_that_was_cut,
     keeps_what_was_cut_when_told_so,
     stores_no_clear_bytes,
+    keeps_no_small_upload_waiting,
 }
 
 fn carries_files_and_listings(program: &Program) {
@@ -243,5 +244,42 @@ fn stores_no_clear_bytes(program: &Program) {
         client.expect(522);
         assert!(!server.has("clear.bin"));
         client.command("NOOP", 200);
+    }
+}
+
+/// With Nagle's algorithm a client keeps its first bytes until its last word of the handshake is
+/// acknowledged: 40 ms, if that is put off.
+fn keeps_no_small_upload_waiting(program: &Program) {
+    let server = serve(program, "");
+    for tls in versions() {
+        let mut client = login(&server, &tls);
+        for active in [false, true] {
+            let mut took: Vec<Duration> = (0..31)
+                .map(|_| {
+                    let begun = Instant::now();
+                    let data = if active {
+                        let listener = client.active();
+                        client.command("STOR small.bin", 150);
+                        listener.accept().expect("a data connection").0
+                    } else {
+                        let data = client.data();
+                        client.command("STOR small.bin", 150);
+                        data
+                    };
+                    assert!(!data.nodelay().expect("an option"));
+                    let mut data = client.protect(data);
+                    data.write_all(b"small").expect("to send");
+                    data.finish().expect("to end");
+                    client.expect(226);
+                    begun.elapsed()
+                })
+                .collect();
+            took.sort_unstable();
+            let median = took[took.len() / 2];
+            assert!(
+                median < Duration::from_millis(25),
+                "active: {active}, {took:?}"
+            );
+        }
     }
 }

@@ -1,0 +1,110 @@
+//! [`Kept`]: listeners that nobody has, and where nobody is served.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
+
+use rustix::event::{Timespec, epoll};
+
+use crate::lock::lock;
+use crate::sockets::is_exhausted;
+use crate::system::System;
+
+/// Listeners that are kept for the next lease of their port.
+///
+/// Who connects meanwhile is dropped by whoever waits for [`Kept::strays`]. A listener that is
+/// leased is not watched, so that the session that has it accepts by itself.
+pub(crate) struct Kept {
+    watch: OwnedFd,
+    listeners: Mutex<Listeners>,
+}
+
+struct Listeners {
+    by_address: HashMap<SocketAddr, TcpListener>,
+    /// The server stops.
+    closed: bool,
+}
+
+/// More are not kept: each costs a descriptor, and with so many ports few connections of each are
+/// in TIME_WAIT.
+pub(crate) const MOST: usize = 256;
+/// So many are dropped before others have their turn.
+const AT_ONCE: usize = 64;
+
+impl Kept {
+    /// No listeners yet; `None` if the system has nothing to watch them with.
+    pub(crate) fn new() -> Option<Self> {
+        Some(Self {
+            watch: epoll::create(epoll::CreateFlags::CLOEXEC).ok()?,
+            listeners: Mutex::new(Listeners {
+                by_address: HashMap::new(),
+                closed: false,
+            }),
+        })
+    }
+
+    /// Keeps a listener, or closes it if there are enough.
+    pub(crate) fn keep(&self, address: SocketAddr, listener: TcpListener) {
+        let mut listeners = lock(&self.listeners);
+        if listeners.closed || listeners.by_address.len() >= MOST {
+            return;
+        }
+        let port = epoll::EventData::new_u64(address.port().into());
+        if epoll::add(&self.watch, &listener, port, epoll::EventFlags::IN).is_ok() {
+            listeners.by_address.insert(address, listener);
+        }
+    }
+
+    /// The listener of that address, if there is one.
+    pub(crate) fn take(&self, address: SocketAddr) -> Option<TcpListener> {
+        let listener = lock(&self.listeners).by_address.remove(&address)?;
+        // What is still watched would wake others for each of its clients.
+        epoll::delete(&self.watch, &listener).ok()?;
+        Some(listener)
+    }
+
+    /// Closes all of them, and those that are given back later.
+    pub(crate) fn close(&self) {
+        let mut listeners = lock(&self.listeners);
+        listeners.closed = true;
+        listeners.by_address.clear();
+    }
+
+    /// Readable while somebody waits at one of them.
+    pub(crate) fn strays(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
+    }
+
+    /// Drops who waits at them.
+    pub(crate) fn drop_strays(&self, system: &dyn System) -> io::Result<()> {
+        let nothing = epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        };
+        let mut events = [nothing; 16];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let count = epoll::wait(&self.watch, &mut events, Some(&at_once))?;
+        let listeners = lock(&self.listeners);
+        for event in &events[..count] {
+            let port = event.data.u64();
+            let here = listeners.by_address.iter();
+            for (at, listener) in here.filter(|(at, _)| u64::from(at.port()) == port) {
+                for _ in 0..AT_ONCE {
+                    match system.accept(listener) {
+                        Ok((_, peer)) => {
+                            tracing::debug!(?peer, %at, "nobody expects a data connection here");
+                        }
+                        Err(error) if is_exhausted(&error) => return Err(error),
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! [`Reception`]: who is let in, and what the others are told.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::Listener;
+use crate::lock::lock;
+use crate::service::{Permit, Refusal, Service};
+use crate::sockets::{accept, is_exhausted};
+
+/// What comes of a listener at which a client may wait.
+pub enum Reception {
+    /// A client that has a place.
+    Client(TcpStream, SocketAddr, Permit),
+    /// Nobody waits.
+    Nobody,
+    /// For want of descriptors or memory nobody can be accepted: try again
+    /// [later](crate::sockets::EXHAUSTED), since to do so at once would spin.
+    Exhausted,
+}
+
+/// A descriptor that is given up for a moment when there is no other, so that a client can be
+/// told so.
+#[derive(Debug)]
+pub(crate) struct Reserve(Mutex<Option<OwnedFd>>);
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self(Mutex::new(spare()))
+    }
+}
+
+impl Reserve {
+    /// Does something with one descriptor more than there are; `None` if the reserve is gone.
+    fn spend<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let mut spare_one = lock(&self.0);
+        if spare_one.is_none() {
+            *spare_one = spare();
+        }
+        drop(spare_one.take()?);
+        let outcome = act();
+        *spare_one = spare();
+        Some(outcome)
+    }
+}
+
+fn spare() -> Option<OwnedFd> {
+    eventfd(0, EventfdFlags::CLOEXEC).ok()
+}
+
+impl Service {
+    /// Accepts the next client that waits at the listener. Those for whom there is no place are
+    /// told why not, and are gone.
+    #[must_use]
+    pub fn next_client(self: &Arc<Self>, listener: &Listener) -> Reception {
+        let vanished = self.settings().vanished;
+        let protocol = listener.protocol(self.settings());
+        loop {
+            match accept(&listener.socket, vanished) {
+                Ok((stream, peer)) => match self.admit(peer) {
+                    Ok(permit) => return Reception::Client(stream, peer, permit),
+                    Err(why) => Self::refuse(&stream, peer, protocol, why),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Reception::Nobody;
+                }
+                Err(error) if is_exhausted(&error) => {
+                    let refused = self.reserve().spend(|| {
+                        let (stream, peer) = accept(&listener.socket, vanished)?;
+                        Self::refuse(&stream, peer, protocol, Refusal::Exhausted);
+                        Ok::<_, io::Error>(())
+                    });
+                    match refused {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                            return Reception::Nobody;
+                        }
+                        Some(Err(_)) | None => {
+                            tracing::warn!(%error, "no client can be accepted for now");
+                            return Reception::Exhausted;
+                        }
+                    }
+                }
+                // That client is gone; others wait.
+                Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
+            }
+            if self.is_stopping() {
+                return Reception::Nobody;
+            }
+        }
+    }
+}
