@@ -284,11 +284,12 @@ fn serves_homes_below_a_closed_directory_as_they_were(program: &Program) {
         user("b", "open/b")
     );
     let host = Host::start(program, folder, &[], &text);
+    let told = |line: &&str| line.contains("cannot walk to a home");
+    eventually("the start says so", || {
+        host.log().lines().any(|line| told(&line))
+    });
     let log = host.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("cannot walk to a home"))
-        .unwrap_or_else(|| panic!("{log}"));
+    let line = log.lines().find(told).expect("the line");
     assert!(
         line.contains("closed/a") && line.contains("others=0"),
         "{line}"

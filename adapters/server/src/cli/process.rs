@@ -199,8 +199,14 @@ impl Process {
             .current
             .map_or(u64::MAX, |most| most / 2);
         for home in closed {
-            if home.keep().is_ok() {
+            if home.keep().is_err() {
+                continue;
+            }
+            if self.act(|| home.open().is_ok())? {
                 kept.push(home.path());
+            } else {
+                // Not even so could it be entered.
+                home.let_go();
             }
             if kept.len() as u64 > most {
                 return Err(io::Error::other(format!(
