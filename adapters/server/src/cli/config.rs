@@ -1,16 +1,19 @@
 //! The configuration file: what may stand in it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions};
 
 use super::certificate::Fingerprint;
+use super::hint;
 use super::listen;
+use super::mistakes::{Mistakes, Remainder};
 use super::password::HashedPassword;
 use super::process;
 use super::source::Source;
@@ -48,7 +51,7 @@ pub(crate) struct File {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Passive {
     pub(crate) ports: Option<Value<Ports>>,
-    pub(crate) address: Option<Value<PublicAddress>>,
+    pub(crate) address: Option<Spanned<Value<PublicAddress>>>,
 }
 
 /// `[active]`
@@ -206,31 +209,76 @@ pub(crate) fn rights(words: Option<&List<Value<Rights>>>) -> Rights {
     }
 }
 
+/// Whether clients can make anything of what PASV would announce.
+///
+/// # Errors
+/// What to tell the user.
+pub(crate) fn check_address(
+    source: &Source,
+    address: Option<&Spanned<Value<PublicAddress>>>,
+) -> Result<(), String> {
+    let Some(word) = address else {
+        return Ok(());
+    };
+    let PublicAddress::Literal(address) = &word.get_ref().0 else {
+        return Ok(());
+    };
+    let wrong = match address {
+        IpAddr::V6(_) => "PASV can only announce IPv4, and EPSV needs no address",
+        IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast() => {
+            "nobody can connect to that"
+        }
+        IpAddr::V4(_) => return Ok(()),
+    };
+    let what = format!("{wrong}, expected an IPv4 address or a host name");
+    Err(source.mistake(&word.span(), what))
+}
+
+/// Mistakes that are told at once, at most.
+const MOST_MISTAKES: usize = 50;
+
+/// Tables in which a mistake leads to no other one.
+const APART: [&str; 6] = ["user", "limits", "passive", "active", "storage", "listener"];
+
 impl File {
-    /// Understands the file.
-    ///
-    /// # Errors
-    /// What to tell the user.
-    pub(crate) fn parse(source: &Source) -> Result<Self, String> {
-        toml::from_str(source.text()).map_err(|error| {
+    /// Understands the file, as far as it can be understood; `None` if what is left would only lead
+    /// to further mistakes.
+    pub(crate) fn parse(source: &Source, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut remainder = Remainder::new(source.text());
+        for _ in 0..MOST_MISTAKES {
+            let error = match toml::from_str(remainder.text()) {
+                Ok(file) if remainder.is_only_in(source.text(), &APART) => return Some(file),
+                Ok(_) => return None,
+                Err(error) => error,
+            };
             // Not the error's own form: it would repeat the line, in which a password may stand.
             let end = source.text().len();
             let span = error.span().unwrap_or(end..end);
-            match error.message() {
-                "duplicate key" => source.mistake(&span, "duplicate key, expected each one once"),
-                message => match message.strip_prefix("missing field ") {
-                    Some(field) => source.mistake(&span, format_args!("expected {field} in here")),
-                    None => source.mistake(&span, message),
-                },
+            let at = source.text().get(span.clone()).unwrap_or_default();
+            let missing = error.message().starts_with("missing field ");
+            if !(missing && remainder.has_gap(&span)) {
+                mistakes.push(source.mistake(&span, hint::explain(error.message(), at)));
             }
-        })
+            let is_toml = toml::from_str::<IgnoredAny>(remainder.text()).is_ok();
+            if !is_toml || !remainder.leave_out(&span) {
+                return None;
+            }
+        }
+        None
     }
 }
 
 /// Understands these bytes as the configuration file of that name, and opens nothing.
 ///
 /// # Errors
-/// What to tell the user: the name, the line and the column of the mistake, and what it is.
+/// What to tell the user: the name, the line and the column of each mistake, and what it is.
 pub fn check(path: &Path, bytes: Vec<u8>) -> Result<(), String> {
-    File::parse(&Source::new(path, bytes)?).map(drop)
+    let source = Source::new(path, bytes)?;
+    let mut mistakes = Mistakes::default();
+    let _ = File::parse(&source, &mut mistakes);
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(mistakes.to_string())
+    }
 }

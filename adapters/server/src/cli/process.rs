@@ -3,12 +3,15 @@
 //! It never starts another process, and may not win anything by one: `no_new_privs` is set.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::io::Errno;
 use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
@@ -16,6 +19,7 @@ use toml::Spanned;
 
 use super::home::Home;
 use super::look::{self, Trouble};
+use super::material::Certified;
 use super::privileges::{self, Identity};
 pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
@@ -122,6 +126,7 @@ impl Process {
         served: &[Served],
         homes: &BTreeMap<PathBuf, Arc<Home>>,
     ) -> io::Result<Confinement> {
+        system_calls()?;
         let kept = self.keep(homes)?;
         match &self.identity {
             Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
@@ -165,6 +170,47 @@ impl Process {
         let unserved = troubles.iter().filter(|trouble| trouble.is_missing());
         let all = !self.expects_homes() && unserved.count() == served.len();
         troubles.first().filter(|_| all)
+    }
+
+    /// Whom the process becomes.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.identity.as_ref().map(Identity::name)
+    }
+
+    /// Whether the process can become whom it shall be, and do what only that one needs.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_enter(&self) -> io::Result<()> {
+        if let Some(identity) = &self.identity {
+            identity.can_assume()?;
+        }
+        system_calls()
+    }
+
+    /// The files of certificates that are read again later, and that the user whom the process
+    /// becomes cannot read.
+    pub(super) fn unreadable(&self, certified: Option<&Certified>) -> Vec<String> {
+        let (Some(identity), Some(certified)) = (&self.identity, certified) else {
+            return Vec::new();
+        };
+        let look = || {
+            let files = certified.files();
+            files
+                .filter_map(|file| Some((file, File::open(file).err()?)))
+                .collect::<Vec<_>>()
+        };
+        let name = identity.name();
+        let told = |(file, error): (&Path, io::Error)| {
+            let file = file.display();
+            format!(
+                "{name} cannot read {file} when it is renewed ({error}), so that the certificate \
+                 would be the old one until the next start: let a group of {name} read it and walk \
+                 to it, or have it copied to where that may"
+            )
+        };
+        let unreadable = self.act(look).unwrap_or_default();
+        unreadable.into_iter().map(told).collect()
     }
 
     /// Whether it was said that homes may come later.
@@ -294,6 +340,18 @@ impl Process {
             trees: trees.into_iter().collect(),
             readable: names.chain(self.readable.iter().cloned()).collect(),
         })
+    }
+}
+
+/// Whether the kernel has what the storage stands on.
+fn system_calls() -> io::Result<()> {
+    match statx(CWD, c".", AtFlags::empty(), StatxFlags::BASIC_STATS) {
+        Err(Errno::NOSYS | Errno::PERM) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel has no statx, or a sandbox around the process forbids it: it takes Linux \
+             4.11 or later, and in a container a runtime that knows that call",
+        )),
+        _ => Ok(()),
     }
 }
 
