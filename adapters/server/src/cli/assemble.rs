@@ -100,7 +100,12 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     set(&mut storage.durability, file.durability.map(|word| word.0));
     let mut homes = Homes::new(storage);
     homes.serve_root = options.serve_root;
-    homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
+    homes.sessions = file
+        .limits
+        .0
+        .sessions_per_account
+        .and_then(|count| count.0)
+        .map(Count::get);
     storage
         .durability
         .prepare()
@@ -143,13 +148,19 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
     let mut settings = Settings::new(Arc::new(accounts));
-    settings.passive_ports = options.passive_ports.or(passive.ports.map(|word| word.0));
+    settings.passive_ports = options
+        .passive_ports
+        .or(passive.ports.and_then(|word| word.0.0));
     settings.public_address = options
         .public_address
-        .or(passive.address.map(|word| word.into_inner().0));
+        .or(passive.address.and_then(|word| word.into_inner().0.0));
     set(
         &mut settings.active_port,
-        file.active.0.port.map(|port| port.0),
+        file.active
+            .0
+            .port
+            .and_then(|port| port.0)
+            .map(|port| port.0),
     );
     set(
         &mut settings.utc_offset,
@@ -167,6 +178,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     set(
         &mut protocol.greeting,
         file.greeting.map(|word| word.0.0.into()),
+    );
+    set(
+        &mut protocol.welcome,
+        file.welcome.map(|word| word.0.0.into()),
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
@@ -251,7 +266,7 @@ impl Homes {
         let access = Access {
             rights,
             serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
-            sessions: section.and_then(|section| section.get_ref().0.sessions.map(Count::get)),
+            sessions: section.and_then(|section| section.get_ref().0.sessions?.0.map(Count::get)),
             demand: self.demand(
                 source,
                 section.and_then(|section| section.get_ref().0.tls.as_ref()),
@@ -320,7 +335,10 @@ impl Homes {
         let access = Access {
             rights: rights(section.rights.as_ref()),
             serve_root: section.serve_root,
-            sessions: section.sessions.map(Count::get).or(self.sessions),
+            sessions: match section.sessions {
+                Some(count) => count.0.map(Count::get),
+                None => self.sessions,
+            },
             demand: self.demand(source, section.tls.as_ref())?,
         };
         let certificates = self.certificates(source, section)?;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
@@ -19,7 +20,7 @@ use super::process;
 use super::source::Source;
 use super::tls::{Demand, Section as Tls};
 use super::value::{
-    Count, Greeting, List, Listed, Name, Offset, Port, Ports, Table, Umask, Value, Wait,
+    Count, Greeting, List, Listed, Name, Offset, OrNone, Port, Ports, Table, Umask, Value, Wait,
 };
 use crate::settings::{PublicAddress, Settings};
 
@@ -31,6 +32,7 @@ pub(crate) struct File {
     #[serde(rename = "listener")]
     pub(crate) listeners: List<listen::Section>,
     pub(crate) greeting: Option<Value<Greeting>>,
+    pub(crate) welcome: Option<Value<Greeting>>,
     pub(crate) listing: Option<Value<Style>>,
     pub(crate) dot_files: bool,
     pub(crate) utc_offset: Option<Value<Offset>>,
@@ -50,15 +52,15 @@ pub(crate) struct File {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Passive {
-    pub(crate) ports: Option<Value<Ports>>,
-    pub(crate) address: Option<Spanned<Value<PublicAddress>>>,
+    pub(crate) ports: Option<Value<OrNone<Ports>>>,
+    pub(crate) address: Option<Spanned<Value<OrNone<PublicAddress>>>>,
 }
 
 /// `[active]`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Active {
-    pub(crate) port: Option<Port>,
+    pub(crate) port: Option<OrNone<Port>>,
 }
 
 /// `[limits]`
@@ -67,20 +69,21 @@ pub(crate) struct Active {
 pub(crate) struct Bounds {
     sessions: Option<Count>,
     sessions_per_address: Option<Count>,
-    pub(crate) sessions_per_account: Option<Count>,
+    pub(crate) sessions_per_account: Option<OrNone<Count>>,
     login_tries: Option<Count>,
     login_delay: Option<Value<Duration>>,
     failed_logins: Option<Count>,
     back_off: Option<Value<Duration>>,
     back_off_most: Option<Value<Wait>>,
     back_off_forgets: Option<Value<Wait>>,
-    commands_per_second: Option<Count>,
+    back_off_exempt: List<Value<IpNet>>,
+    commands_per_second: Option<OrNone<Count>>,
     login: Option<Value<Wait>>,
     line: Option<Value<Wait>>,
     handshake: Option<Value<Wait>>,
     idle: Option<Value<Wait>>,
     stall: Option<Value<Wait>>,
-    minimum_rate: Option<Count>,
+    minimum_rate: Option<OrNone<Count>>,
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
     vanished: Option<Value<Wait>>,
@@ -99,14 +102,14 @@ impl Bounds {
         );
         set(
             &mut limits.commands_per_second,
-            self.commands_per_second.map(|count| count.0),
+            self.commands_per_second.map(number),
         );
         set(&mut limits.login, self.login.map(|wait| wait.0.0));
         set(&mut limits.line_time, self.line.map(|wait| wait.0.0));
         set(&mut limits.handshake, self.handshake.map(|wait| wait.0.0));
         set(&mut limits.idle, self.idle.map(|wait| wait.0.0));
         set(&mut limits.stall, self.stall.map(|wait| wait.0.0));
-        let min_rate = self.minimum_rate.map(|count| count.0.into());
+        let min_rate = self.minimum_rate.map(|count| number(count).into());
         set(&mut limits.min_rate, min_rate);
         set(&mut limits.connect, self.connect.map(|wait| wait.0.0));
     }
@@ -129,9 +132,16 @@ impl Bounds {
             &mut back_off.forgets,
             self.back_off_forgets.map(|wait| wait.0.0),
         );
+        let exempt = self.back_off_exempt.0.iter();
+        settings.back_off_exempt = exempt.map(|network| network.0).collect();
         set(&mut settings.grace, self.grace.map(|grace| grace.0));
         set(&mut settings.vanished, self.vanished.map(|wait| wait.0.0));
     }
+}
+
+/// A number of which zero is any.
+fn number(count: OrNone<Count>) -> u32 {
+    count.0.map_or(0, |count| count.0)
 }
 
 /// Changes a default where something else was chosen.
@@ -171,7 +181,7 @@ pub(crate) struct Anonymous {
     pub(crate) rights: Option<List<Value<Rights>>>,
     #[serde(default)]
     pub(crate) serve_root: bool,
-    pub(crate) sessions: Option<Count>,
+    pub(crate) sessions: Option<OrNone<Count>>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
 }
 
@@ -185,7 +195,7 @@ pub(crate) struct User {
     pub(crate) rights: Option<List<Value<Rights>>>,
     #[serde(default)]
     pub(crate) serve_root: bool,
-    pub(crate) sessions: Option<Count>,
+    pub(crate) sessions: Option<OrNone<Count>>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
     pub(crate) certificates: Option<Spanned<List<Value<Fingerprint>>>>,
 }
@@ -215,12 +225,12 @@ pub(crate) fn rights(words: Option<&List<Value<Rights>>>) -> Rights {
 /// What to tell the user.
 pub(crate) fn check_address(
     source: &Source,
-    address: Option<&Spanned<Value<PublicAddress>>>,
+    address: Option<&Spanned<Value<OrNone<PublicAddress>>>>,
 ) -> Result<(), String> {
     let Some(word) = address else {
         return Ok(());
     };
-    let PublicAddress::Literal(address) = &word.get_ref().0 else {
+    let Some(PublicAddress::Literal(address)) = &word.get_ref().0.0 else {
         return Ok(());
     };
     let wrong = match address {

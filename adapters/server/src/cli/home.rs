@@ -49,6 +49,12 @@ impl Home {
         &self.path
     }
 
+    /// How it is served.
+    #[must_use]
+    pub fn options(&self) -> LocalOptions {
+        self.options
+    }
+
     /// What the log calls it.
     #[must_use]
     pub fn name(&self) -> Escape<'_> {

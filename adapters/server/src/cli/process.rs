@@ -25,15 +25,15 @@ pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
 use super::served::{Served, changes};
 use super::source::Source;
-use super::value::{List, Listed, Name, Value};
+use super::value::{List, Listed, Name, OrNone, Value};
 use crate::escape::Escape;
 
 /// `[process]`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Section {
-    user: Option<Spanned<Value<Name>>>,
-    group: Option<Spanned<Value<Name>>>,
+    user: Option<Spanned<Value<OrNone<Name>>>>,
+    group: Option<Spanned<Value<OrNone<Name>>>>,
     landlock: Option<bool>,
     reach: Option<List<Spanned<PathBuf>>>,
 }
@@ -48,21 +48,23 @@ impl Section {
     /// # Errors
     /// What to tell the user.
     pub(crate) fn resolve(&self, source: &Source) -> Result<Process, String> {
-        let name = |value: &Spanned<Value<Name>>| value.get_ref().0.0.clone();
-        let group = match &self.group {
-            Some(group) if self.user.is_none() => {
-                return Err(source.mistake(&group.span(), "expected `user` beside it"));
+        let [user, group] = [&self.user, &self.group].map(|word| {
+            let word = word.as_ref()?;
+            Some((word.get_ref().0.0.as_ref()?.0.as_str(), word.span()))
+        });
+        let group = match group {
+            Some((_, span)) if user.is_none() => {
+                return Err(source.mistake(&span, "expected `user` beside it"));
             }
-            Some(group) => Some(
-                privileges::group(&name(group))
-                    .map_err(|error| source.mistake(&group.span(), error))?,
-            ),
+            Some((name, span)) => {
+                Some(privileges::group(name).map_err(|error| source.mistake(&span, error))?)
+            }
             None => None,
         };
-        let identity = match &self.user {
-            Some(user) => Some(
-                Identity::new(&name(user), group.as_ref())
-                    .map_err(|error| source.mistake(&user.span(), error))?,
+        let identity = match user {
+            Some((name, span)) => Some(
+                Identity::new(name, group.as_ref())
+                    .map_err(|error| source.mistake(&span, error))?,
             ),
             None => None,
         };
