@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::{BitOr, BitOrAssign};
 
+use crate::config::DoubtfulEnds;
 use crate::path::VPath;
 
 /// A set of the things that an account may do. The core checks them before a storage is asked.
@@ -176,6 +177,23 @@ pub struct Grant {
     pub start: VPath,
     /// Its data moves under PROT P only, whatever the [`TlsPolicy`](crate::TlsPolicy) says.
     pub protect_data: bool,
+    /// Doubtful ends of its uploads that count, beside those of [`Config`](crate::Config::accept).
+    pub accept: DoubtfulEnds,
+}
+
+impl Grant {
+    /// A grant of these rights, which starts at the root and leaves the rest to the
+    /// [`Config`](crate::Config).
+    #[must_use]
+    pub fn new(rights: Rights, capabilities: Capabilities) -> Self {
+        Self {
+            rights,
+            capabilities,
+            start: VPath::root(),
+            protect_data: false,
+            accept: DoubtfulEnds::NONE,
+        }
+    }
 }
 
 /// What is to be said to a name.

@@ -33,6 +33,8 @@ pub struct Config {
     pub active: bool,
     /// What is protected by TLS (RFC 4217).
     pub tls: TlsPolicy,
+    /// Which doubtful ends of an upload count as the end of the file, for every account.
+    pub accept: DoubtfulEnds,
     /// Which notes are kept for [`Session::note`](crate::Session::note).
     pub notes: Notes,
     /// What bounds a session in space and time.
@@ -49,6 +51,7 @@ impl Default for Config {
             passive: true,
             active: true,
             tls: TlsPolicy::default(),
+            accept: DoubtfulEnds::NONE,
             notes: Notes::Audit,
             limits: Limits::default(),
         }
@@ -90,6 +93,36 @@ impl TlsPolicy {
     /// Whether CCC may end that.
     pub(crate) fn may_end(self) -> bool {
         self.is_offered() && self.ccc && !self.implicit
+    }
+}
+
+/// Ends of an upload that may be the end of the file or a break, and how a server takes them.
+///
+/// An upload that has just the length that ALLO announced is whole in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DoubtfulEnds {
+    /// The data connection ends without close_notify under TLS. What arrived may have been cut by
+    /// somebody on the way.
+    pub truncated: bool,
+    /// The client closes the control connection without QUIT before the data has ended, or
+    /// together with it. A client that was killed in the middle looks the same.
+    pub hang_up: bool,
+}
+
+impl DoubtfulEnds {
+    /// None counts: the upload is not committed.
+    pub const NONE: Self = Self {
+        truncated: false,
+        hang_up: false,
+    };
+
+    /// Those that one of both accepts.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self {
+            truncated: self.truncated || other.truncated,
+            hang_up: self.hang_up || other.hang_up,
+        }
     }
 }
 
@@ -164,9 +197,9 @@ pub struct Limits {
     /// Bytes per second that a transfer must move on the average of each minute. Zero: any.
     pub min_rate: u64,
     /// After the data of an upload has ended, for word that its client has vanished: one that is
-    /// killed closes the data connection as if it were done, and the control connection a moment
-    /// later. Never more than a fiftieth of the time that the upload took, or two milliseconds; not
-    /// at all if it took less than twenty.
+    /// killed closes the data connection as if it were done, and the control connection with it.
+    /// A client that closes it later than that has ended in order. Never more than a fiftieth of
+    /// the time that the upload took, or two milliseconds; not at all if it took less than twenty.
     pub settle: Duration,
     /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
     pub finish: Duration,
@@ -199,7 +232,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(30),
             stall: Duration::from_secs(300),
             min_rate: 0,
-            settle: Duration::from_millis(100),
+            settle: Duration::from_millis(20),
             finish: Duration::from_secs(600),
             cancel: Duration::from_secs(30),
             unread: Duration::from_secs(60),

@@ -16,6 +16,10 @@ pub enum Kind {
     Link,
     /// A device, a socket, a pipe: listed, never opened.
     Other,
+    /// An upload of this account that broke off, where nothing finished stands. Its size is how
+    /// much of it can be continued, which is always less than arrived. Only SIZE tells of it,
+    /// and LIST and MLSD where the storage lists it.
+    Partial,
 }
 
 impl Kind {
@@ -23,6 +27,11 @@ impl Kind {
     #[must_use]
     pub const fn is_file(self) -> bool {
         matches!(self, Self::File)
+    }
+
+    /// Whether its size is a number of bytes that a client may rely on.
+    pub(crate) const fn has_size(self) -> bool {
+        matches!(self, Self::File | Self::Partial)
     }
 
     /// Whether CWD may enter it.

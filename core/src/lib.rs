@@ -49,12 +49,10 @@
 //! /// Does what an action asks for. `data` is the data connection.
 //! fn work(session: &Session, action: Action, data: &mut Vec<u8>) -> Option<Event> {
 //!     Some(match action {
-//!         Action::Login(ticket) if session.username() == "anonymous" => ticket.done(Ok(Grant {
-//!             rights: Rights::LIST | Rights::READ,
-//!             capabilities: Capabilities::NONE,
-//!             start: VPath::root(),
-//!             protect_data: false,
-//!         })),
+//!         Action::Login(ticket) if session.username() == "anonymous" => {
+//!             let rights = Rights::LIST | Rights::READ;
+//!             ticket.done(Ok(Grant::new(rights, Capabilities::NONE)))
+//!         }
 //!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
 //!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
 //!         Action::Open(ticket, Mode::Read { offset: 0 }) if session.path().as_bytes() == "/f" => {
@@ -194,7 +192,7 @@ pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight}
 pub use action::{
     Action, Edit, Facts, Flow, Mode, Plan, Reason, Route, Scope, TransferMode, Verdict, Wire,
 };
-pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
+pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;

@@ -83,6 +83,9 @@ pub enum Note {
         code: u16,
         /// Why it was abandoned, if it was.
         abandoned: Option<Reason>,
+        /// The doubtful end that was accepted, if it was: [`Reason::Truncated`] or
+        /// [`Reason::HungUp`].
+        accepted: Option<Reason>,
     },
     /// The session is over.
     Ended {

@@ -450,7 +450,7 @@ fn each_right_is_asked_before_the_storage() {
         (
             Rights::LIST,
             &[
-                "LIST", "LIST d", "NLST", "NLST *", "MLSD", "MLSD d", "MLST f", "STAT f",
+                "LIST", "LIST d", "NLST", "NLST *", "MLSD", "MLSD d", "STAT f",
             ],
         ),
         (Rights::READ, &["RETR f"]),
@@ -496,17 +496,28 @@ fn each_right_is_asked_before_the_storage() {
 
 #[test]
 fn whether_a_name_exists_is_told_only_to_whom_may_know() {
-    for command in ["SIZE f", "MDTM f"] {
-        for right in [Rights::LIST, Rights::READ, Rights::WRITE] {
+    for (command, code) in [("SIZE f", 213), ("MDTM f", 213), ("MLST f", 250)] {
+        for right in [Rights::LIST, Rights::READ] {
             Scene::new().rights(right).logged_in(&format!(
                 "C: {command}
                  A: stat /f
                  E: file 5
-                 S: 213"
+                 S: {code}"
             ));
         }
         Scene::new().rights(Rights::DELETE).logged_in(&format!(
             "C: {command}
+             S: 550 Permission denied."
+        ));
+    }
+    // Whoever uploads may ask how much has arrived, and learns nothing else.
+    for outcome in ["file 5", "dir", "NotFound"] {
+        Scene::new().rights(Rights::WRITE).logged_in(&format!(
+            "C: SIZE f
+             A: stat /f
+             E: {outcome}
+             S: 550 Permission denied.
+             C: MDTM f
              S: 550 Permission denied."
         ));
     }

@@ -161,7 +161,7 @@ fn every_failure_of_a_storage_has_its_code() {
         };
         let made = match failure {
             Failure::Unsupported => 502,
-            Failure::PastEnd => 451,
+            Failure::PastEnd | Failure::BrokenOff => 451,
             _ => code,
         };
         logged_in(&format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_core::{Capabilities, Note, Reason, Rights};
+use wharf_core::{Capabilities, Failure, Note, Reason, Rights};
 
 use crate::common::peer::FAILURES;
 use crate::common::{Scene, logged_in, passive, storing};
@@ -113,7 +113,7 @@ fn text_is_translated_in_type_a_and_its_length_is_not_told() {
          C: PORT 127,0,0,1,200,10
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace or-nothing
          E: opened
          A: dial 127.0.0.1:51210
          E: ok
@@ -144,6 +144,8 @@ fn a_rest_before_an_upload_that_is_refused_is_used_up() {
         "C: REST 3
          S: 350
          C: APPE f
+         S: 550 Uploads cannot be restarted here.
+         C: APPE f
          S: 502
          C: PASV
          A: listen
@@ -168,7 +170,8 @@ fn a_failed_open_never_touches_the_data_connection() {
         for (command, open) in commands {
             // RFC 959 section 5.4: only an upload is told of names and room.
             let code = match (command, failure.code()) {
-                ("STOR f" | "APPE f" | "STOU f", code) | ("RETR f", code @ 554) => code,
+                ("STOR f" | "APPE f" | "STOU f", code) => code,
+                ("RETR f", code) if failure == Failure::PastEnd => code,
                 (_, 552 | 452) => 451,
                 (_, 553 | 554) => 550,
                 (_, code) => code,
@@ -560,7 +563,7 @@ fn only_an_upload_in_type_i_is_held_against_allo() {
          C: ALLO 10
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace or-nothing
          E: opened
          A: accept 127.0.0.1
          E: ok

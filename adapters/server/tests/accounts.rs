@@ -24,12 +24,7 @@ use wharf_storage::{Accounts, Credentials, Introduction, LocalOptions, Root};
 const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYABqq8sk7lBOyZ2n6nL85ZDEcvW6hx4loSv4";
 
 fn account(place: &Place, rights: Rights) -> Admission {
-    let grant = Grant {
-        rights,
-        capabilities: Capabilities::ALL,
-        start: VPath::default(),
-        protect_data: false,
-    };
+    let grant = Grant::new(rights, Capabilities::ALL);
     Admission {
         grant,
         home: Arc::new(Home::new(&place.path("home"), LocalOptions::default())),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{Place, SECRET, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Denied, Limits, Notes, Protection, Rights, Style, TlsPolicy};
+use wharf_core::{Denied, DoubtfulEnds, Limits, Notes, Protection, Rights, Style, TlsPolicy};
 use wharf_server::cli::accounts::is_anonymous;
 use wharf_server::cli::log::Format;
 use wharf_server::cli::password::HashedPassword;
@@ -88,6 +88,7 @@ fn listen(list: &[&str]) -> Vec<Listen> {
         address,
         for_both: false,
         tls,
+        accept: DoubtfulEnds::NONE,
     };
     addresses.map(plain).collect()
 }

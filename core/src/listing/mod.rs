@@ -313,10 +313,16 @@ impl Listing {
         (written, step)
     }
 
+    /// LIST and MLSD may tell what can be continued; names without a length, and STAT, do not.
+    fn shows_partials(&self) -> bool {
+        !self.indented && self.line_form() != Form::Names
+    }
+
     fn shows(&self, entry: &Entry<'_>) -> bool {
         let name = entry.name;
         let addressable = !name.is_empty() && name.len() <= VPath::MAX && !name.contains(&b'/');
         addressable
+            && (entry.metadata.kind != Kind::Partial || self.shows_partials())
             && (self.dot_files || !name.starts_with(b"."))
             && self
                 .pattern
@@ -397,6 +403,15 @@ impl Listing {
         line.len()
     }
 
+    /// What the lines look like, once the options are heard.
+    fn line_form(&self) -> Form {
+        match self.form {
+            Form::Unix | Form::MsDos if self.options.names_only => Form::Names,
+            Form::Names if self.options.long => Form::Unix,
+            form => form,
+        }
+    }
+
     /// The line of one entry; `None` if it has no room.
     fn write_entry(&mut self, entry: &Entry<'_>, clock: Clock, out: &mut [u8]) -> Option<usize> {
         // As with names: what no path can hold is not shown.
@@ -413,12 +428,7 @@ impl Listing {
         if self.indented {
             line.bytes(b" ");
         }
-        let form = match self.form {
-            Form::Unix | Form::MsDos if self.options.names_only => Form::Names,
-            Form::Names if self.options.long => Form::Unix,
-            form => form,
-        };
-        match form {
+        match self.line_form() {
             Form::Unix => {
                 line.unix(entry, clock);
                 // `ls -F` shows either where a link points or that it is one.

@@ -171,7 +171,7 @@ impl Session {
                 let failure = match (failure, verb) {
                     (failure, Verb::Dele | Verb::Rmd) => failure.of_looking(),
                     // There is no offset that it could mean.
-                    (Failure::PastEnd, _) => Failure::Io,
+                    (Failure::PastEnd | Failure::BrokenOff, _) => Failure::Io,
                     (failure, _) => failure,
                 };
                 (failure.code(), Some(failure.text()))

@@ -99,6 +99,7 @@ impl Session {
             rights: grant.rights,
             capabilities: grant.capabilities,
             protect_data: grant.protect_data,
+            accept: grant.accept,
         };
         self.cwd = grant.start;
         self.settings = Settings::default();

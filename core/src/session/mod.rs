@@ -25,7 +25,7 @@ use bstr::{BStr, BString, ByteSlice};
 use crate::account::{Capabilities, Rights};
 use crate::action::{Action, Reason};
 use crate::command::{Type, Verb};
-use crate::config::{Config, Notes};
+use crate::config::{Config, DoubtfulEnds, Notes};
 use crate::line::{Input, wipe_bytes};
 use crate::listing::FactSet;
 use crate::note::{Ending, Journal, Note};
@@ -113,6 +113,8 @@ enum Login {
         capabilities: Capabilities,
         /// Data moves under PROT P only.
         protect_data: bool,
+        /// Doubtful ends of uploads that count for this account.
+        accept: DoubtfulEnds,
     },
 }
 
@@ -127,6 +129,8 @@ struct Settings {
     restart: u64,
     /// ALLO, for the next upload.
     announced: Option<u64>,
+    /// The partial whose length SIZE has told last, for APPE.
+    told: Option<(VPath, u64)>,
     /// RNFR, for RNTO.
     rename_from: Option<VPath>,
     facts: FactSet,
@@ -207,13 +211,14 @@ impl Session {
     }
 
     /// The client will send no more, though it may still read. Complete lines that wait still
-    /// run; a transfer is aborted unless a QUIT waits behind it.
+    /// run; a transfer is aborted unless a QUIT waits behind it, or how an upload ends is still to
+    /// be seen ([`DoubtfulEnds`], ALLO).
     pub fn receive_eof(&mut self, now: Instant) {
         self.advance_clock(now);
         self.ended = true;
         self.timers.clear(Timer::Line);
         if self.input.quits == 0 {
-            self.abort_transfer(Reason::ControlLost);
+            self.hang_up();
         }
         self.advance();
     }
@@ -230,7 +235,10 @@ impl Session {
         if let Work::Penalty(_) | Work::Turning(_) = self.work {
             self.work = Work::Idle;
         }
-        self.abort_transfer(Reason::ControlLost);
+        // That a client which has closed in order is then gone says nothing new.
+        if !self.goes_on_without_client() {
+            self.abort_transfer(Reason::ControlLost);
+        }
         // What a transfer has decided is left to complete.
         if !matches!(self.work, Work::Waiting(Job::Transfer(_))) {
             self.desk.cancel();
@@ -418,10 +426,12 @@ impl Session {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         let rename_from = self.settings.rename_from.as_ref();
+        let told = self.settings.told.as_ref();
         let paths = self.cwd.capacity()
             + self.path.capacity()
             + self.other.capacity()
-            + rename_from.map_or(0, VPath::capacity);
+            + rename_from.map_or(0, VPath::capacity)
+            + told.map_or(0, |(path, _)| path.capacity());
         let noted = self.noted.as_ref().map_or(0, |line| line.capacity());
         self.input.capacity()
             + self.output.capacity()

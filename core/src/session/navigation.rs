@@ -8,15 +8,15 @@ use crate::account::Rights;
 use crate::action::{Action, Scope};
 use crate::command::Type;
 use crate::config::Style;
-use crate::entry::{Entry, Metadata};
+use crate::entry::{Entry, Kind, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, Line, ListOptions, Listing};
 use crate::optional::{Answer, Optional};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
-/// What is needed to learn that something exists: any right that lets one find out anyway.
-const KNOW: Rights = Rights::LIST.union(Rights::READ).union(Rights::WRITE);
+/// What is needed to learn the facts of a file: one of the rights that show it anyway.
+const KNOW: Rights = Rights::LIST.union(Rights::READ);
 
 /// A command that this storage does not have.
 pub(super) const UNABLE: &str = "This storage cannot do that.";
@@ -35,15 +35,17 @@ impl Session {
         self.look(path, Look::Enter);
     }
 
-    pub(super) fn mlst(&mut self, path: Option<&BStr>) {
-        if self.permit(Rights::LIST) {
-            self.look(path.unwrap_or_default(), Look::Facts);
-        }
-    }
-
     /// Asks the storage about a path.
     pub(super) fn look(&mut self, path: &BStr, look: Look) {
-        if !self.rights().intersects(KNOW) && !matches!(look, Look::Enter | Look::RenameFrom) {
+        let rights = self.rights();
+        let may = match look {
+            // Whoever uploads may ask how much of it has arrived.
+            Look::Size => rights.intersects(KNOW | Rights::WRITE),
+            Look::Modified | Look::Facts => rights.intersects(KNOW),
+            // What these need the command has seen to.
+            Look::Enter | Look::RenameFrom | Look::Status | Look::List(..) => true,
+        };
+        if !may {
             self.refuse(Failure::Denied);
         } else if self.target(path) {
             self.ask(Job::Look(look), self.config.limits.request, Action::Stat);
@@ -51,6 +53,12 @@ impl Session {
     }
 
     pub(super) fn on_look(&mut self, look: Look, outcome: Result<Metadata, Failure>) {
+        // Everything tells what RETR gives; SIZE alone knows of what can be continued.
+        let outcome = match (&look, outcome) {
+            (Look::Size, outcome) => return self.on_size(outcome),
+            (_, Ok(facts)) if facts.kind == Kind::Partial => Err(Failure::NotFound),
+            (_, outcome) => outcome,
+        };
         if let Look::List(transfer, options) = look {
             self.on_list_target(transfer, options, outcome);
             return;
@@ -70,7 +78,6 @@ impl Session {
                 self.finished(250);
             }
             Look::Enter => self.refuse(Failure::NotADirectory),
-            Look::Size => self.on_size(&facts),
             Look::Modified if !facts.kind.is_file() => self.refuse(Failure::NotAFile),
             Look::Modified => match facts.modified {
                 Some(modified) => self.time_reply(modified),
@@ -82,13 +89,29 @@ impl Session {
                 self.done(350, "Ready for RNTO.");
             }
             Look::Status => self.on_status(&facts),
-            Look::List(..) => {}
+            Look::Size | Look::List(..) => {}
         }
     }
 
-    /// In TYPE A the length is that of the translated file, which must be counted.
-    fn on_size(&mut self, facts: &Metadata) {
+    /// SIZE: the length of a file, or how much of an upload that broke off can be continued. In
+    /// TYPE A the length is that of the translated file, which must be counted.
+    fn on_size(&mut self, outcome: Result<Metadata, Failure>) {
         let limit = self.config.limits.text_size;
+        let is_image = self.settings.representation == Type::Image;
+        self.settings.told = None;
+        let facts = match outcome {
+            Ok(facts) if facts.kind == Kind::Partial && is_image => {
+                self.settings.told = Some((self.path.clone(), facts.size));
+                return self.number_reply(facts.size);
+            }
+            // Whoever may neither list nor read learns of nothing else, not even that it is there.
+            Ok(_) | Err(Failure::NotFound) if !self.rights().intersects(KNOW) => {
+                return self.refuse(Failure::Denied);
+            }
+            Ok(facts) if facts.kind == Kind::Partial => return self.refuse(Failure::NotFound),
+            Ok(facts) => facts,
+            Err(failure) => return self.refuse(failure.of_looking()),
+        };
         if !facts.kind.is_file() {
             self.refuse(if facts.kind.is_directory() {
                 Failure::IsADirectory

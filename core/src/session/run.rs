@@ -10,6 +10,7 @@ use super::{Login, Session};
 use crate::account::{Capabilities, Rights};
 use crate::action::{Action, Edit, Reason, Verdict};
 use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
+use crate::config::DoubtfulEnds;
 use crate::failure::Failure;
 use crate::listing::ListOptions;
 use crate::note::Ending;
@@ -236,7 +237,7 @@ impl Session {
             Command::Mfmt(time, path) => self.mfmt(time, path),
             Command::Mkd(path) => self.mkd(path),
             Command::Mlsd(path) => self.mlsd(path),
-            Command::Mlst(path) => self.mlst(path),
+            Command::Mlst(path) => self.look(path.unwrap_or_default(), Look::Facts),
             Command::Mode => self.done(200, "Mode is stream."),
             Command::Nlst(options, path) => self.list(Verb::Nlst, options, path),
             Command::Noop => self.done(200, "NOOP ok."),
@@ -352,6 +353,14 @@ impl Session {
         match self.login {
             Login::Account { capabilities, .. } => capabilities,
             Login::Nobody | Login::Named => Capabilities::ALL,
+        }
+    }
+
+    /// The doubtful ends of an upload that count.
+    pub(super) fn accepted(&self) -> DoubtfulEnds {
+        match self.login {
+            Login::Account { accept, .. } => self.config.accept.union(accept),
+            Login::Nobody | Login::Named => self.config.accept,
         }
     }
 

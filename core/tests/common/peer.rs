@@ -153,7 +153,7 @@ impl Peer {
         let (kind, rest) = split(line);
         let mut metadata = metadata(kind);
         let (name, target) = match kind {
-            "file" => {
+            "file" | "partial" => {
                 let Some((name, size)) = rest.rsplit_once(' ') else {
                     panic!("no size in {line}");
                 };
@@ -191,6 +191,7 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
     let path = session.path();
     let masked =
         |umask: &Option<u16>| umask.map_or(String::new(), |umask| format!(" umask {umask:03o}"));
+    let whole = |resumable: &bool| if *resumable { "" } else { " or-nothing" };
     let replacing = |replace: &bool| if *replace { " replace" } else { "" };
     match action {
         Action::Identify(_) => format!("identify {}", session.username()),
@@ -222,17 +223,36 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
         },
         Action::Open(_, mode) => match mode {
             Mode::Read { offset } => format!("open {path} read@{offset}"),
-            Mode::Write { at, replace, umask } => {
+            Mode::Write {
+                at,
+                replace,
+                umask,
+                resumable,
+            } => {
                 format!(
-                    "open {path} write@{at}{}{}",
+                    "open {path} write@{at}{}{}{}",
                     replacing(replace),
-                    masked(umask)
+                    masked(umask),
+                    whole(resumable)
                 )
             }
-            Mode::Append { replace, umask } => {
-                format!("open {path} append{}{}", replacing(replace), masked(umask))
+            Mode::Append {
+                told,
+                replace,
+                umask,
+                resumable,
+            } => {
+                let told = told.map_or(String::new(), |length| format!("@{length}"));
+                format!(
+                    "open {path} append{told}{}{}{}",
+                    replacing(replace),
+                    masked(umask),
+                    whole(resumable)
+                )
             }
-            Mode::Unique { umask } => format!("open {path} unique{}", masked(umask)),
+            Mode::Unique { umask, resumable } => {
+                format!("open {path} unique{}{}", masked(umask), whole(resumable))
+            }
             Mode::List(scope) => format!("open {path} {}", scoped(*scope)),
         },
         Action::Listen(_) => "listen".into(),
@@ -294,7 +314,7 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
             _ => Err(denied(outcome)),
         }),
         Action::Stat(ticket) => ticket.done(match first {
-            "file" => Ok(Metadata {
+            "file" | "partial" => Ok(Metadata {
                 size: number(rest),
                 ..metadata(first)
             }),
@@ -391,7 +411,7 @@ pub(crate) fn failure(name: &str) -> Failure {
     found.unwrap_or_else(|| panic!("no such outcome: {name}"))
 }
 
-pub(crate) const FAILURES: [Failure; 18] = [
+pub(crate) const FAILURES: [Failure; 19] = [
     Failure::NotFound,
     Failure::Denied,
     Failure::Exists,
@@ -402,6 +422,7 @@ pub(crate) const FAILURES: [Failure; 18] = [
     Failure::BadName,
     Failure::BadMove,
     Failure::PastEnd,
+    Failure::BrokenOff,
     Failure::TooLarge,
     Failure::Busy,
     Failure::NoSpace,
@@ -420,6 +441,7 @@ fn metadata(kind: &str) -> Metadata {
             "dir" => Kind::Directory,
             "link" => Kind::Link,
             "other" => Kind::Other,
+            "partial" => Kind::Partial,
             _ => panic!("no such kind: {kind}"),
         },
         modified: Some(Timestamp {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Capabilities, Config, Grant, Notes, Rights, VPath};
+use wharf_core::{Capabilities, Config, DoubtfulEnds, Grant, Notes, Rights};
 use wharf_storage::{LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
@@ -106,10 +106,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         .sessions_per_account
         .and_then(|count| count.0)
         .map(Count::get);
-    storage
-        .durability
-        .prepare()
-        .map_err(|error| error.to_string())?;
+    wharf_storage::prepare();
     let process = mistakes.take(file.process.0.resolve(&source));
     let tls = mistakes.take(tls::protect(&source, file.tls, options.self_signed));
     // Where TLS is not understood, nobody is told that there is none.
@@ -170,6 +167,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let mut protocol = Config {
         dot_files: file.dot_files,
+        accept: DoubtfulEnds {
+            truncated: file.accept_truncated,
+            hang_up: file.accept_hang_up,
+        },
         ..Config::default()
     };
     if log.level >= LevelFilter::DEBUG {
@@ -271,6 +272,10 @@ impl Homes {
                 source,
                 section.and_then(|section| section.get_ref().0.tls.as_ref()),
             )?,
+            accept: section.map_or(DoubtfulEnds::NONE, |section| DoubtfulEnds {
+                truncated: section.get_ref().0.accept_truncated,
+                hang_up: section.get_ref().0.accept_hang_up,
+            }),
         };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
@@ -340,6 +345,10 @@ impl Homes {
                 None => self.sessions,
             },
             demand: self.demand(source, section.tls.as_ref())?,
+            accept: DoubtfulEnds {
+                truncated: section.accept_truncated,
+                hang_up: section.accept_hang_up,
+            },
         };
         let certificates = self.certificates(source, section)?;
         let home = source.locate(section.home.get_ref());
@@ -426,10 +435,9 @@ impl Homes {
         });
         let admission = Admission {
             grant: Grant {
-                rights,
-                capabilities: Capabilities::ALL,
-                start: VPath::default(),
                 protect_data: access.demand == Demand::Data,
+                accept: access.accept,
+                ..Grant::new(rights, Capabilities::ALL)
             },
             home,
             // No user's name is empty, so none ever sees the partials of anonymous clients.
@@ -452,4 +460,6 @@ struct Access {
     sessions: Option<usize>,
     /// Only under TLS.
     demand: Demand,
+    /// Doubtful ends of uploads that count.
+    accept: DoubtfulEnds,
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 use wharf_core::{Limits, Rights, Style};
-use wharf_storage::{Durability, Links, LocalOptions};
+use wharf_storage::{Durability, Links, LocalOptions, Partials, Replace};
 
 use super::certificate::Fingerprint;
 use super::hint;
@@ -37,6 +37,8 @@ pub(crate) struct File {
     pub(crate) dot_files: bool,
     pub(crate) utc_offset: Option<Value<Offset>>,
     pub(crate) durability: Option<Value<Durability>>,
+    pub(crate) accept_truncated: bool,
+    pub(crate) accept_hang_up: bool,
     pub(crate) passive: Table<Passive>,
     pub(crate) active: Table<Active>,
     pub(crate) limits: Table<Bounds>,
@@ -157,7 +159,9 @@ pub(crate) fn set<T>(target: &mut T, chosen: Option<T>) {
 pub(crate) struct Storage {
     links: Option<Value<Links>>,
     umask: Option<Value<Umask>>,
+    partials: Option<Value<Partials>>,
     keep_partials: Option<Value<Duration>>,
+    replace: Option<Value<Replace>>,
 }
 
 impl Storage {
@@ -165,6 +169,8 @@ impl Storage {
         let mut options = LocalOptions::default();
         set(&mut options.links, self.links.map(|links| links.0));
         set(&mut options.umask, self.umask.map(|umask| umask.0.0));
+        set(&mut options.partials, self.partials.map(|word| word.0));
+        set(&mut options.replace, self.replace.map(|word| word.0));
         set(
             &mut options.retention,
             self.keep_partials.map(|time| time.0),
@@ -183,6 +189,10 @@ pub(crate) struct Anonymous {
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<OrNone<Count>>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    #[serde(default)]
+    pub(crate) accept_truncated: bool,
+    #[serde(default)]
+    pub(crate) accept_hang_up: bool,
 }
 
 /// `[[user]]`
@@ -197,6 +207,10 @@ pub(crate) struct User {
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<OrNone<Count>>,
     pub(crate) tls: Option<Spanned<Value<Demand>>>,
+    #[serde(default)]
+    pub(crate) accept_truncated: bool,
+    #[serde(default)]
+    pub(crate) accept_hang_up: bool,
     pub(crate) certificates: Option<Spanned<List<Value<Fingerprint>>>>,
 }
 

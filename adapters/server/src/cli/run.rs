@@ -81,10 +81,12 @@ fn start(
     sweep(launch.homes)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
-    let listeners = sockets.into_iter().map(|(socket, Listen { tls, .. })| {
+    let listeners = sockets.into_iter().map(|(socket, listen)| {
         let common = &service.settings().protocol;
-        let own = (tls != common.tls).then(|| Config {
+        let (tls, accept) = (listen.tls, common.accept.union(listen.accept));
+        let own = ((tls, accept) != (common.tls, common.accept)).then(|| Config {
             tls,
+            accept,
             ..Config::clone(common)
         });
         Listener {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use wharf_core::{Rights, Style};
-use wharf_storage::{Durability, Links};
+use wharf_storage::{Durability, Links, Partials, Replace};
 
 use crate::settings::PublicAddress;
 
@@ -48,6 +48,8 @@ pub(crate) use choices;
 choices!(Style: "unix" => Unix; "msdos" => MsDos);
 choices!(Links: "root" => Root, "beneath" => Beneath; "none" => None);
 choices!(Durability: "os" => Os; "disk" => Disk);
+choices!(Partials: "resume" => Resume, "listed" => Listed; "off" => Off);
+choices!(Replace: "rename" => Rename; "in-place-if-needed" => InPlaceIfNeeded);
 
 /// Reads a word of the command line.
 pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {

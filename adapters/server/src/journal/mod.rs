@@ -177,6 +177,7 @@ impl Journal {
                 took,
                 code,
                 abandoned,
+                accepted,
             } => {
                 if words::is_refused(*abandoned, *bytes) && !self.may_tell() {
                     return;
@@ -185,6 +186,10 @@ impl Journal {
                 let seconds = took.as_secs_f64();
                 let verb = verb.name();
                 match words::outcome(*abandoned) {
+                    (ended, None) if accepted.is_some() => {
+                        let doubt = words::doubt(*accepted);
+                        tracing::warn!(?path, bytes, seconds, code, doubt, "{verb} {ended}");
+                    }
                     (ended, None) => {
                         tracing::info!(?path, bytes, seconds, code, "{verb} {ended}");
                     }

@@ -52,7 +52,10 @@ pub(super) fn outcome(abandoned: Option<Reason>) -> (&'static str, Option<&'stat
         Some(Reason::Shutdown) => return ("aborted", Some("the server is stopping")),
         Some(Reason::NoData) => "no data connection",
         Some(Reason::Tls(_)) => "no TLS on the data connection",
-        Some(Reason::Truncated) => "the data was cut off",
+        Some(Reason::Truncated) => "the data was cut off (`accept-truncated` would take it)",
+        Some(Reason::HungUp) => {
+            "the client closed the control connection (`accept-hang-up` would take it)"
+        }
         Some(Reason::Reset) => "the data connection broke",
         Some(Reason::ControlLost) => "the control connection was lost",
         Some(Reason::Stalled) => "no data moved",
@@ -61,6 +64,14 @@ pub(super) fn outcome(abandoned: Option<Reason>) -> (&'static str, Option<&'stat
         Some(Reason::Refused) => bare(Failure::PastEnd.text()),
     };
     ("failed", Some(why))
+}
+
+/// Why an upload that was taken may be only a part.
+pub(super) fn doubt(accepted: Option<Reason>) -> &'static str {
+    match accepted {
+        Some(Reason::Truncated) => "it ended without close_notify",
+        _ => "the client closed the control connection",
+    }
 }
 
 /// Why a session is over; `None`: its task was dropped.

@@ -5,17 +5,17 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use bstr::BStr;
-use rustix::fs::{Statx, readlinkat};
+use rustix::fs::readlinkat;
 use rustix::io::Errno;
 use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup};
-use super::metadata::{is_file, look_at};
+use super::metadata::{look_at, metadata};
 use super::names::Names;
 use super::open::{LIST, LOOK_AT_LINK, open_at};
-use super::partial::{Drawer, Partial};
+use super::partial::{News, Partials, seen};
 use super::spot::{Spot, is_reserved, is_visible};
 use crate::storage::{Directory, Handle, Opening};
 
@@ -31,8 +31,8 @@ const UNKNOWN: Metadata = Metadata {
     unique: None,
 };
 
-/// The entries of a directory: first its files, where the account has a partial of one with the
-/// length of that, then the partials that have no file.
+/// The entries of a directory: first its files, then, where they are listed, the partials of the
+/// account that have no file.
 pub(super) struct Entries {
     tree: Arc<Tree>,
     here: VPath,
@@ -45,13 +45,9 @@ pub(super) struct Entries {
 enum Stage {
     /// The one entry is already there.
     One,
-    Files(Names, Option<Drawer>),
-    Partials {
-        names: Names,
-        drawer: Drawer,
-        /// The directory, to see whether a file stands there.
-        files: Names,
-    },
+    Files(Names),
+    /// The partials that have no file, and the directory, to see whether one came to be.
+    Partials(News, Names),
     End,
 }
 
@@ -88,11 +84,7 @@ impl Entries {
     fn list(&mut self, lookup: Lookup) -> Result<(), Failure> {
         let tree = &self.tree;
         let directory = tree.jail.find(self.here.relative(), LIST, lookup);
-        let directory = directory.map_err(failure)?;
-        let retention = tree.options.retention;
-        let resolver = tree.jail.resolver();
-        let drawer = Drawer::open(resolver, &directory, &tree.account, retention, lookup);
-        self.stage = Stage::Files(Names::new(directory), drawer.map_err(failure)?);
+        self.stage = Stage::Files(Names::new(directory.map_err(failure)?));
         Ok(())
     }
 
@@ -106,9 +98,7 @@ impl Entries {
         }
         let spot = Spot::find(&self.tree.jail, &self.here, lookup)?;
         let finished = spot.look_at_name(lookup).map_err(failure)?;
-        let partial = self.tree.partial(&spot, finished.as_ref(), lookup)?;
-        let seen = self.tree.merge(finished.as_ref(), partial.as_ref());
-        self.metadata = seen.ok_or(Failure::NotFound)?;
+        self.metadata = metadata(&finished.ok_or(Failure::NotFound)?);
         if self.metadata.kind == Kind::Link {
             if lookup == Lookup::Cached {
                 return Err(Failure::Busy);
@@ -120,45 +110,43 @@ impl Entries {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<bool, Errno> {
-        let (names, found) = match &mut self.stage {
+    fn step(&mut self) -> Result<bool, Failure> {
+        let found = match &mut self.stage {
             Stage::One => {
                 self.stage = Stage::End;
                 return Ok(true);
             }
-            Stage::Files(names, drawer) => {
-                let found = next_file(names, drawer.as_ref())?;
-                (names, found)
-            }
-            Stage::Partials {
-                names,
-                drawer,
-                files,
-            } => {
-                let found = next_partial(names, drawer, files)?;
-                (names, found)
+            Stage::Files(names) => next_file(names).map_err(failure)?.map(|metadata| {
+                self.name.clear();
+                self.name.extend_from_slice(names.name().to_bytes());
+                metadata
+            }),
+            Stage::Partials(news, files) => {
+                let found = news.next(&*files).map_err(failure)?;
+                found.map(|(name, partial)| {
+                    self.name.clear();
+                    self.name.extend_from_slice(name);
+                    seen(&partial, self.tree.new_mode())
+                })
             }
             Stage::End => return Ok(false),
         };
-        if let Some((finished, partial)) = found {
-            let seen = self.tree.merge(finished.as_ref(), partial.as_ref());
-            self.metadata = seen.unwrap_or(UNKNOWN);
-            self.name.clear();
-            self.name.extend_from_slice(names.name().to_bytes());
-            self.target = match self.metadata.kind {
-                Kind::Link => read_link(&self.tree.jail, &self.here, names, &self.name),
+        if let Some(metadata) = found {
+            self.metadata = metadata;
+            self.target = match (&self.stage, metadata.kind) {
+                (Stage::Files(names), Kind::Link) => {
+                    read_link(&self.tree.jail, &self.here, names, &self.name)
+                }
                 _ => None,
             };
             return Ok(true);
         }
-        if let Stage::Files(files, Some(drawer)) = mem::replace(&mut self.stage, Stage::End)
-            && let Some(names) = drawer.new_names()?
+        if let Stage::Files(files) = mem::replace(&mut self.stage, Stage::End)
+            && self.tree.options.partials == Partials::Listed
+            && let Some(drawer) = self.tree.drawer_in(&files, Lookup::Full)?
+            && let Some(news) = drawer.news().map_err(failure)?
         {
-            self.stage = Stage::Partials {
-                names,
-                drawer,
-                files,
-            };
+            self.stage = Stage::Partials(news, files);
             return self.step();
         }
         Ok(false)
@@ -167,10 +155,7 @@ impl Entries {
 
 impl Directory for Entries {
     fn advance(&mut self) -> Result<bool, Failure> {
-        self.step().map_err(|error| {
-            self.stage = Stage::End;
-            failure(error)
-        })
+        self.step().inspect_err(|_| self.stage = Stage::End)
     }
 
     fn entry(&self) -> Entry<'_> {
@@ -191,43 +176,19 @@ impl Directory for Entries {
     }
 }
 
-/// What stands under a name: a file, a partial, both, or something that cannot be looked at.
-type Found = (Option<Statx>, Option<Partial>);
-
-/// Goes to the next name that a client may see.
-fn next_file(names: &mut Names, drawer: Option<&Drawer>) -> Result<Option<Found>, Errno> {
+/// Goes to the next name that a client may see, and says what stands there.
+fn next_file(names: &mut Names) -> Result<Option<Metadata>, Errno> {
     while names.advance()? {
         let name = names.name();
         if is_reserved(name.to_bytes()) {
             continue;
         }
-        let stat = match look_at(&*names, name) {
-            Ok(stat) => stat,
+        return Ok(Some(match look_at(&*names, name) {
+            Ok(stat) => metadata(&stat),
             Err(Errno::NOENT) => continue,
             // It is there, so a listing without it would be wrong.
-            Err(_) => return Ok(Some((None, None))),
-        };
-        let partial = match drawer {
-            Some(drawer) if is_file(&stat) => {
-                drawer.find(name.to_bytes(), Some(&stat), Lookup::Full)?
-            }
-            _ => None,
-        };
-        return Ok(Some((Some(stat), partial)));
-    }
-    Ok(None)
-}
-
-/// Goes to the next partial that has no file.
-fn next_partial(names: &mut Names, drawer: &Drawer, files: &Names) -> Result<Option<Found>, Errno> {
-    while names.advance()? {
-        let name = names.name();
-        if look_at(files, name).is_ok() {
-            continue;
-        }
-        if let Some(partial) = drawer.find(name.to_bytes(), None, Lookup::Full)? {
-            return Ok(Some((None, Some(partial))));
-        }
+            Err(_) => UNKNOWN,
+        }));
     }
     Ok(None)
 }

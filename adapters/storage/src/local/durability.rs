@@ -1,8 +1,6 @@
 //! [`Durability`]: what a power cut may take.
 
 use std::os::fd::AsFd;
-use std::sync::OnceLock;
-use std::{fs, io};
 
 use rustix::fs::{OFlags, fsync};
 use rustix::io::{Errno, retry_on_intr};
@@ -10,9 +8,6 @@ use wharf_core::Failure;
 
 use super::failure::failure;
 use super::open::{ENTER, LIST};
-
-/// A name for the time since the system has started.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What a power cut may take of the changes that were answered. The end of the process alone, even
 /// by SIGKILL, takes none of them.
@@ -29,38 +24,10 @@ pub enum Durability {
     /// None: each change waits for the disk, also that to the directory. An upload whose bytes do
     /// not get there is not committed; a change that was made but of which the disk says nothing
     /// fails with [`Failure::Unknown`]. Directories in which something changes must be readable.
-    /// Partials do not wait, so none is continued once the system has started anew.
     Disk,
 }
 
-/// The name for the time since the system has started. It stays the same, and is read but once: a
-/// process that is confined later could not.
-fn boot() -> io::Result<&'static [u8]> {
-    static NAME: OnceLock<Vec<u8>> = OnceLock::new();
-    if let Some(name) = NAME.get() {
-        return Ok(name);
-    }
-    let name = fs::read(BOOT)?;
-    Ok(NAME.get_or_init(|| name))
-}
-
 impl Durability {
-    /// Who owns the partials of an account. What the last boot has left may end in zeros.
-    pub(super) fn owner(self, account: &[u8]) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Os => Ok(account.to_vec()),
-            Self::Disk => Ok([account, boot()?].concat()),
-        }
-    }
-
-    /// Reads what a process that is confined later could not.
-    ///
-    /// # Errors
-    /// The system does not tell when it was started.
-    pub fn prepare(self) -> io::Result<()> {
-        self.owner(b"").map(drop)
-    }
-
     /// How to open a directory in which something will change: only what can be read can be synced.
     pub(super) fn directory(self) -> OFlags {
         match self {
@@ -78,9 +45,13 @@ impl Durability {
         })
     }
 
-    /// Waits until a change that was made to a file or directory is on the disk.
+    /// Waits until a change that was made to a directory, or to what is told of a file, is on the
+    /// disk. Some file systems cannot be asked for that.
     pub(super) fn settle(self, changed: impl AsFd) -> Result<(), Failure> {
-        self.sync(changed).map_err(|_| Failure::Unknown)
+        match self.sync(changed) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+            Err(_) => Err(Failure::Unknown),
+        }
     }
 
     fn sync(self, file: impl AsFd) -> Result<(), Errno> {

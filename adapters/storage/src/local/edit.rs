@@ -9,7 +9,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 use wharf_core::{Edit, Facts, Failure, Kind, VPath};
 
-use super::Tree;
 use super::failure::{failure, rename_failure};
 use super::jail::Lookup;
 use super::metadata::{kind, look};
@@ -18,6 +17,7 @@ use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{Which, clear};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
+use super::{Tree, upload};
 
 /// Carries out an edit.
 pub(super) fn change(
@@ -42,7 +42,11 @@ pub(super) fn change(
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
-            rename(old, new, replace).map_err(rename_failure)?;
+            match rename(old, new, replace) {
+                // Two mounts of one home.
+                Err(Errno::XDEV) => move_file(tree, &from, path, replace)?,
+                outcome => outcome.map_err(rename_failure)?,
+            }
             // The new name first: better two than none.
             changed(tree, &to).and(changed(tree, &from))
         }
@@ -57,6 +61,17 @@ pub(super) fn change(
             changed(tree, &spot)
         }
     }
+}
+
+/// Moves a file to another file system: it is copied as an upload would be, and then removed.
+fn move_file(tree: &Arc<Tree>, from: &Spot, to: &VPath, replace: bool) -> Result<(), Failure> {
+    let file = open_at(&from.directory, from.name(), READ).map_err(rename_failure)?;
+    let stat = look(&file).map_err(failure)?;
+    if kind(&stat) != Kind::File {
+        return Err(Failure::BadMove);
+    }
+    upload::copy_to(tree, to, replace, &file, &stat)?;
+    unlinkat(&from.directory, from.name(), AtFlags::empty()).map_err(failure)
 }
 
 /// Where a path stands that shall be there.
@@ -136,7 +151,7 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
     let open = |flags| tree.jail.find(path.relative(), flags, Lookup::Full);
     let must_be_settable = |kind| match kind {
         Kind::File | Kind::Directory => Ok(()),
-        Kind::Link | Kind::Other => Err(Failure::NotAFile),
+        Kind::Link | Kind::Other | Kind::Partial => Err(Failure::NotAFile),
     };
     // To open a device may already do something.
     let seen = open(LOOK).and_then(look).map_err(failure)?;

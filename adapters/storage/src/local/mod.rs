@@ -1,11 +1,13 @@
 //! [`Local`]: a local directory as a [`Storage`].
 
+mod adorn;
 mod append;
 mod beneath;
 mod directory;
 mod durability;
 mod edit;
 mod failure;
+mod in_place;
 mod jail;
 mod lock;
 mod metadata;
@@ -26,18 +28,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Statx, fstatvfs};
-use wharf_core::{Capabilities, Edit, Failure, Kind, Metadata, Mode, Opened, VPath};
+use rustix::io::Errno;
+use wharf_core::{Capabilities, Edit, Failure, Metadata, Mode, Opened, VPath};
 
 use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, Lookup};
-use self::metadata::{kind, look, metadata, modified};
+use self::metadata::{look, metadata};
 use self::open::LOOK;
-use self::partial::{Drawer, Partial};
+pub use self::partial::Partials;
+use self::partial::{Drawer, seen};
 pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
-use self::upload::Request;
+use self::upload::{Begin, Request};
 use crate::storage::{Handle, Opening, Storage};
 
 /// Which symbolic links are followed. None ever leads out of the directory, not even in a race
@@ -55,6 +59,18 @@ pub enum Links {
     None,
 }
 
+/// How an upload replaces a file where the directory does not let it: there may no temporary file
+/// be made, or the file is a mount of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replace {
+    /// It does not, and is refused: the old file is never seen half overwritten.
+    #[default]
+    Rename,
+    /// It is written into the old file. Where a temporary file can be made, only once all of it has
+    /// arrived; otherwise as it arrives, so that one that breaks off leaves neither file.
+    InPlaceIfNeeded,
+}
+
 /// How a [`Local`] behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalOptions {
@@ -63,8 +79,12 @@ pub struct LocalOptions {
     /// The permission bits that new files and directories do not get, where the client has not
     /// set its own. The `umask` of the process applies to directories too.
     pub umask: u16,
-    /// For how long an abandoned upload is kept; zero keeps none.
+    /// What becomes of an upload that broke off.
+    pub partials: Partials,
+    /// For how long what can be continued is kept, at most until the system starts anew.
     pub retention: Duration,
+    /// How an upload replaces a file where the directory does not let it.
+    pub replace: Replace,
     /// What a power cut may take of the changes that were answered.
     pub durability: Durability,
     /// Whether the kernel keeps each lookup below the directory, which it does in one call of
@@ -76,13 +96,15 @@ pub struct LocalOptions {
 }
 
 impl Default for LocalOptions {
-    /// Links as after `chroot`, a umask of 022, a day, no wait for the disk, and lookups by the
-    /// kernel.
+    /// Links as after `chroot`, a umask of 022, uploads that broke off are kept for a day, no wait
+    /// for the disk, and lookups by the kernel.
     fn default() -> Self {
         Self {
             links: Links::default(),
             umask: 0o022,
+            partials: Partials::default(),
             retention: Duration::from_secs(24 * 60 * 60),
+            replace: Replace::default(),
             durability: Durability::default(),
             kernel_jail: true,
         }
@@ -93,10 +115,17 @@ impl Default for LocalOptions {
 ///
 /// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
 ///   there lies what uploads leave behind.
-/// - A link is followed by whoever reads it or appends to what it leads to; other changes are made
-///   to the link itself, so an upload to one takes its place. A link that leads nowhere within the
-///   directory can be removed, but not written over.
-/// - An upload that replaces a file keeps its permission bits.
+/// - A link is followed by whoever reads or writes: an upload replaces what it leads to. Other
+///   changes are made to the link itself. A link that leads nowhere within the directory is told as
+///   such; it can be renamed and removed, but not written through.
+/// - An upload that replaces a file keeps its permission bits, and its owner, group, ACL and `user.`
+///   attributes as far as the process may give them; capabilities and set-user-ID are gone. A new
+///   file has the bits that the default ACL of its directory says, else those of the mask.
+/// - What arrived of an upload that broke off is kept where nothing finished stands under the name.
+///   [`Storage::stat`] then tells its account of a [`Partial`](wharf_core::Kind::Partial), in whole
+///   blocks of 4 KiB and less than arrived. Where a finished file stands nothing is kept, and until
+///   the account has stored it anew the rest of it cannot be appended to the old one
+///   ([`Failure::BrokenOff`]).
 /// - Unless the directory is on a file system that is known to be local, as NFS and FUSE are not,
 ///   its calls are not [short](Storage::is_short), and the methods whose name ends in `_now` have
 ///   no answer. What is mounted deeper in the tree does not count.
@@ -113,6 +142,12 @@ struct Tree {
     options: LocalOptions,
 }
 
+/// Reads what a process that is confined later could not: until when uploads that broke off can be
+/// continued.
+pub fn prepare() {
+    partial::new_base();
+}
+
 impl Local {
     /// The directory `root` for an account; the bytes that name it must tell it from every other
     /// account that sees some of the same files.
@@ -124,10 +159,14 @@ impl Local {
     }
 
     /// What an account sees of that directory.
-    fn of(jail: Arc<Jail>, account: &[u8], options: LocalOptions) -> io::Result<Self> {
+    fn of(jail: Arc<Jail>, account: &[u8], mut options: LocalOptions) -> io::Result<Self> {
+        if account.is_empty() {
+            // Nobody in particular could continue what another one has begun.
+            options.partials = Partials::Off;
+        }
         let tree = Tree {
             jail,
-            account: partial::account_name(&options.durability.owner(account)?),
+            account: partial::account_name(account),
             options,
         };
         Ok(Self {
@@ -180,14 +219,36 @@ impl Storage for Local {
     }
 
     fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
-        let (at, replace, umask) = match mode {
+        let request = match mode {
             Mode::Read { offset } => return self.tree.read(path, offset, Lookup::Full),
             Mode::List(scope) => return Entries::open(&self.tree, path, scope, Lookup::Full),
-            Mode::Unique { umask } => return upload::open_unique(&self.tree, path, umask),
-            Mode::Write { at, replace, umask } => (Some(at), replace, umask),
-            Mode::Append { replace, umask } => (None, replace, umask),
+            Mode::Unique { umask, resumable } => {
+                return upload::open_unique(&self.tree, path, umask, resumable);
+            }
+            Mode::Write {
+                at,
+                replace,
+                umask,
+                resumable,
+            } => Request {
+                begin: Begin::At(at),
+                replace,
+                umask,
+                resumable,
+            },
+            Mode::Append {
+                told,
+                replace,
+                umask,
+                resumable,
+            } => Request {
+                begin: Begin::Behind { told },
+                replace,
+                umask,
+                resumable,
+            },
         };
-        let sink = upload::open(&self.tree, path, Request { at, replace, umask })?;
+        let sink = upload::open(&self.tree, path, request)?;
         Ok(Opening {
             opened: Opened::default(),
             handle: Handle::Sink(sink),
@@ -228,10 +289,34 @@ impl Tree {
             return Ok(metadata(&root.and_then(look).map_err(failure)?));
         }
         let spot = Spot::find(&self.jail, path, lookup)?;
-        let finished = spot.look(&self.jail, lookup).map_err(failure)?;
-        let partial = self.partial(&spot, finished.as_ref(), lookup)?;
-        self.merge(finished.as_ref(), partial.as_ref())
-            .ok_or(Failure::NotFound)
+        match spot.look(&self.jail, lookup) {
+            Ok(Some(finished)) => return Ok(metadata(&finished)),
+            Ok(None) => {}
+            // A link that leads nowhere is nothing but itself.
+            Err(Errno::NOENT | Errno::LOOP | Errno::XDEV) => {
+                let link = spot.look_at_name(lookup).map_err(failure)?;
+                return link.map(|link| metadata(&link)).ok_or(Failure::NotFound);
+            }
+            Err(error) => return Err(failure(error)),
+        }
+        let partial = self.partial(&spot, lookup)?;
+        let partial = partial.map(|partial| seen(&partial, self.new_mode()));
+        partial.ok_or(Failure::NotFound)
+    }
+
+    /// Whether a file is written over in place, now that the directory has refused something else:
+    /// because nothing new may stand there, or the file is a mount of its own.
+    fn overwrites_after(&self, error: Errno) -> bool {
+        let refused = matches!(
+            error,
+            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY | Errno::XDEV
+        );
+        refused && self.options.replace == Replace::InPlaceIfNeeded
+    }
+
+    /// The permission bits of a new file.
+    fn new_mode(&self) -> u16 {
+        0o666 & !self.options.umask
     }
 
     fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<Opening, Failure> {
@@ -245,49 +330,27 @@ impl Tree {
         })
     }
 
-    /// The account's partials in the directory of a spot.
-    fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+    /// The account's partials in a directory, and its marks.
+    fn drawer_in(&self, directory: impl AsFd, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+        if self.options.partials == Partials::Off {
+            return Ok(None);
+        }
         let retention = self.options.retention;
-        let drawer = Drawer::open(
-            self.jail.resolver(),
-            &spot.directory,
-            &self.account,
-            retention,
-            lookup,
-        );
+        let resolver = self.jail.resolver();
+        let drawer = Drawer::open(resolver, directory, &self.account, retention, lookup);
         drawer.map_err(failure)
     }
 
-    /// The account's partial of the file at a spot.
-    fn partial(
-        &self,
-        spot: &Spot,
-        finished: Option<&Statx>,
-        lookup: Lookup,
-    ) -> Result<Option<Partial>, Failure> {
-        if finished.is_some_and(|stat| kind(stat) != Kind::File) {
-            return Ok(None);
-        }
-        let drawer = self.drawer(spot, lookup)?;
-        let partial = drawer.map(|drawer| drawer.find(spot.name(), finished, lookup));
-        partial.transpose().map(Option::flatten).map_err(failure)
+    /// The account's partials in the directory of a spot.
+    fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+        self.drawer_in(&spot.directory, lookup)
     }
 
-    /// What the owner of a partial sees: its length and time in place of the file's.
-    fn merge(&self, finished: Option<&Statx>, partial: Option<&Partial>) -> Option<Metadata> {
-        let mut seen = match (finished, partial) {
-            (Some(finished), _) => metadata(finished),
-            (None, Some(partial)) => Metadata {
-                mode: Some(0o666 & !self.options.umask),
-                ..metadata(&partial.stat)
-            },
-            (None, None) => return None,
-        };
-        if let Some(partial) = partial {
-            seen.size = partial.stat.stx_size;
-            seen.modified = Some(modified(&partial.stat));
-        }
-        Some(seen)
+    /// The account's partial of the name at a spot, where nothing finished stands.
+    fn partial(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Statx>, Failure> {
+        let drawer = self.drawer(spot, lookup)?;
+        let partial = drawer.map(|drawer| drawer.find(spot.name(), lookup));
+        partial.transpose().map(Option::flatten).map_err(failure)
     }
 }
 

@@ -95,7 +95,7 @@ impl<M: Machine> Checked<M> {
             answered: VecDeque::new(),
             replies: Replies::default(),
             seen: 0,
-            standing: Standing::new(config.tls),
+            standing: Standing::new(config),
             work: Work::default(),
             out: None,
             begun: now,
@@ -337,6 +337,7 @@ impl<M: Machine> Checked<M> {
         Causes {
             aborted: self.aborted,
             left: self.left,
+            lost: self.gone && !self.ended,
             stopping: self.stopping,
             stalled: self.now.since(self.moved.0) >= limits.stall,
             slow: self.is_minute_over()
@@ -383,7 +384,7 @@ impl<M: Machine> Checked<M> {
         let nobody = Line::connection();
         let line = self.queue.front().unwrap_or(&nobody);
         self.work
-            .on_request(action, line, &self.standing, &self.session);
+            .on_request(action, line, &mut self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.since, 0);
         self.minute = self.moved;
