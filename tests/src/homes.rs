@@ -400,17 +400,17 @@ fn holds_no_descriptor_for_those_who_are_not_there(program: &Program) {
     let at_first = host.descriptors();
     assert!(at_first < 64, "{at_first} descriptors");
     host.stores("u4999", &host.path("u4999"));
-    // Whoever logs in first may have the runtime open what it keeps.
-    let gone = || host.log().matches("disconnected").count();
-    eventually("it is gone", || gone() == 1);
-    let before = host.descriptors();
+    // How often a home is open.
+    let open = |name: &str| {
+        let home = host.path(name);
+        let all = fs::read_dir(format!("/proc/{}/fd", host.child.id())).expect("descriptors");
+        let links = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| *link == home).count()
+    };
+    eventually("nobody sees it", || open("u4999") == 0);
     let one = host.login("u0");
-    let each = host.descriptors() - before;
-    // Each has its connection, and what its thread or task needs; the home is open once.
     let others: Vec<Client> = (0..10).map(|_| host.login("twin")).collect();
-    let all = host.descriptors();
-    assert!(all <= before + 1 + 11 * (each - 1), "{before} {each} {all}");
+    assert_eq!((open("u0"), open("u1")), (1, 0), "once for all of them");
     drop((one, others));
-    eventually("they are gone", || gone() == 12);
-    eventually("nothing is left", || host.descriptors() <= before);
+    eventually("nobody sees it", || open("u0") == 0);
 }

@@ -103,7 +103,7 @@ fn lets_another_account_pass_where_one_was_refused(program: &Program) {
 }
 
 fn lets_an_exempt_network_guess(program: &Program) {
-    let lines = "failed-logins = 1\nback-off = \"1m\"\nback-off-exempt = [\"127.0.0.0/8\"]";
+    let lines = "failed-logins = 5\nback-off = \"1m\"\nback-off-exempt = [\"127.0.0.0/8\"]";
     let server = limited(program, lines);
     let (exempt, other) = (server.addresses()[0], server.addresses()[1]);
     for address in [exempt, other] {

@@ -1,7 +1,7 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 34] = [
+const PLACES: [(&str, &str); 38] = [
     ("listen", "the top, before any table"),
     ("greeting", "the top, before any table"),
     ("welcome", "the top, before any table"),
@@ -9,11 +9,15 @@ const PLACES: [(&str, &str); 34] = [
     ("dot-files", "the top, before any table"),
     ("utc-offset", "the top, before any table"),
     ("durability", "the top, before any table"),
+    ("accept-truncated", "the top, before any table"),
+    ("accept-hang-up", "the top, before any table"),
     ("ports", "[passive]"),
     ("address", "[passive]"),
     ("links", "[storage]"),
     ("umask", "[storage]"),
+    ("partials", "[storage]"),
     ("keep-partials", "[storage]"),
+    ("replace", "[storage]"),
     ("idle", "[limits]"),
     ("login", "[limits]"),
     ("login-tries", "[limits]"),
