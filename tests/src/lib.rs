@@ -10,6 +10,7 @@
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
 pub mod certificates;
+mod check;
 pub mod checks;
 mod client;
 mod clients;
@@ -80,6 +81,7 @@ pub fn run(binary: &'static str) -> ! {
         process::CASES.to_vec(),
         confinement::CASES.to_vec(),
         homes::CASES.to_vec(),
+        check::CASES.to_vec(),
         limits::CASES.to_vec(),
         logs::CASES.to_vec(),
         scripts::CASES.to_vec(),

@@ -19,6 +19,7 @@ use super::home::{self, Admission, Home};
 use super::listen::{self, Listen};
 use super::log;
 use super::material::Certified;
+use super::mistakes::Mistakes;
 use super::options::Options;
 use super::process::Process;
 use super::report::{Protected, Report};
@@ -90,45 +91,73 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         Some(path) => Source::read(path)?,
         None => Source::default(),
     };
-    let file = File::parse(&source)?;
+    let mut mistakes = Mistakes::default();
+    let Some(file) = File::parse(&source, &mut mistakes) else {
+        return Err(mistakes.to_string());
+    };
 
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
     let mut homes = Homes::new(storage);
     homes.serve_root = options.serve_root;
-    homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
+    homes.sessions = file
+        .limits
+        .0
+        .sessions_per_account
+        .and_then(|count| count.0)
+        .map(Count::get);
     wharf_storage::prepare();
-    let mut process = file.process.0.resolve(&source)?;
-    let tls = tls::protect(&source, file.tls, options.self_signed)?;
-    let (listen, listen_default) = listen::listen(
-        options.listen.clone(),
+    let process = mistakes.take(file.process.0.resolve(&source));
+    let tls = mistakes.take(tls::protect(&source, file.tls, options.self_signed));
+    // Where TLS is not understood, nobody is told that there is none.
+    homes.has_tls = tls.as_ref().is_none_or(|tls| tls.certified.is_some());
+    homes.asks_clients = tls.as_ref().is_none_or(|tls| tls.asks_clients);
+    let listen = tls.as_ref().and_then(|tls| {
+        let given = options.listen.clone();
+        let listen = listen::listen(given, &source, file.listen, &file.listeners.0, tls);
+        let listen = mistakes.take(listen)?;
+        mistakes.extend(listen::twice(&listen.0).map(|what| source.whole(what)));
+        Some(listen)
+    });
+    let anonymous = mistakes.take(homes.anonymous(&options, &source, file.anonymous.as_ref()));
+    let anonymous = anonymous.flatten();
+    let users = homes.users(
         &source,
-        file.listen,
-        &file.listeners.0,
-        &tls,
-    )?;
-    homes.has_tls = tls.certified.is_some();
-    homes.asks_clients = tls.asks_clients;
-    let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
-    let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
-    if homes.served.is_empty() {
-        return Err(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
+        &file.users.0,
+        file.anonymous.is_some() || anonymous.is_some(),
+        &mut mistakes,
+    );
+    let passive = file.passive.0;
+    mistakes.take(config::check_address(&source, passive.address.as_ref()));
+    if homes.served.is_empty() && mistakes.is_empty() {
+        mistakes.push(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
-    if homes.missing.len() == homes.served.len() && !process.expects_homes() {
-        return Err(homes.missing.join("\n"));
+    let expects_homes = process.as_ref().is_none_or(Process::expects_homes);
+    let all_missing = homes.missing.len() == homes.served.len() && !expects_homes;
+    if all_missing || !mistakes.is_empty() {
+        mistakes.extend(std::mem::take(&mut homes.missing));
     }
+    let (Some(mut process), Some(tls), Some((listen, listen_default)), true) =
+        (process, tls, listen, mistakes.is_empty())
+    else {
+        return Err(mistakes.to_string());
+    };
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
     let mut settings = Settings::new(Arc::new(accounts));
     settings.passive_ports = options
         .passive_ports
-        .or(file.passive.0.ports.map(|word| word.0));
+        .or(passive.ports.and_then(|word| word.0.0));
     settings.public_address = options
         .public_address
-        .or(file.passive.0.address.map(|word| word.0));
+        .or(passive.address.and_then(|word| word.into_inner().0.0));
     set(
         &mut settings.active_port,
-        file.active.0.port.map(|port| port.0),
+        file.active
+            .0
+            .port
+            .and_then(|port| port.0)
+            .map(|port| port.0),
     );
     set(
         &mut settings.utc_offset,
@@ -150,6 +179,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     set(
         &mut protocol.greeting,
         file.greeting.map(|word| word.0.0.into()),
+    );
+    set(
+        &mut protocol.welcome,
+        file.welcome.map(|word| word.0.0.into()),
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
@@ -234,7 +267,7 @@ impl Homes {
         let access = Access {
             rights,
             serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
-            sessions: section.and_then(|section| section.get_ref().0.sessions.map(Count::get)),
+            sessions: section.and_then(|section| section.get_ref().0.sessions?.0.map(Count::get)),
             demand: self.demand(
                 source,
                 section.and_then(|section| section.get_ref().0.tls.as_ref()),
@@ -280,40 +313,53 @@ impl Homes {
         source: &Source,
         sections: &[config::User],
         anonymous: bool,
-    ) -> Result<Vec<User>, String> {
+        mistakes: &mut Mistakes,
+    ) -> Vec<User> {
         let mut names = HashSet::new();
         let mut users = Vec::with_capacity(sections.len());
         for section in sections {
             let name = &section.name.get_ref().0.0;
-            let mistake = |what| Err(source.mistake(&section.name.span(), what));
-            if anonymous && is_anonymous(name.as_bytes()) {
-                return mistake("this name means anonymous clients, expected another one");
-            }
-            if !names.insert(name) {
-                return mistake("there is a user of this name already, expected another one");
-            }
-            let home = source.locate(section.home.get_ref());
-            let access = Access {
-                rights: rights(section.rights.as_ref()),
-                serve_root: section.serve_root,
-                sessions: section.sessions.map(Count::get).or(self.sessions),
-                demand: self.demand(source, section.tls.as_ref())?,
-                accept: DoubtfulEnds {
-                    truncated: section.accept_truncated,
-                    hang_up: section.accept_hang_up,
-                },
+            let wrong = if anonymous && is_anonymous(name.as_bytes()) {
+                Some("this name means anonymous clients, expected another one")
+            } else if !names.insert(name) {
+                Some("there is a user of this name already, expected another one")
+            } else {
+                None
             };
-            let certificates = self.certificates(source, section)?;
-            let mistake = |error| source.mistake(&section.home.span(), error);
-            let admission = self.admit_later(&home, Some(name), access, mistake)?;
-            users.push(User {
-                name: name.clone(),
-                password: section.password.clone(),
-                admission,
-                certificates,
-            });
+            match wrong {
+                Some(wrong) => mistakes.push(source.mistake(&section.name.span(), wrong)),
+                None => users.extend(mistakes.take(self.user(source, section))),
+            }
         }
-        Ok(users)
+        users
+    }
+
+    /// A user of the file.
+    fn user(&mut self, source: &Source, section: &config::User) -> Result<User, String> {
+        let name = &section.name.get_ref().0.0;
+        let access = Access {
+            rights: rights(section.rights.as_ref()),
+            serve_root: section.serve_root,
+            sessions: match section.sessions {
+                Some(count) => count.0.map(Count::get),
+                None => self.sessions,
+            },
+            demand: self.demand(source, section.tls.as_ref())?,
+            accept: DoubtfulEnds {
+                truncated: section.accept_truncated,
+                hang_up: section.accept_hang_up,
+            },
+        };
+        let certificates = self.certificates(source, section)?;
+        let home = source.locate(section.home.get_ref());
+        let mistake = |error| source.mistake(&section.home.span(), error);
+        let admission = self.admit_later(&home, Some(name), access, mistake)?;
+        Ok(User {
+            name: name.clone(),
+            password: section.password.clone(),
+            admission,
+            certificates,
+        })
     }
 
     /// What an account demands of its clients.

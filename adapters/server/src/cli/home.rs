@@ -49,6 +49,12 @@ impl Home {
         &self.path
     }
 
+    /// How it is served.
+    #[must_use]
+    pub fn options(&self) -> LocalOptions {
+        self.options
+    }
+
     /// What the log calls it.
     #[must_use]
     pub fn name(&self) -> Escape<'_> {
@@ -60,28 +66,35 @@ impl Home {
     /// # Errors
     /// It is not there, or the process may not enter it.
     pub fn open(&self) -> io::Result<Root> {
-        let opened = Root::open(&self.path, self.options);
-        let mut state = lock(&self.state);
-        let root = match (opened, &state.kept) {
-            (Ok(root), _) => root,
+        let there = RootId::at(&self.path);
+        let (kept, shared) = {
+            let state = lock(&self.state);
+            let seen = state.seen.as_ref();
+            let same = seen.filter(|(seen, _)| there.as_ref().is_ok_and(|there| there == seen));
+            let shared = same.and_then(|(_, shared)| shared.upgrade());
+            (state.kept.clone(), shared)
+        };
+        let opened = match (there, shared) {
+            (Ok(_), Some(shared)) => Ok(shared),
+            (Ok(_), None) => self.open_anew(),
+            (Err(error), _) => Err(error),
+        };
+        match (opened, kept) {
             (Err(error), Some(kept)) if error.kind() == ErrorKind::PermissionDenied => {
                 if kept.is_removed() {
                     return Err(ErrorKind::NotFound.into());
                 }
-                enter(kept)?;
-                return Ok(kept.clone());
+                enter(&kept)?;
+                Ok(kept)
             }
-            (Err(error), _) => return Err(error),
-        };
-        let id = root.id()?;
-        if let Some((seen, shared)) = &state.seen
-            && *seen == id
-            && let Some(shared) = shared.upgrade()
-        {
-            return Ok(shared);
+            (opened, _) => opened,
         }
+    }
+
+    fn open_anew(&self) -> io::Result<Root> {
+        let root = Root::open(&self.path, self.options)?;
         enter(&root)?;
-        state.seen = Some((id, root.downgrade()));
+        lock(&self.state).seen = Some((root.id()?, root.downgrade()));
         Ok(root)
     }
 
@@ -94,6 +107,11 @@ impl Home {
         let root = Root::open(&self.given, self.options)?;
         lock(&self.state).kept = Some(root);
         Ok(())
+    }
+
+    /// Keeps it no longer.
+    pub(super) fn let_go(&self) {
+        lock(&self.state).kept = None;
     }
 
     /// Whether it is kept from the start, whatever stands under its name.

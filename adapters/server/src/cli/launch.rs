@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::assemble::{Launch, assemble};
+use super::check;
 use super::log;
 use super::options::Options;
 use super::password::{self, HashedPassword};
@@ -28,7 +29,11 @@ impl Stop {
 
     fn mistake(what: impl std::fmt::Display) -> Self {
         Self {
-            text: format!("error: {what}\n"),
+            text: what
+                .to_string()
+                .lines()
+                .map(|line| format!("error: {line}\n"))
+                .collect(),
             code: 2,
         }
     }
@@ -40,8 +45,9 @@ impl Stop {
             (0, _) => log::say(format, &self.text),
             (_, log::Format::Text) => log::complain(format, &self.text),
             (_, log::Format::Json) => {
-                let text = self.text.strip_prefix("error: ").unwrap_or(&self.text);
-                log::complain(format, text);
+                let lines = self.text.lines();
+                let lines = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line));
+                lines.for_each(|line| log::complain(format, line));
             }
         }
         ExitCode::from(self.code)
@@ -109,8 +115,8 @@ pub fn start<R: Read>(
     let check = options.check;
     let launch = assemble(options).map_err(Stop::mistake)?;
     if check {
-        let report = launch.report.text(&launch.listen, None);
-        return Err(Stop::answer(format!("{report}the configuration is good\n")));
+        let (text, code) = check::check(&launch);
+        return Err(Stop { text, code });
     }
     Ok(launch)
 }

@@ -107,6 +107,36 @@ pub(crate) fn listen(
     Ok((all, default))
 }
 
+/// What is said of addresses that two listeners would need.
+pub(crate) fn twice(listen: &[Listen]) -> impl Iterator<Item = String> {
+    let pairs = listen.iter().enumerate().filter_map(|(at, one)| {
+        let before = &listen[..at];
+        let other = before.iter().find(|other| meet(one, other))?;
+        Some((one, other))
+    });
+    pairs.map(|(one, other)| {
+        if one.address == other.address {
+            format!(
+                "two listeners have the address {}, expected each once",
+                one.address
+            )
+        } else {
+            format!(
+                "{} holds {} too, expected one of them, or another port",
+                other.address, one.address
+            )
+        }
+    })
+}
+
+/// Whether one of two listeners could not be had beside the other.
+fn meet(one: &Listen, other: &Listen) -> bool {
+    let [a, b] = [one, other].map(|listen| listen.address);
+    let same_kind = a.is_ipv4() == b.is_ipv4();
+    let same = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && same_kind && same
+}
+
 impl Section {
     fn listen(&self, source: &Source, tls: &Configured) -> Result<Listen, String> {
         let word = |word: &Option<Spanned<Value<Protection>>>, common| {

@@ -31,7 +31,7 @@ impl Identity {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn new(name: &str, group: Option<&Group>) -> Result<Self, String> {
-        let user = found(User::from_name(name), "user")?;
+        let user = found(User::from_name(name), "user", name)?;
         if user.uid.is_root() {
             return Err("root may do everything, expected another user".into());
         }
@@ -64,6 +64,23 @@ impl Identity {
         let done = act();
         drop(back);
         Ok(done)
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the process could become that user.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_assume(&self) -> io::Result<()> {
+        if self.is_here() || geteuid().is_root() {
+            Ok(())
+        } else {
+            Err(self.refused(ONLY_ROOT))
+        }
     }
 
     /// Whether the process was started as that user, in whatever further groups.
@@ -145,16 +162,17 @@ const ONLY_ROOT: &str = "only root can become another user; start it as root, or
 /// # Errors
 /// What is wrong with it.
 pub(super) fn group(name: &str) -> Result<Group, String> {
-    found(Group::from_name(name), "group")
+    found(Group::from_name(name), "group", name)
 }
 
-fn found<T>(found: nix::Result<Option<T>>, kind: &str) -> Result<T, String> {
+fn found<T>(found: nix::Result<Option<T>>, kind: &str, name: &str) -> Result<T, String> {
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(format!(
-            "there is no such {kind}, expected one of this machine"
+            "there is no {kind} {name}, expected one of this machine; `{kind}add --system {name}` \
+             makes it"
         )),
-        Err(error) => Err(format!("the {kind} cannot be looked up: {error}")),
+        Err(error) => Err(format!("the {kind} {name} cannot be looked up: {error}")),
     }
 }
 

@@ -3,12 +3,15 @@
 //! It never starts another process, and may not win anything by one: `no_new_privs` is set.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::io::Errno;
 use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
@@ -16,20 +19,21 @@ use toml::Spanned;
 
 use super::home::Home;
 use super::look::{self, Trouble};
+use super::material::Certified;
 use super::privileges::{self, Identity};
 pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
 use super::served::{Served, changes};
 use super::source::Source;
-use super::value::{List, Listed, Name, Value};
+use super::value::{List, Listed, Name, OrNone, Value};
 use crate::escape::Escape;
 
 /// `[process]`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Section {
-    user: Option<Spanned<Value<Name>>>,
-    group: Option<Spanned<Value<Name>>>,
+    user: Option<Spanned<Value<OrNone<Name>>>>,
+    group: Option<Spanned<Value<OrNone<Name>>>>,
     landlock: Option<bool>,
     reach: Option<List<Spanned<PathBuf>>>,
 }
@@ -44,21 +48,23 @@ impl Section {
     /// # Errors
     /// What to tell the user.
     pub(crate) fn resolve(&self, source: &Source) -> Result<Process, String> {
-        let name = |value: &Spanned<Value<Name>>| value.get_ref().0.0.clone();
-        let group = match &self.group {
-            Some(group) if self.user.is_none() => {
-                return Err(source.mistake(&group.span(), "expected `user` beside it"));
+        let [user, group] = [&self.user, &self.group].map(|word| {
+            let word = word.as_ref()?;
+            Some((word.get_ref().0.0.as_ref()?.0.as_str(), word.span()))
+        });
+        let group = match group {
+            Some((_, span)) if user.is_none() => {
+                return Err(source.mistake(&span, "expected `user` beside it"));
             }
-            Some(group) => Some(
-                privileges::group(&name(group))
-                    .map_err(|error| source.mistake(&group.span(), error))?,
-            ),
+            Some((name, span)) => {
+                Some(privileges::group(name).map_err(|error| source.mistake(&span, error))?)
+            }
             None => None,
         };
-        let identity = match &self.user {
-            Some(user) => Some(
-                Identity::new(&name(user), group.as_ref())
-                    .map_err(|error| source.mistake(&user.span(), error))?,
+        let identity = match user {
+            Some((name, span)) => Some(
+                Identity::new(name, group.as_ref())
+                    .map_err(|error| source.mistake(&span, error))?,
             ),
             None => None,
         };
@@ -122,6 +128,7 @@ impl Process {
         served: &[Served],
         homes: &BTreeMap<PathBuf, Arc<Home>>,
     ) -> io::Result<Confinement> {
+        system_calls()?;
         let kept = self.keep(homes)?;
         match &self.identity {
             Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
@@ -167,6 +174,47 @@ impl Process {
         troubles.first().filter(|_| all)
     }
 
+    /// Whom the process becomes.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.identity.as_ref().map(Identity::name)
+    }
+
+    /// Whether the process can become whom it shall be, and do what only that one needs.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_enter(&self) -> io::Result<()> {
+        if let Some(identity) = &self.identity {
+            identity.can_assume()?;
+        }
+        system_calls()
+    }
+
+    /// The files of certificates that are read again later, and that the user whom the process
+    /// becomes cannot read.
+    pub(super) fn unreadable(&self, certified: Option<&Certified>) -> Vec<String> {
+        let (Some(identity), Some(certified)) = (&self.identity, certified) else {
+            return Vec::new();
+        };
+        let look = || {
+            let files = certified.files();
+            files
+                .filter_map(|file| Some((file, File::open(file).err()?)))
+                .collect::<Vec<_>>()
+        };
+        let name = identity.name();
+        let told = |(file, error): (&Path, io::Error)| {
+            let file = file.display();
+            format!(
+                "{name} cannot read {file} when it is renewed ({error}), so that the certificate \
+                 would be the old one until the next start: let a group of {name} read it and walk \
+                 to it, or have it copied to where that may"
+            )
+        };
+        let unreadable = self.act(look).unwrap_or_default();
+        unreadable.into_iter().map(told).collect()
+    }
+
     /// Whether it was said that homes may come later.
     pub(super) fn expects_homes(&self) -> bool {
         self.reach.is_some()
@@ -199,8 +247,14 @@ impl Process {
             .current
             .map_or(u64::MAX, |most| most / 2);
         for home in closed {
-            if home.keep().is_ok() {
+            if home.keep().is_err() {
+                continue;
+            }
+            if self.act(|| home.open().is_ok())? {
                 kept.push(home.path());
+            } else {
+                // Not even so could it be entered.
+                home.let_go();
             }
             if kept.len() as u64 > most {
                 return Err(io::Error::other(format!(
@@ -288,6 +342,18 @@ impl Process {
             trees: trees.into_iter().collect(),
             readable: names.chain(self.readable.iter().cloned()).collect(),
         })
+    }
+}
+
+/// Whether the kernel has what the storage stands on.
+fn system_calls() -> io::Result<()> {
+    match statx(CWD, c".", AtFlags::empty(), StatxFlags::BASIC_STATS) {
+        Err(Errno::NOSYS | Errno::PERM) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel has no statx, or a sandbox around the process forbids it: it takes Linux \
+             4.11 or later, and in a container a runtime that knows that call",
+        )),
+        _ => Ok(()),
     }
 }
 

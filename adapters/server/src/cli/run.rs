@@ -1,7 +1,6 @@
 //! What both binaries do: read the command line, listen, tell, serve, stop on a signal.
 
 use std::io;
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,8 +13,8 @@ use signal_hook::low_level::signal_name;
 
 use wharf_core::Config;
 
-use super::{Certified, Launch, Listen, descriptors, launch, log, sweep};
-use crate::{Listener, Service, sockets};
+use super::{Certified, Launch, Listen, bind, descriptors, launch, log, sweep};
+use crate::{Listener, Service};
 
 /// How often the files of certificates are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -55,7 +54,7 @@ fn start(
 ) -> io::Result<()> {
     let log = log::prepare(launch.log)?;
     log::catch_panics();
-    let sockets = bind(launch.listen, launch.listen_default)?;
+    let sockets = bind::all(launch.listen, launch.listen_default)?;
     let addresses = sockets
         .iter()
         .map(|(socket, listen)| {
@@ -69,6 +68,10 @@ fn start(
     tracing::info!(version, listening, "started");
     let service = Service::new(launch.settings);
     descriptors::warn_if_too_few(&service);
+    let unreadable = launch.process.unreadable(launch.certified.as_deref());
+    for what in unreadable {
+        tracing::warn!("{what}");
+    }
     // A thread that was there before would keep what the process gives up.
     let confinement = launch.process.enter(&launch.report.served, &launch.homes)?;
     let _log = log.start()?;
@@ -92,43 +95,6 @@ fn start(
         }
     });
     serve(listeners.collect(), &service)
-}
-
-/// Listens on every address. Of the default ones, a machine without IPv6 lacks one.
-fn bind(listen: Vec<Listen>, default: bool) -> io::Result<Vec<(TcpListener, Listen)>> {
-    let mut listeners = Vec::new();
-    for each in listen {
-        let Listen {
-            address, for_both, ..
-        } = each;
-        let listener = if for_both {
-            sockets::listen_for_both(address)
-        } else {
-            sockets::listen(address)
-        };
-        match listener {
-            Ok(listener) => listeners.push((listener, each)),
-            Err(error) if default && sockets::is_not_here(&error) => {
-                tracing::info!(%address, %error, "not listening");
-            }
-            Err(error) => {
-                let hint = if address.is_ipv6() && sockets::is_not_here(&error) {
-                    "; where there is no IPv6, an IPv4 address such as 0.0.0.0 serves all"
-                } else {
-                    ""
-                };
-                let kind = error.kind();
-                return Err(io::Error::new(
-                    kind,
-                    format!("cannot listen on {address}: {error}{hint}"),
-                ));
-            }
-        }
-    }
-    if listeners.is_empty() {
-        return Err(io::Error::other("there is no address to listen on"));
-    }
-    Ok(listeners)
 }
 
 /// Does what SIGHUP asks for, and says so.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
-use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, statx};
 
 use super::jail::Jail;
 use super::metadata::identity;
@@ -32,6 +32,27 @@ pub struct WeakRoot {
 pub struct RootId {
     directory: (u64, u64),
     mount: Option<u64>,
+}
+
+impl RootId {
+    const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
+    /// Which directory stands at `path`. It is not opened.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        Self::look(statx(CWD, path, AtFlags::empty(), Self::WANTED))
+    }
+
+    fn look(stat: rustix::io::Result<Statx>) -> io::Result<Self> {
+        let stat = stat?;
+        let told = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        Ok(Self {
+            directory: identity(&stat),
+            mount: told.then_some(stat.stx_mnt_id),
+        })
+    }
 }
 
 impl Root {
@@ -70,13 +91,7 @@ impl Root {
     /// # Errors
     /// The system does not tell.
     pub fn id(&self) -> io::Result<RootId> {
-        let flags = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
-        let stat = statx(self, c"", AtFlags::EMPTY_PATH, flags)?;
-        let told = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
-        Ok(RootId {
-            directory: identity(&stat),
-            mount: told.then_some(stat.stx_mnt_id),
-        })
+        RootId::look(statx(self, c"", AtFlags::EMPTY_PATH, RootId::WANTED))
     }
 }
 
