@@ -55,13 +55,13 @@ impl Stream {
 
     /// Shakes hands as far as the socket lets it: all is done when this is `Ok`.
     pub(crate) fn shake(&mut self) -> io::Result<()> {
-        match &mut self.tls {
-            Some(tls) => tls.shake(&self.socket)?,
-            None => return Err(ErrorKind::NotConnected.into()),
-        }
-        // The peer's last word of the handshake is answered by nothing else.
+        let Some(tls) = &mut self.tls else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        let shaken = tls.shake(&self.socket);
+        // The peer's last words of the handshake are answered by nothing else.
         acknowledge(&self.socket);
-        Ok(())
+        shaken
     }
 
     /// Reads bytes: none at the end.
