@@ -61,6 +61,8 @@ fn start(
         .enter(&launch.report.served, &launch.storages)?;
     let _log = log.start()?;
     tracing::info!("{confinement}");
+    // Where it must be looked up, that has begun before a client asks for it.
+    let _ = service.public_address();
     heed_signals(&service, launch.certified.clone())?;
     launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.storages)?;
