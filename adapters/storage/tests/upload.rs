@@ -739,7 +739,6 @@ fn a_directory_with_nothing_but_leftovers_can_be_removed() {
 fn accounts_of_any_name_never_share_a_partial() {
     let place = Place::new();
     let names = [
-        "",
         "a",
         "A",
         "../x",
@@ -756,6 +755,17 @@ fn accounts_of_any_name_never_share_a_partial() {
         let told = (length as u64 + 1) * 4_096;
         assert_eq!(size(&place.account(name), "/f"), Ok(told));
     }
+}
+
+#[test]
+fn of_nobody_in_particular_nothing_is_kept() {
+    let place = Place::new();
+    let nobody = place.account("");
+    let mut sink = sink(&nobody, write_at(0), "/f").unwrap();
+    sink.write(part().as_bytes()).unwrap();
+    drop(sink);
+    assert_eq!(size(&nobody, "/f"), MISSING);
+    assert_eq!(place.everything(), [""; 0]);
 }
 
 #[test]

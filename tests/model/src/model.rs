@@ -106,6 +106,9 @@ impl Model {
             _ => {}
         }
         let path = self.resolve(argument);
+        if verb != "RNTO" {
+            self.rename_from = None;
+        }
         match verb {
             "REIN" => {
                 self.log_out();
