@@ -140,6 +140,9 @@ pub struct Capabilities {
     pub symlink: bool,
     /// Tell the free space: AVBL.
     pub available: bool,
+    /// Yield the names of a directory in the order of their bytes, so that LIST and NLST need not
+    /// keep them back to sort them.
+    pub sorted: bool,
 }
 
 impl Capabilities {
@@ -152,6 +155,7 @@ impl Capabilities {
         set_mode: true,
         symlink: true,
         available: true,
+        sorted: false,
     };
 
     /// The least: read, write whole files, list, delete.
@@ -163,6 +167,7 @@ impl Capabilities {
         set_mode: false,
         symlink: false,
         available: false,
+        sorted: false,
     };
 }
 

@@ -105,7 +105,8 @@ pub enum Mode {
         /// Whether a file that stands there may be replaced or changed; if not, it is
         /// [`Failure::Exists`], when it is opened or when it is finished.
         replace: bool,
-        /// The file mode creation mask that the client set with SITE UMASK.
+        /// The file mode creation mask that the client set with SITE UMASK. It takes bits away
+        /// beside those that the storage's own mask takes.
         umask: Option<u16>,
         /// Whether what arrives may be continued if the upload breaks off. In TYPE A it may not,
         /// since an offset of the file is then none of the client's.
@@ -175,7 +176,7 @@ pub enum Edit {
 pub struct Facts {
     /// The time of last change.
     pub modified: Option<Timestamp>,
-    /// The permission bits, below 0o10000.
+    /// The permission bits, below 0o1000. The others of a directory stay as they are.
     pub mode: Option<u16>,
 }
 

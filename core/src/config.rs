@@ -27,6 +27,11 @@ pub struct Config {
     pub style: Style,
     /// LIST and NLST show names that begin with a dot also without `-a`. MLSD always does.
     pub dot_files: bool,
+    /// MLSD tells of a link to something within the tree as what it leads to: clients that mirror
+    /// copy nothing of what is told as a link.
+    pub link_targets: bool,
+    /// SITE is offered.
+    pub site: bool,
     /// PASV and EPSV are offered.
     pub passive: bool,
     /// PORT and EPRT are offered.
@@ -48,6 +53,8 @@ impl Default for Config {
             welcome: Cow::Borrowed(""),
             style: Style::Unix,
             dot_files: false,
+            link_targets: true,
+            site: true,
             passive: true,
             active: true,
             tls: TlsPolicy::default(),
@@ -210,6 +217,9 @@ pub struct Limits {
     pub unread: Duration,
     /// Buffers are given back after so much idle time.
     pub keep_buffers: Duration,
+    /// Bytes of a directory that are kept to sort LIST and NLST. What is beyond that comes in the
+    /// order of the storage.
+    pub sorted: usize,
     /// The longest file whose length in TYPE A is counted for SIZE.
     pub text_size: u64,
 }
@@ -237,6 +247,7 @@ impl Default for Limits {
             cancel: Duration::from_secs(30),
             unread: Duration::from_secs(60),
             keep_buffers: Duration::from_secs(1),
+            sorted: 512 << 10,
             text_size: 16 << 20,
         }
     }

@@ -60,6 +60,9 @@ pub struct Metadata {
     pub owner: Option<u32>,
     /// Number of the owning group.
     pub group: Option<u32>,
+    /// Whether it can be entered, if it is a directory and that is known: CWD says 550 where it
+    /// cannot.
+    pub enterable: Option<bool>,
     /// Two numbers that tell this file from every other one (device and inode), for `unique=`.
     pub unique: Option<(u64, u64)>,
 }
@@ -76,4 +79,6 @@ pub struct Entry<'a> {
     /// For a link: where it points, if that lies within the tree and may be shown. It is left out if
     /// it is longer than [`VPath::MAX`](crate::VPath::MAX).
     pub target: Option<&'a BStr>,
+    /// For a link: what it leads to, if that lies within the tree.
+    pub leads_to: Option<Metadata>,
 }

@@ -21,6 +21,8 @@ fn accepting(truncated: bool, hang_up: bool) -> Scene {
 fn announced(trace: &str) {
     passive(&format!(
         "C: ALLO 10
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace

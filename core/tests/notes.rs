@@ -47,7 +47,7 @@ fn each_change_is_noted_with_its_whole_path_and_what_the_client_was_told() {
          S: 250
          C: MKD e
          A: mkdir /d/e
-         E: Exists
+         E: IsADirectory
          S: 550
          C: RNFR f
          A: stat /d/f

@@ -172,11 +172,13 @@ fn a_failed_open_never_touches_the_data_connection() {
             let code = match (command, failure.code()) {
                 ("STOR f" | "APPE f" | "STOU f", code) => code,
                 ("RETR f", code) if failure == Failure::PastEnd => code,
+                // RFC 3659 section 7.2.1.
+                ("MLSD d", _) if failure == Failure::NotADirectory => 501,
                 (_, 552 | 452) => 451,
                 (_, 553 | 554) => 550,
                 (_, code) => code,
             };
-            let reply = if code == failure.code() {
+            let reply = if code == failure.code() || code == 501 {
                 format!("{code} {failure}")
             } else {
                 code.to_string()
@@ -319,6 +321,8 @@ fn a_file_that_became_shorter_is_no_success() {
 fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
     passive(
         "C: ALLO 11
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace
@@ -336,6 +340,8 @@ fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
     );
     passive(
         "C: ALLO 10
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace
@@ -561,6 +567,8 @@ fn only_an_upload_in_type_i_is_held_against_allo() {
         "C: TYPE A
          S: 200
          C: ALLO 10
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace or-nothing

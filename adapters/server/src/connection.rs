@@ -13,6 +13,7 @@ use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 use crate::Service;
 use crate::control::{Control, Turned, is_passing};
 use crate::journal::Journal;
+use crate::sockets::acknowledge;
 use crate::work::{Helper, Wait, Work};
 
 /// One client.
@@ -22,6 +23,8 @@ pub struct Connection<H> {
     work: Work<H>,
     journal: Journal,
     control: Control,
+    /// Something has come on the control connection, and nothing was sent since.
+    unanswered: bool,
     /// The session knows that the server is stopping.
     stopping: bool,
 }
@@ -85,6 +88,7 @@ impl<H: Helper> Connection<H> {
             work: Work::new(service, ends, helper),
             journal: Journal::new(peer),
             control,
+            unanswered: false,
             stopping: false,
         })
     }
@@ -113,6 +117,10 @@ impl<H: Helper> Connection<H> {
             match self.work.step(&mut self.session, now) {
                 Some(event) => self.answer(now, event),
                 None => {
+                    if std::mem::take(&mut self.unanswered) && self.work.is_idle() {
+                        // A part of a command: the rest may wait behind it.
+                        acknowledge(socket);
+                    }
                     // Before the session sleeps: the limit on stalls counts from here.
                     self.session.progress(now, self.work.moved());
                     return true;
@@ -259,7 +267,7 @@ impl<H: Helper> Connection<H> {
     /// What reading came to: whether that is anything.
     fn has_read(&mut self, now: Instant, read: io::Result<bool>) -> bool {
         match read {
-            Ok(true) => {}
+            Ok(true) => self.unanswered = true,
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,
             Err(error) => {
@@ -279,7 +287,7 @@ impl<H: Helper> Connection<H> {
                 Ok(count) => {
                     self.session.transmitted(now, count);
                     self.work.has_room();
-                    written = true;
+                    (written, self.unanswered) = (true, false);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

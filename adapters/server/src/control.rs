@@ -7,6 +7,7 @@ use wharf_core::ticket::{StartTls, StopTls};
 use wharf_core::{Event, Instant, Ticket, TlsFailure};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::sockets::acknowledge;
 use crate::tls::{Channel, Keys, Tls, failure};
 
 /// What is read at once.
@@ -116,6 +117,8 @@ impl Control {
             Turn::Stopping(_) => channel.close(socket),
         };
         if outcome.as_ref().is_err_and(is_passing) {
+            // Some clients send the last words of a handshake one by one.
+            acknowledge(socket);
             return None;
         }
         let (ticket, keys) = match std::mem::take(&mut self.turn) {

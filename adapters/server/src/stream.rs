@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::net::sockopt;
-
+use crate::control::is_passing;
+use crate::sockets::acknowledge;
 use crate::tls::Channel;
 
 /// A data connection that does not block.
@@ -55,14 +55,13 @@ impl Stream {
 
     /// Shakes hands as far as the socket lets it: all is done when this is `Ok`.
     pub(crate) fn shake(&mut self) -> io::Result<()> {
-        match &mut self.tls {
-            Some(tls) => tls.shake(&self.socket)?,
-            None => return Err(ErrorKind::NotConnected.into()),
-        }
-        // The peer's last word of the handshake is answered by nothing but an acknowledgement, which
-        // the kernel would put off for 40 ms; Nagle's algorithm keeps its first bytes till then.
-        let _ = sockopt::set_tcp_quickack(&self.socket, true);
-        Ok(())
+        let Some(tls) = &mut self.tls else {
+            return Err(ErrorKind::NotConnected.into());
+        };
+        let shaken = tls.shake(&self.socket);
+        // The peer's last words of the handshake are answered by nothing else.
+        acknowledge(&self.socket);
+        shaken
     }
 
     /// Reads bytes: none at the end.
@@ -72,7 +71,14 @@ impl Stream {
     /// says, or TLS.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => tls.read(&self.socket, buffer),
+            Some(tls) => {
+                let read = tls.read(&self.socket, buffer);
+                if read.as_ref().is_err_and(is_passing) {
+                    // Its close_notify may wait behind what has come.
+                    acknowledge(&self.socket);
+                }
+                read
+            }
             None => (&self.socket).read(buffer),
         }
     }

@@ -9,6 +9,7 @@ use crate::account::{Denied, Grant, Identified, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
+use crate::listing::ListOptions;
 use crate::optional::Optional;
 use crate::outcome::{End, Transferred};
 use crate::path::VPath;
@@ -289,7 +290,7 @@ impl Work {
                     )
             }
             Action::Report(..) => verb == Verb::Stat && self.done,
-            Action::Optional(_, Optional::Available) => verb == Verb::Avbl,
+            Action::Optional(_, Optional::Available) => matches!(verb, Verb::Allo | Verb::Avbl),
             Action::Optional(..) => verb == Verb::Size && self.done,
             // These belong to the reply before.
             Action::StartTls(_) | Action::StopTls(_) | Action::Cancel(_) | Action::Disconnect => {
@@ -458,7 +459,7 @@ fn needs_work(line: &Line, code: u16) -> bool {
         Command::Pass(_) => code == 230,
         Command::Pasv => true,
         Command::Epsv(_) => code == 229,
-        Command::Stat(path) => path.is_some(),
+        Command::Stat(options, path) => path.is_some() || options != ListOptions::default(),
         Command::Cwd(_)
         | Command::Cdup
         | Command::Size(_)

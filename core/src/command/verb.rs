@@ -281,6 +281,11 @@ impl Verb {
             .map_or(Always, |(_, access, _)| *access)
     }
 
+    /// Whether blanks at the ends of its argument belong to it.
+    pub(crate) fn takes_a_name(self) -> bool {
+        self.has_path() || matches!(self, Self::Acct | Self::Pass | Self::Site | Self::User)
+    }
+
     /// Whether it is about a file or a directory.
     pub(crate) fn has_path(self) -> bool {
         matches!(

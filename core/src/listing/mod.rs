@@ -17,7 +17,7 @@
 //!
 //! for name in ["a.txt", ".hidden"] {
 //!     let metadata = Metadata { size: 5, modified, ..Metadata::default() };
-//!     let entry = Entry { name: name.into(), metadata, target: None };
+//!     let entry = Entry { name: name.into(), metadata, target: None, leads_to: None };
 //!     let pushed = listing.push(&entry, clock, &mut buffer);
 //!     assert!(pushed.taken);
 //!     text.extend_from_slice(&buffer[..pushed.written]);
@@ -109,6 +109,8 @@ pub struct Listing {
     dot_files: bool,
     /// Lines begin with a space, as in the middle of a reply.
     indented: bool,
+    /// Facts tell of links as what they lead to.
+    link_targets: bool,
     sorter: Option<Box<Sorter>>,
     tree: Option<Box<Tree>>,
 }
@@ -164,6 +166,7 @@ impl Listing {
             pattern: None,
             dot_files: options.all || listed_once,
             indented: false,
+            link_targets: false,
             sorter: options.sorts().then(Box::default),
             tree: (options.recursive && !listed_once).then(|| {
                 Box::new(Tree {
@@ -216,6 +219,22 @@ impl Listing {
     fn split_name(&mut self) -> Vec<u8> {
         let start = memrchr(b'/', &self.prefix).map_or(0, |slash| slash + 1);
         self.prefix.split_off(start)
+    }
+
+    /// Keeps at most so many bytes to sort lines, also those that no option asks to be sorted if
+    /// they are to be sorted by name. Facts are never sorted.
+    pub(crate) fn sorted_within(mut self, limit: usize, by_name: bool) -> Self {
+        let sorts = by_name && !matches!(self.form, Form::Facts { .. });
+        if self.options.sorts() || sorts {
+            self.sorter = Some(Box::new(Sorter::new(limit)));
+        }
+        self
+    }
+
+    /// Facts tell of links as what they lead to, where that is known.
+    pub(crate) fn with_link_targets(mut self, told: bool) -> Self {
+        self.link_targets = told;
+        self
     }
 
     /// Lists names that begin with a dot also without `-a`.
@@ -416,10 +435,16 @@ impl Listing {
     fn write_entry(&mut self, entry: &Entry<'_>, clock: Clock, out: &mut [u8]) -> Option<usize> {
         // As with names: what no path can hold is not shown.
         let fits = |target: &&BStr| target.len() <= VPath::MAX;
-        let entry = &Entry {
+        let mut entry = Entry {
             target: entry.target.filter(fits),
             ..*entry
         };
+        if let (Form::Facts { .. }, true, Some(metadata)) =
+            (self.form, self.link_targets, entry.leads_to)
+        {
+            entry.metadata = metadata;
+        }
+        let entry = &entry;
         let target = entry.target.map_or(0, |target| target.len());
         if out.len() < FIXED + self.prefix.len() + entry.name.len() + target {
             return None;

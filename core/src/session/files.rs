@@ -13,6 +13,15 @@ use crate::failure::Failure;
 use crate::note::Note;
 use crate::time::Timestamp;
 
+/// The permission bits that a client may set: no set-user-ID, set-group-ID or sticky bit, which
+/// other programs obey.
+const SETTABLE: u16 = 0o777;
+
+/// Three octal digits.
+fn octal(mode: u16) -> [u8; 3] {
+    [6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8)
+}
+
 impl Session {
     pub(super) fn dele(&mut self, path: &BStr) {
         if self.permit(Rights::DELETE) && self.target(path) {
@@ -112,7 +121,8 @@ impl Session {
         if !able {
             self.refuse_verb();
         } else if self.permit(Rights::OVERWRITE) && self.target(path) {
-            self.change(verb, Edit::Set(facts));
+            let mode = facts.mode.map(|mode| mode & SETTABLE);
+            self.change(verb, Edit::Set(Facts { mode, ..facts }));
         }
     }
 
@@ -138,7 +148,7 @@ impl Session {
                 self.note_that(Notes::Audit, |_| Note::MaskSet { umask });
             }
         } else if let Some(mask) = self.settings.umask {
-            let digits = [6, 3, 0].map(|shift| b'0' + (mask >> shift & 7) as u8);
+            let digits = octal(mask);
             self.output
                 .begin(200, b' ')
                 .text(b"The mask is ")
@@ -165,7 +175,7 @@ impl Session {
             (Ok(()), Verb::Mfmt | Verb::Mff) => (213, None),
             (Ok(()), _) => (200, None),
             // This very text is what some clients look for.
-            (Err(Failure::Exists), Verb::Mkd) => (550, Some("Directory already exists")),
+            (Err(Failure::IsADirectory), Verb::Mkd) => (550, Some("Directory already exists")),
             (Err(Failure::Unsupported), _) => (502, Some(UNABLE)),
             (Err(failure), _) => {
                 let failure = match (failure, verb) {
@@ -199,9 +209,14 @@ impl Session {
                 self.finished(code);
             }
             (None, Verb::Mfmt | Verb::Mff) => {
+                let Edit::Set(facts) = edit else {
+                    return self.done(code, "Done.");
+                };
+                // draft-somers-ftp-mfxx sections 3.1 and 5.1.
                 self.output
                     .begin(code, b' ')
-                    .text(b"Set; ")
+                    .with(|out| facts.write(out))
+                    .text(b" ")
                     .text(self.path.as_bytes())
                     .end();
                 self.finished(code);
@@ -209,7 +224,21 @@ impl Session {
             (None, Verb::Dele) => self.done(code, "Deleted."),
             (None, Verb::Rmd) => self.done(code, "Directory removed."),
             (None, Verb::Rnto) => self.done(code, "Renamed."),
-            (None, _) => self.done(code, "Done."),
+            (None, _) => match edit {
+                Edit::Set(Facts {
+                    mode: Some(mode), ..
+                }) => {
+                    let digits = octal(mode);
+                    self.output
+                        .begin(code, b' ')
+                        .text(b"The mode is ")
+                        .text(&digits)
+                        .text(b".")
+                        .end();
+                    self.finished(code);
+                }
+                _ => self.done(code, "Done."),
+            },
         }
     }
 }

@@ -101,7 +101,8 @@ impl Session {
             protect_data: grant.protect_data,
             accept: grant.accept,
         };
-        self.cwd = grant.start;
+        self.cwd = grant.start.clone();
+        self.home = grant.start;
         self.settings = Settings::default();
         self.note_that(Notes::Audit, |session| Note::LoggedIn {
             username: session.noted_name(),

@@ -84,6 +84,8 @@ pub struct Session {
     bad_commands: u32,
     pace: Pace,
 
+    /// Where the login has begun.
+    home: VPath,
     cwd: VPath,
     path: VPath,
     other: VPath,
@@ -162,6 +164,7 @@ impl Session {
             tries: 0,
             bad_commands: 0,
             pace: Pace::default(),
+            home: VPath::root(),
             cwd: VPath::root(),
             path: VPath::root(),
             other: VPath::root(),
@@ -427,7 +430,8 @@ impl Session {
     pub fn heap_size(&self) -> usize {
         let rename_from = self.settings.rename_from.as_ref();
         let told = self.settings.told.as_ref();
-        let paths = self.cwd.capacity()
+        let paths = self.home.capacity()
+            + self.cwd.capacity()
             + self.path.capacity()
             + self.other.capacity()
             + rename_from.map_or(0, VPath::capacity)

@@ -10,7 +10,7 @@ use crate::command::Type;
 use crate::config::Style;
 use crate::entry::{Entry, Kind, Metadata};
 use crate::failure::Failure;
-use crate::listing::{Form, Line, ListOptions, Listing};
+use crate::listing::{Form, Line, ListOptions, Listing, is_pattern};
 use crate::optional::{Answer, Optional};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
@@ -32,7 +32,16 @@ impl Session {
     }
 
     pub(super) fn cwd(&mut self, path: &BStr) {
-        self.look(path, Look::Enter);
+        // `~` means the home, unless something has that very name.
+        let below_home = match path.strip_prefix(b"~") {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => Some(rest),
+            _ => None,
+        };
+        let or_home = below_home.is_some_and(|rest| {
+            let relative = rest.trim_start_with(|c| c == '/');
+            self.other.assign(&self.home, relative).is_ok()
+        });
+        self.look(path, Look::Enter { or_home });
     }
 
     /// Asks the storage about a path.
@@ -43,7 +52,7 @@ impl Session {
             Look::Size => rights.intersects(KNOW | Rights::WRITE),
             Look::Modified | Look::Facts => rights.intersects(KNOW),
             // What these need the command has seen to.
-            Look::Enter | Look::RenameFrom | Look::Status | Look::List(..) => true,
+            Look::Enter { .. } | Look::RenameFrom | Look::Status(_) | Look::List(..) => true,
         };
         if !may {
             self.refuse(Failure::Denied);
@@ -59,16 +68,25 @@ impl Session {
             (_, Ok(facts)) if facts.kind == Kind::Partial => Err(Failure::NotFound),
             (_, outcome) => outcome,
         };
-        if let Look::List(transfer, options) = look {
-            self.on_list_target(transfer, options, outcome);
-            return;
-        }
-        let facts = match outcome {
-            Ok(facts) => facts,
-            Err(failure) => return self.refuse(failure.of_looking()),
+        let look = match look {
+            Look::List(transfer, options) => {
+                return self.on_list_target(transfer, options, outcome);
+            }
+            Look::Status(options) => return self.on_status(options, outcome),
+            look => look,
+        };
+        let facts = match (outcome, &look) {
+            (Ok(facts), _) => facts,
+            (Err(Failure::NotFound), Look::Enter { or_home: true }) => {
+                core::mem::swap(&mut self.path, &mut self.other);
+                let look = Look::Enter { or_home: false };
+                return self.ask(Job::Look(look), self.config.limits.request, Action::Stat);
+            }
+            (Err(failure), _) => return self.refuse(failure.of_looking()),
         };
         match look {
-            Look::Enter if facts.kind.is_directory() => {
+            Look::Enter { .. } if facts.enterable == Some(false) => self.refuse(Failure::Denied),
+            Look::Enter { .. } if facts.kind.is_directory() => {
                 core::mem::swap(&mut self.cwd, &mut self.path);
                 self.output
                     .begin(250, b' ')
@@ -77,7 +95,7 @@ impl Session {
                     .end();
                 self.finished(250);
             }
-            Look::Enter => self.refuse(Failure::NotADirectory),
+            Look::Enter { .. } => self.refuse(Failure::NotADirectory),
             Look::Modified if !facts.kind.is_file() => self.refuse(Failure::NotAFile),
             Look::Modified => match facts.modified {
                 Some(modified) => self.time_reply(modified),
@@ -88,8 +106,7 @@ impl Session {
                 self.settings.rename_from = Some(self.path.clone());
                 self.done(350, "Ready for RNTO.");
             }
-            Look::Status => self.on_status(&facts),
-            Look::Size | Look::List(..) => {}
+            Look::Size | Look::Status(_) | Look::List(..) => {}
         }
     }
 
@@ -169,11 +186,12 @@ impl Session {
 
     /// MLST: the facts of one path, which is printed whole (RFC 3659 section 7.2).
     fn facts_reply(&mut self, facts: &Metadata) {
-        let listing = Listing::new(self.facts_form(), ListOptions::default());
+        let listing = self.listing(self.facts_form(), ListOptions::default());
         let entry = Entry {
             name: b"".as_bstr(),
             metadata: *facts,
             target: None,
+            leads_to: None,
         };
         let mut text = [0; 256];
         let length = listing.write_facts(&entry, &mut text);
@@ -195,19 +213,37 @@ impl Session {
         }
     }
 
-    /// STAT with a path: a listing over the control connection.
-    fn on_status(&mut self, facts: &Metadata) {
-        let (code, scope) = if facts.kind.is_directory() {
-            (212, Scope::Entries)
-        } else {
-            (213, Scope::Itself)
+    /// STAT with a path was looked at: a listing over the control connection, as LIST would be.
+    fn on_status(&mut self, options: ListOptions, outcome: Result<Metadata, Failure>) {
+        let mut listing = self.long_listing(options).indented();
+        let (code, scope) = match outcome {
+            Ok(facts) if facts.kind.is_directory() && !options.itself => {
+                listing.show_entries(&self.path);
+                (212, Scope::Entries)
+            }
+            Ok(facts) => {
+                listing.show_itself();
+                let code = if facts.kind.is_directory() { 212 } else { 213 };
+                (code, Scope::Itself)
+            }
+            Err(Failure::NotFound) if self.is_pattern() => {
+                listing = listing.named(self.path.file_name().unwrap_or_default());
+                listing.show_matches();
+                self.path.pop();
+                (212, Scope::Entries)
+            }
+            Err(failure) => return self.refuse(failure.of_looking()),
         };
-        let listing = self.long_listing(ListOptions::default()).indented();
         self.ask(
             Job::Report { code, begun: false },
             self.config.limits.request,
             |ticket| Action::Report(ticket, scope, listing),
         );
+    }
+
+    /// Whether the last name of the path is a pattern. A file of just that name comes before it.
+    pub(super) fn is_pattern(&self) -> bool {
+        self.path.file_name().is_some_and(|name| is_pattern(name))
     }
 
     /// Lines of the listing that STAT asked for.
@@ -256,7 +292,17 @@ impl Session {
             Style::Unix => Form::Unix,
             Style::MsDos => Form::MsDos,
         };
-        Listing::new(form, options).with_dot_files(self.config.dot_files)
+        self.listing(form, options)
+            .with_dot_files(self.config.dot_files)
+    }
+
+    /// A listing in that form, sorted by name unless the storage yields the names so.
+    pub(super) fn listing(&self, form: Form, options: ListOptions) -> Listing {
+        let limit = self.config.limits.sorted;
+        let by_name = !self.capabilities().sorted;
+        Listing::new(form, options)
+            .sorted_within(limit, by_name)
+            .with_link_targets(self.config.link_targets)
     }
 
     /// The final reply for a command that this storage does not have.

@@ -68,6 +68,8 @@ pub(super) enum Job {
     Transfer(Transfer),
     /// SIZE in TYPE A, AVBL.
     Count,
+    /// ALLO of so many bytes.
+    Allocate(u64),
     /// StartTls, StopTls.
     Turn(Turn),
     /// STAT with a path: the code of its reply, and whether its first line is written.
@@ -94,8 +96,8 @@ pub(super) enum After {
 /// What a Stat was for.
 #[derive(Clone, Debug)]
 pub(super) enum Look {
-    /// CWD, CDUP.
-    Enter,
+    /// CWD, CDUP; whether a name that is not there may mean one below the home.
+    Enter { or_home: bool },
     /// SIZE.
     Size,
     /// MDTM.
@@ -104,8 +106,8 @@ pub(super) enum Look {
     Facts,
     /// RNFR.
     RenameFrom,
-    /// STAT with a path.
-    Status,
+    /// STAT with a path: a directory, a file, or a pattern.
+    Status(ListOptions),
     /// LIST or NLST with an argument: a directory, a file, or nothing of that name?
     List(Transfer, ListOptions),
 }
@@ -206,7 +208,12 @@ impl Session {
     }
 
     fn dispatch(&mut self, command: Command<'_>) {
+        // RFC 959 section 4.1.3: RNTO follows at once, or the old name is forgotten.
+        if !matches!(command, Command::Rnto(_) | Command::Noop) {
+            self.settings.rename_from = None;
+        }
         match command {
+            Command::Site(_) if !self.config.site => self.done(502, "SITE is not offered."),
             Command::Abor => self.abor(),
             Command::Acct(_) => self.done(202, "No account information is needed."),
             Command::Allo(size) => self.allo(size),
@@ -262,7 +269,7 @@ impl Session {
             Command::Site(Site::Umask(mask)) => self.umask(mask),
             Command::Site(Site::Utime(time, path)) => self.utime(time, path),
             Command::Size(path) => self.look(path, Look::Size),
-            Command::Stat(path) => self.stat(path),
+            Command::Stat(options, path) => self.stat(options, path),
             Command::Stor(path) => self.stor(path),
             Command::Stou(name) => self.stou(name),
             Command::Stru => self.done(200, "Structure is file."),
@@ -285,6 +292,7 @@ impl Session {
             }
             (Job::Listen(verb), Outcome::Listen(outcome)) => self.on_listen(verb, outcome),
             (Job::Count, Outcome::Optional(outcome)) => self.on_count(outcome),
+            (Job::Allocate(size), Outcome::Optional(outcome)) => self.on_available(size, outcome),
             (Job::Report { code, begun }, Outcome::Report(outcome)) => {
                 self.on_reported(code, begun, outcome);
             }

@@ -35,6 +35,12 @@ pub(crate) struct Scene {
     pub(crate) ends: Endpoints,
 }
 
+/// Everything, and directories are yielded in order, so that a trace shows lines as they come.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    sorted: true,
+    ..Capabilities::ALL
+};
+
 const LOGIN: &str = "
     S: 220 Wharf ready.
     C: USER u
@@ -66,7 +72,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         Self {
             config: Config::default(),
-            grant: Grant::new(Rights::ALL, Capabilities::ALL),
+            grant: Grant::new(Rights::ALL, CAPABILITIES),
             ends: Endpoints {
                 local: ([127, 0, 0, 1], 21).into(),
                 peer: ([127, 0, 0, 1], 40_000).into(),

@@ -152,6 +152,7 @@ impl Peer {
         }
         let (kind, rest) = split(line);
         let mut metadata = metadata(kind);
+        let mut leads_to = None;
         let (name, target) = match kind {
             "file" | "partial" => {
                 let Some((name, size)) = rest.rsplit_once(' ') else {
@@ -159,6 +160,19 @@ impl Peer {
                 };
                 metadata.size = number(size);
                 (name, None)
+            }
+            "link" if rest.contains(" leads to ") => {
+                let Some((link, size)) = rest.split_once(" leads to file ") else {
+                    panic!("a link leads to a file in {line}");
+                };
+                leads_to = Some(Metadata {
+                    size: number(size),
+                    ..self::metadata("file")
+                });
+                match link.split_once(" -> ") {
+                    Some((name, target)) => (name, Some(target)),
+                    None => (link, None),
+                }
             }
             "link" => match rest.split_once(" -> ") {
                 Some((name, target)) => (name, Some(target)),
@@ -170,6 +184,7 @@ impl Peer {
             name: name.into(),
             metadata,
             target: target.map(Into::into),
+            leads_to,
         };
         let pushed = self.listing().push(&entry, CLOCK, &mut out);
         assert!(pushed.taken, "a buffer of MAX_LINE has room for a line");
@@ -319,6 +334,10 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
                 ..metadata(first)
             }),
             "dir" | "link" | "other" => Ok(metadata(first)),
+            "sealed" => Ok(Metadata {
+                enterable: Some(false),
+                ..metadata("dir")
+            }),
             "timeless" => Ok(Metadata::default()),
             "whole" => Ok(Metadata {
                 modified: Some(CLOCK.now),

@@ -1,9 +1,10 @@
 //! The control connection: lines, logins, the end.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::server::{Config, eventually};
+use crate::tls::Tls;
 use crate::{Client, Program, cases};
 
 cases! { "session";
@@ -15,6 +16,7 @@ cases! { "session";
     serves_anonymous_clients_with_their_rights_only,
     answers_pipelined_commands_in_order,
     takes_a_line_however_it_is_cut,
+    waits_for_no_part_of_a_line,
     takes_a_line_that_ends_in_lf_alone,
     answers_an_over_long_line_once_and_never_runs_its_tail,
     filters_telnet_sequences,
@@ -299,4 +301,31 @@ fn offers_its_features(program: &Program) {
         );
     }
     assert!(!features.contains("AUTH"));
+}
+
+/// With Nagle's algorithm a client keeps the rest of a line until its beginning is acknowledged: 40
+/// ms, if that is put off.
+fn waits_for_no_part_of_a_line(program: &Program) {
+    let server = program.start(Config::default().tls(""));
+    for tls in [None, Some(Tls::v12()), Some(Tls::v13())] {
+        let mut client = server.connect();
+        if let Some(tls) = &tls {
+            client.auth_tls(tls);
+        }
+        client.login("user", "12345");
+        client.stream().set_nodelay(false).expect("an option");
+        let mut took: Vec<Duration> = (0..31)
+            .map(|_| {
+                let begun = Instant::now();
+                for part in ["NO", "OP", "\r\n"] {
+                    client.raw(part.as_bytes());
+                }
+                client.expect(200);
+                begun.elapsed()
+            })
+            .collect();
+        took.sort_unstable();
+        // Of those that a busy machine did not hold up.
+        assert!(took[took.len() / 4] < Duration::from_millis(20), "{took:?}");
+    }
 }

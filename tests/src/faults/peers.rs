@@ -180,14 +180,24 @@ fn has_a_client_wait_when_its_ports_are_used_up(program: &Program) {
     let server =
         program.start(Config::default().table(&format!("[passive]\nports = \"{first}-{last}\"")));
     server.put("f.bin", b"hello");
-    let watch = Watch::begin(&server);
-    let mut holders: Vec<(Client, SocketAddr)> = (0..8)
-        .map(|_| {
+    let hold_all = || -> Vec<(Client, SocketAddr)> {
+        let hold = |_| {
             let mut client = server.login();
             let address = client.pasv();
             (client, address)
-        })
-        .collect();
+        };
+        (0..8).map(hold).collect()
+    };
+    let fetch = |(client, address): &mut (Client, SocketAddr)| {
+        let data = connect_data(*address);
+        client.command("RETR f.bin", 150);
+        assert_eq!(crate::server::rest(data), b"hello");
+        client.expect(226);
+    };
+    // The listeners stay: afterwards there are no more.
+    hold_all().iter_mut().for_each(fetch);
+    let watch = Watch::begin(&server);
+    let mut holders = hold_all();
     let mut ninth = server.login();
     ninth.send("PASV");
     let patience = Some(Duration::from_millis(500));
@@ -200,12 +210,7 @@ fn has_a_client_wait_when_its_ports_are_used_up(program: &Program) {
         .stream()
         .set_read_timeout(Some(SOON))
         .expect("a timeout");
-    for (client, address) in &mut holders {
-        let data = connect_data(*address);
-        client.command("RETR f.bin", 150);
-        assert_eq!(crate::server::rest(data), b"hello");
-        client.expect(226);
-    }
+    holders.iter_mut().for_each(fetch);
     ninth.expect(227);
     drop((ninth, holders));
     watch.ends_well();

@@ -76,6 +76,8 @@ fn start(
     let confinement = launch.process.enter(&launch.report.served, &launch.homes)?;
     let _log = log.start()?;
     tracing::info!("{confinement}");
+    // Where it must be looked up, that has begun before a client asks for it.
+    let _ = service.public_address();
     heed_signals(&service, launch.certified.clone())?;
     launch.certified.map_or(Ok(()), watch)?;
     sweep(launch.homes)?;

@@ -218,6 +218,12 @@ impl<H: Helper> Work<H> {
         self.ready = true;
     }
 
+    /// Whether no request is in hand.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.task, Task::None)
+    }
+
     /// Whether a step is to be taken though nothing has happened: nobody tells when a port
     /// becomes free.
     #[must_use]

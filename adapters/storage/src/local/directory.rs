@@ -12,7 +12,7 @@ use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup};
-use super::metadata::{look_at, metadata};
+use super::metadata::{look, look_at, metadata};
 use super::names::Names;
 use super::open::{LIST, LOOK_AT_LINK, open_at};
 use super::partial::{News, Partials, seen};
@@ -28,6 +28,7 @@ const UNKNOWN: Metadata = Metadata {
     links: None,
     owner: None,
     group: None,
+    enterable: None,
     unique: None,
 };
 
@@ -39,7 +40,8 @@ pub(super) struct Entries {
     stage: Stage,
     name: Vec<u8>,
     metadata: Metadata,
-    target: Option<Vec<u8>>,
+    /// Where a link leads that stays in the directory: its text, and what is there.
+    link: Option<(Vec<u8>, Metadata)>,
 }
 
 enum Stage {
@@ -68,7 +70,7 @@ impl Entries {
             stage: Stage::End,
             name: Vec::new(),
             metadata: Metadata::default(),
-            target: None,
+            link: None,
         };
         match scope {
             Scope::Entries => entries.list(lookup)?,
@@ -104,7 +106,7 @@ impl Entries {
                 return Err(Failure::Busy);
             }
             let here = self.here.parent();
-            self.target = read_link(&self.tree.jail, &here, &spot.directory, spot.name());
+            self.link = read_link(&self.tree.jail, &here, &spot.directory, spot.name());
         }
         self.name.extend_from_slice(spot.name());
         Ok(())
@@ -133,7 +135,7 @@ impl Entries {
         };
         if let Some(metadata) = found {
             self.metadata = metadata;
-            self.target = match (&self.stage, metadata.kind) {
+            self.link = match (&self.stage, metadata.kind) {
                 (Stage::Files(names), Kind::Link) => {
                     read_link(&self.tree.jail, &self.here, names, &self.name)
                 }
@@ -162,7 +164,8 @@ impl Directory for Entries {
         Entry {
             name: BStr::new(&self.name),
             metadata: self.metadata,
-            target: self.target.as_deref().map(BStr::new),
+            target: self.link.as_ref().map(|(text, _)| BStr::new(text)),
+            leads_to: self.link.as_ref().map(|(_, metadata)| *metadata),
         }
     }
 
@@ -193,10 +196,17 @@ fn next_file(names: &mut Names) -> Result<Option<Metadata>, Errno> {
     Ok(None)
 }
 
-/// Where a link points, if that lies within the jail. The text is read from the link and then
-/// followed as text, so that no other one is shown in a race.
-fn read_link(jail: &Jail, here: &VPath, directory: impl AsFd, name: &[u8]) -> Option<Vec<u8>> {
+/// Where a link points, if that lies within the jail, and what is there. The text is read from the
+/// link and then followed as text, so that no other one is shown in a race.
+fn read_link(
+    jail: &Jail,
+    here: &VPath,
+    directory: impl AsFd,
+    name: &[u8],
+) -> Option<(Vec<u8>, Metadata)> {
     let link = open_at(directory, name, LOOK_AT_LINK).ok()?;
     let text = readlinkat(link, c"", Vec::new()).ok()?.into_bytes();
-    jail.find_target(here, &text).is_ok().then_some(text)
+    let target = jail.find_target(here, &text).ok()?;
+    let metadata = look(target).map_or(UNKNOWN, |stat| metadata(&stat));
+    Some((text, metadata))
 }

@@ -31,9 +31,13 @@ pub(super) fn change(
         Edit::RemoveDirectory => remove_directory(tree, &existing(tree, path)?),
         Edit::MakeDirectory { umask } => {
             let spot = new(tree, path)?;
-            let mode = 0o777 & !umask.unwrap_or(tree.options.umask);
+            // A client may take more away than is configured, and give nothing back.
+            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0));
             let mode = Mode::from_raw_mode(mode.into());
-            mkdirat(&spot.directory, spot.name(), mode).map_err(failure)?;
+            match mkdirat(&spot.directory, spot.name(), mode) {
+                Err(Errno::EXIST) => return Err(taken(tree, &spot)),
+                made => made.map_err(failure)?,
+            }
             changed(tree, &spot)
         }
         Edit::Rename { replace } => {
@@ -88,9 +92,17 @@ fn new(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
         return Err(Failure::BadName);
     }
     if path.is_root() {
-        return Err(Failure::Exists);
+        return Err(Failure::IsADirectory);
     }
     Spot::find_to_change(tree, path)
+}
+
+/// Why no directory can be made there.
+fn taken(tree: &Tree, spot: &Spot) -> Failure {
+    match spot.look(&tree.jail, Lookup::Full) {
+        Ok(Some(stat)) if kind(&stat).is_directory() => Failure::IsADirectory,
+        _ => Failure::Exists,
+    }
 }
 
 /// Drops the partials of a file that has changed, and waits for the disk.
@@ -161,9 +173,15 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
         file => file,
     };
     let file = file.map_err(failure)?;
-    must_be_settable(kind(&look(&file).map_err(failure)?))?;
+    let stat = look(&file).map_err(failure)?;
+    must_be_settable(kind(&stat))?;
     if let Some(mode) = facts.mode {
-        let mode = Mode::from_raw_mode((mode & 0o7777).into());
+        // What other programs obey stays with a directory, and leaves a file.
+        let kept = match kind(&stat) {
+            Kind::Directory => stat.stx_mode & 0o7000,
+            _ => 0,
+        };
+        let mode = Mode::from_raw_mode((mode & 0o777 | kept).into());
         fchmod(&file, mode).map_err(failure)?;
     }
     if let Some(time) = facts.modified {

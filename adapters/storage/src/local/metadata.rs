@@ -53,6 +53,7 @@ pub(super) fn metadata(stat: &Statx) -> Metadata {
         links: Some(stat.stx_nlink),
         owner: Some(stat.stx_uid),
         group: Some(stat.stx_gid),
+        enterable: None,
         unique: Some(identity(stat)),
     }
 }

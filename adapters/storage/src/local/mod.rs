@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Statx, fstatvfs};
+use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs};
 use rustix::io::Errno;
 use wharf_core::{Capabilities, Edit, Failure, Metadata, Mode, Opened, VPath};
 
@@ -36,7 +36,7 @@ pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, Lookup};
 use self::metadata::{look, metadata};
-use self::open::LOOK;
+use self::open::{ENTER, LOOK};
 pub use self::partial::Partials;
 use self::partial::{Drawer, seen};
 pub use self::root::{Root, RootId, WeakRoot};
@@ -286,11 +286,14 @@ impl Tree {
         }
         if path.is_root() {
             let root = self.jail.find(path.relative(), LOOK, lookup);
-            return Ok(metadata(&root.and_then(look).map_err(failure)?));
+            let seen = metadata(&root.and_then(look).map_err(failure)?);
+            return Ok(self.with_entrance(path, seen, lookup));
         }
         let spot = Spot::find(&self.jail, path, lookup)?;
         match spot.look(&self.jail, lookup) {
-            Ok(Some(finished)) => return Ok(metadata(&finished)),
+            Ok(Some(finished)) => {
+                return Ok(self.with_entrance(path, metadata(&finished), lookup));
+            }
             Ok(None) => {}
             // A link that leads nowhere is nothing but itself.
             Err(Errno::NOENT | Errno::LOOP | Errno::XDEV) => {
@@ -317,6 +320,17 @@ impl Tree {
     /// The permission bits of a new file.
     fn new_mode(&self) -> u16 {
         0o666 & !self.options.umask
+    }
+
+    /// The same, and whether it can be entered if it is a directory.
+    fn with_entrance(&self, path: &VPath, mut seen: Metadata, lookup: Lookup) -> Metadata {
+        if seen.kind.is_directory() {
+            let entered = self.jail.find(path.relative(), ENTER, lookup);
+            let entered = entered
+                .and_then(|directory| accessat(directory, ".", Access::EXEC_OK, AtFlags::EACCESS));
+            seen.enterable = Some(entered != Err(Errno::ACCESS));
+        }
+        seen
     }
 
     fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<Opening, Failure> {

@@ -48,7 +48,7 @@ pub(super) enum Begin {
 impl Request {
     /// The permission bits of a new file.
     fn mode(&self, tree: &Tree) -> u16 {
-        0o666 & !self.umask.unwrap_or(tree.options.umask)
+        tree.new_mode() & !self.umask.unwrap_or(0)
     }
 }
 

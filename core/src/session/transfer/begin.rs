@@ -10,7 +10,7 @@ use crate::action::{Action, Mode, Scope, Verdict};
 use crate::command::{Type, Verb};
 use crate::entry::Metadata;
 use crate::failure::Failure;
-use crate::listing::{Form, ListOptions, Listing, is_pattern};
+use crate::listing::{Form, ListOptions};
 use crate::session::Session;
 use crate::session::data::Data;
 use crate::session::run::{Job, Look};
@@ -117,7 +117,7 @@ impl Session {
     pub(in crate::session) fn mlsd(&mut self, path: Option<&BStr>) {
         self.settings.restart = 0;
         if self.permit(Rights::LIST) && self.may_begin() && self.target(path.unwrap_or_default()) {
-            let listing = Listing::new(self.facts_form(), ListOptions::default());
+            let listing = self.listing(self.facts_form(), ListOptions::default());
             let transfer = Transfer {
                 listing: Some(Box::new(listing)),
                 ..self.transfer(Verb::Mlsd)
@@ -138,7 +138,9 @@ impl Session {
             return;
         }
         let listing = match verb {
-            Verb::Nlst => Listing::new(Form::Names, options).with_dot_files(self.config.dot_files),
+            Verb::Nlst => self
+                .listing(Form::Names, options)
+                .with_dot_files(self.config.dot_files),
             _ => self.long_listing(options),
         };
         let argument = path.unwrap_or_default();
@@ -185,10 +187,7 @@ impl Session {
                 let itself = options.itself || !facts.kind.is_directory();
                 self.open_listing(transfer, itself);
             }
-            // A file of just that name would have come before the pattern.
-            (Err(Failure::NotFound), None)
-                if self.path.file_name().is_some_and(|name| is_pattern(name)) =>
-            {
+            (Err(Failure::NotFound), None) if self.is_pattern() => {
                 if let Some(listing) = &mut transfer.listing {
                     listing.show_matches();
                 }

@@ -202,8 +202,13 @@ impl Session {
             }
             (Err(failure), None) => {
                 let failure = transfer.failure(failure);
-                self.note_transfer(&transfer, failure.code(), Some(Reason::Storage(failure)));
-                return self.refuse(failure);
+                // RFC 3659 section 7.2.1: an argument that MLSD cannot take.
+                let code = match (transfer.verb, failure) {
+                    (Verb::Mlsd, Failure::NotADirectory) => 501,
+                    _ => failure.code(),
+                };
+                self.note_transfer(&transfer, code, Some(Reason::Storage(failure)));
+                return self.done(code, failure.text());
             }
         };
         if transfer.verb == Verb::Retr {
