@@ -377,6 +377,14 @@ fn keeps_out_of_what_reach_does_not_name(program: &Program) {
     if !host.log().contains("confined by Landlock") {
         return;
     }
+    let alone = format!("[process]\nreach = []\n{}", user("a", "a"));
+    let other = self::folder();
+    fs::create_dir(other.path().join("a")).expect("a home");
+    let strict = Host::start(program, other, &[], &alone);
+    strict.stores("a", &strict.path("a"));
+    fs::rename(strict.path("a"), strict.path("old")).expect("to move it");
+    fs::create_dir(strict.path("a")).expect("a new one");
+    assert_eq!(strict.pass("a"), 421, "none but those from the start");
     fs::rename(host.path("elsewhere/b"), host.path("elsewhere/old")).expect("to move it");
     fs::rename(host.path("elsewhere/c"), host.path("elsewhere/b")).expect("to move it");
     assert_eq!(host.pass("b"), 421);

@@ -217,7 +217,7 @@ impl Process {
 
     /// Whether it was said that homes may come later.
     pub(super) fn expects_homes(&self) -> bool {
-        self.reach.is_some()
+        self.reach.as_ref().is_some_and(|trees| !trees.is_empty())
     }
 
     /// Does something as the user that the process will be.
