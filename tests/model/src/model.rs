@@ -79,6 +79,9 @@ impl Model {
             return Answer::default();
         }
         let (verb, argument) = step.line.split_once(' ').unwrap_or((&step.line, ""));
+        if !matches!(verb, "RNTO" | "NOOP") {
+            self.rename_from = None;
+        }
         match verb {
             "USER" => {
                 self.log_out();
@@ -106,9 +109,6 @@ impl Model {
             _ => {}
         }
         let path = self.resolve(argument);
-        if verb != "RNTO" {
-            self.rename_from = None;
-        }
         match verb {
             "REIN" => {
                 self.log_out();

@@ -392,10 +392,14 @@ impl Upload {
         );
         match &self.place {
             Place::Settled => return,
-            Place::Filed(..) if room && self.is_worth_keeping() => {}
+            Place::Filed(..) if room && self.is_worth_keeping() => {
+                self.tree.jail.ledger().add(&self.tree, &self.spot);
+            }
             Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
                 let kept = room && self.base == new_base() && self.keep(name) == Ok(());
-                if !kept {
+                if kept {
+                    self.tree.jail.ledger().add(&self.tree, &self.spot);
+                } else {
                     self.remove();
                     if self.base != new_base() {
                         // Where it cannot be marked there is no directory to change anything in.
@@ -416,10 +420,11 @@ impl Upload {
         partials && finished().is_ok_and(|finished| base_of(finished.as_ref()) == self.base)
     }
 
-    /// Whether some of what arrived can be continued.
+    /// Whether some of what arrived can be continued, and may be kept.
     fn is_worth_keeping(&self) -> bool {
         let size = look(&self.file).map_or(0, |stat| stat.stx_size);
-        self.resumable && resumable_length(size) > 0
+        let limit = self.tree.options.partials_size.unwrap_or(u64::MAX);
+        self.resumable && resumable_length(size) > 0 && size <= limit
     }
 
     /// Files what arrived among the partials.
