@@ -700,16 +700,19 @@ fn a_sweep_follows_no_link() {
 
 #[test]
 fn without_partials_nothing_is_kept_or_marked() {
-    let place = Place::with(LocalOptions {
-        partials: Partials::Off,
-        ..options()
-    });
-    place.fail(write_at(0), "/f", &part()).unwrap();
-    assert_eq!(place.everything(), [""; 0]);
-    place.put("/f", "old");
-    place.fail(write_at(0), "/f", &part()).unwrap();
-    place.store(APPEND, "/f", "er").unwrap();
-    assert_eq!(place.everything(), ["f"]);
+    for (partials, retention) in [(Partials::Off, 60), (Partials::Resume, 0)] {
+        let place = Place::with(LocalOptions {
+            partials,
+            retention: Duration::from_secs(retention),
+            ..options()
+        });
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        assert_eq!(place.everything(), [""; 0]);
+        place.put("/f", "old");
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        place.store(APPEND, "/f", "er").unwrap();
+        assert_eq!(place.everything(), ["f"]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     Desk, assert_same, both, break_off, grow, hollow, kill, kills, names, noise, sparse, tail, tree,
 };
 use super::{SPARSE, TAIL, url};
-use crate::{Program, Server, cases};
+use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
     lftp_mirrors_there_and_back_in_every_mode("lftp"),
@@ -218,8 +218,14 @@ fn slow_upload(desk: &Desk, address: SocketAddr) -> Command {
 }
 
 fn lftp_resumes_an_upload(program: &Program) {
-    for command in ["put -c f.bin", "reput f.bin", "mirror -R -c . ."] {
-        let server = program.serve();
+    // To mirror, it looks at the listing instead of SIZE.
+    for (command, partials) in [
+        ("put -c f.bin", "resume"),
+        ("reput f.bin", "resume"),
+        ("mirror -R -c . .", "listed"),
+    ] {
+        let storage = format!("[storage]\npartials = \"{partials}\"");
+        let server = program.start(Config::default().table(&storage));
         let desk = Desk::new();
         let content = noise(1, 20_000_000);
         desk.put_old("f.bin", &content);

@@ -83,7 +83,8 @@ pub struct LocalOptions {
     pub umask: u16,
     /// What becomes of an upload that broke off.
     pub partials: Partials,
-    /// For how long what can be continued is kept, at most until the system starts anew.
+    /// For how long what can be continued is kept, at most until the system starts anew; zero is
+    /// [`Partials::Off`].
     pub retention: Duration,
     /// How many bytes of uploads that broke off are kept of one account in one directory tree; the
     /// oldest go first. `None`: any number.
@@ -167,8 +168,8 @@ impl Local {
 
     /// What an account sees of that directory.
     fn of(jail: Arc<Jail>, account: &[u8], mut options: LocalOptions) -> io::Result<Self> {
-        if account.is_empty() {
-            // Nobody in particular could continue what another one has begun.
+        // Nobody in particular could continue what another one has begun.
+        if account.is_empty() || options.retention.is_zero() {
             options.partials = Partials::Off;
         }
         let tree = Tree {

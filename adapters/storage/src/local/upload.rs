@@ -189,7 +189,7 @@ pub(super) fn copy_to(
     let upload = Upload::fresh(tree, spot, base, &request)?;
     let copied = copy(file, &upload.file, 0, stat.stx_size).map_err(failure);
     let copied = copied.and_then(|()| {
-        adorn_like(tree, &upload.file, Some(file), stat);
+        adorn_like(tree, &upload.file, Some(file), stat).map_err(failure)?;
         tree.options.durability.flush(&upload.file)?;
         upload.publish().map_err(rename_failure)
     });
@@ -360,11 +360,10 @@ impl Upload {
             Some(stat) => {
                 // One that cannot be read keeps its attributes to itself.
                 let old = open_at(&self.spot.directory, self.spot.name(), READ).ok();
-                adorn_like(&self.tree, &self.file, old.as_ref(), &stat);
+                adorn_like(&self.tree, &self.file, old.as_ref(), &stat)
             }
             None => adorn_new(&self.tree, &self.file, &self.spot.directory, self.mode),
         }
-        Ok(())
     }
 
     /// Gives the file its name.
