@@ -171,7 +171,11 @@ impl<H: Helper> Connection<H> {
             }
             self.session.shutdown(now, self.service.settings().grace);
         }
-        if ready.input && self.session.wants_input() && !self.control.turns() {
+        // On a busy machine much may have come since the wait for a deadline was over: a client that
+        // was killed has closed its control connection by now.
+        let due = self.session.deadline().is_some_and(|at| at <= now);
+        let looks = ready.input || due && !ready.broken;
+        if looks && self.session.wants_input() && !self.control.turns() {
             let session = &mut self.session;
             let read = self
                 .control

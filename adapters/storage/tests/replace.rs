@@ -190,6 +190,8 @@ fn as_nobody(test: impl FnOnce(&Place) + Send + 'static, replace: Replace) {
         ..options()
     });
     place.put("/f", "0123456789");
+    fs::create_dir(place.real("/d")).unwrap();
+    fs::set_permissions(place.real("/d"), Permissions::from_mode(0o700)).unwrap();
     chown(place.real("/f"), Some(65_534), Some(65_534)).unwrap();
     fs::set_permissions(place.real("/"), Permissions::from_mode(0o755)).unwrap();
     std::thread::spawn(move || {
@@ -234,6 +236,22 @@ fn in_a_directory_that_may_not_be_changed_a_file_is_replaced_only_in_place() {
         assert_eq!(place.store(write_at(0), "/g", ""), Err(Failure::Denied));
     };
     as_nobody(in_place, Replace::InPlaceIfNeeded);
+}
+
+#[test]
+fn a_directory_that_cannot_be_entered_is_told_as_such() {
+    let sealed = |place: &Place| {
+        let enterable = |name: &str| place.local.stat(&path(name)).unwrap().enterable;
+        assert_eq!(enterable("/"), Some(true));
+        assert_eq!(enterable("/d"), Some(false));
+        assert_eq!(enterable("/f"), None);
+    };
+    as_nobody(
+        move |place| {
+            sealed(place);
+        },
+        Replace::Rename,
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::secure::{protected, secure};
-use super::{Desk, noise};
+use super::{Desk, hollow, kills, largest_open_file, noise, settle};
 use crate::client::reset;
 use crate::server::eventually;
 use crate::{Config, Program, Server, cases};
@@ -18,6 +18,7 @@ cases! { "clients";
     filezilla_lists_and_downloads("filezilla", "Xvfb", "xdotool"),
     filezilla_resumes_an_upload("filezilla", "Xvfb", "xdotool"),
     filezilla_mixes_no_halves_of_two_files("filezilla", "Xvfb", "xdotool"),
+    filezilla_that_is_killed_stores_nothing("filezilla", "Xvfb", "xdotool"),
     filezilla_asks_whether_to_trust_a_certificate("filezilla", "Xvfb", "xdotool"),
 }
 
@@ -204,6 +205,30 @@ fn filezilla_mixes_no_halves_of_two_files(program: &Program) {
     screen.picture(&desk, "filezilla-broken-overwrite.png");
     let stands = server.content("hello.bin");
     assert!(stands == old || stands == content, "halves of two files");
+}
+
+fn filezilla_that_is_killed_stores_nothing(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    hollow(&desk.path().join("hello.bin"), 8 << 30);
+    // To start it takes seconds.
+    for _ in 0..kills().div_ceil(3) {
+        let before = server.log().len();
+        let screen = Screen::open(&desk, &server);
+        patiently("FileZilla lists", || {
+            server.log()[before..].contains("MLSD complete")
+        });
+        thread::sleep(Duration::from_secs(1));
+        screen.double_click(&desk, LOCAL);
+        patiently("FileZilla uploads", || {
+            largest_open_file(&server) > 10_000_000
+        });
+        drop(screen);
+        settle(&server);
+        assert!(!server.has("hello.bin"));
+        // Otherwise it would ask whether to go on.
+        server.login().command("DELE hello.bin", 250);
+    }
 }
 
 /// An upload of the same account that breaks.

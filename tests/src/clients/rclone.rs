@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 
 use super::secure::{VERSIONS, Way, authority, protected, secure, ways};
-use super::{Desk, assert_same, both, grow, noise, tree};
+use super::{Desk, assert_same, both, break_off, grow, kill, kills, noise, tree};
 use crate::{Program, Server, cases};
 
 cases! { "clients";
@@ -15,6 +15,8 @@ cases! { "clients";
     rclone_moves_many_at_once("rclone"),
     rclone_copies_over_tls("rclone"),
     rclone_resumes_when_it_must("rclone"),
+    rclone_that_is_killed_replaces_nothing("rclone"),
+    rclone_sends_a_file_again_that_broke_off("rclone"),
 }
 
 fn remote(desk: &Desk, address: SocketAddr, path: &str) -> String {
@@ -195,5 +197,48 @@ fn rclone_resumes_when_it_must(program: &Program) {
     }
     for version in VERSIONS {
         assert!(protected(&server, version, true) >= 4 * 4, "TLS {version}");
+    }
+}
+
+/// Uploads slowly.
+fn slow_upload(desk: &Desk, address: SocketAddr) -> std::process::Command {
+    let remote = remote(desk, address, "f.bin");
+    let mut command = desk.command("rclone");
+    command
+        .args(OURS)
+        .args(["--bwlimit", "8M", "copyto", "f.bin", &remote]);
+    command
+}
+
+fn rclone_that_is_killed_replaces_nothing(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 40_000_000));
+    let old = noise(2, 100_000);
+    for _ in 0..kills() {
+        server.put("f.bin", &old);
+        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
+        assert!(server.content("f.bin") == old, "the old file is gone");
+        server.login().command("DELE f.bin", 250);
+    }
+}
+
+/// It looks at the listing, in which nothing is that broke off.
+fn rclone_sends_a_file_again_that_broke_off(program: &Program) {
+    for old in [None, Some(noise(2, 100_000))] {
+        let server = program.serve();
+        let desk = Desk::new();
+        let content = noise(1, 20_000_000);
+        desk.put("f.bin", &content);
+        if let Some(old) = &old {
+            server.put("f.bin", old);
+        }
+        break_off(&server, |address| slow_upload(&desk, address), 1_000_000);
+        assert_eq!(server.has("f.bin"), old.is_some());
+        rclone(
+            &desk,
+            &["copyto", "f.bin", &remote(&desk, server.address(), "f.bin")],
+        );
+        assert!(server.content("f.bin") == content);
     }
 }

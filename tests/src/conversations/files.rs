@@ -18,6 +18,11 @@ cases! { "files";
     goes_thirty_directories_deep,
     tells_the_free_space,
     quotes_paths,
+    knows_the_home_by_a_tilde,
+    lets_no_client_set_what_programs_obey,
+    has_no_site_when_told_so,
+    refuses_allo_that_cannot_fit,
+    renames_a_link_that_leads_nowhere,
 }
 
 fn walks_through_directories(program: &Program) {
@@ -232,4 +237,71 @@ fn quotes_paths(program: &Program) {
     );
     client.command("CWD a\"b", 250);
     assert!(client.command("PWD", 257).starts_with("257 \"/a\"\"b\" "));
+}
+
+fn knows_the_home_by_a_tilde(program: &Program) {
+    let server = program.serve();
+    fs::create_dir_all(server.home().join("a/b")).expect("directories");
+    let mut client = server.login();
+    client.command("CWD a", 250);
+    assert!(client.command("CWD ~/a/b", 250).contains("\"/a/b\""));
+    assert!(client.command("CWD ", 250).contains("\"/a/b\""));
+    assert!(client.command("CWD ~", 250).contains("\"/\""));
+    fs::create_dir(server.home().join("~")).expect("a directory");
+    assert!(client.command("CWD ~", 250).contains("\"/~\""));
+}
+
+fn lets_no_client_set_what_programs_obey(program: &Program) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = program.start(Config::default().table("[storage]\numask = \"027\""));
+    server.put("f", b"");
+    fs::create_dir(server.home().join("d")).expect("a directory");
+    fs::set_permissions(server.home().join("d"), fs::Permissions::from_mode(0o2775))
+        .expect("a mode");
+    let mode = |name: &str| {
+        let metadata = fs::metadata(server.home().join(name)).expect("a file");
+        metadata.permissions().mode() & 0o7777
+    };
+    let mut client = server.login();
+    assert_eq!(
+        client.command("SITE CHMOD 6755 f", 200),
+        "200 The mode is 755.\r\n"
+    );
+    assert_eq!(mode("f"), 0o755);
+    client.command("SITE CHMOD 1700 d", 200);
+    assert_eq!(mode("d"), 0o2700);
+    // A client takes more away than is configured, and gives nothing back.
+    client.command("SITE UMASK 000", 200);
+    client.store("new", b"");
+    client.command("MKD made", 257);
+    assert_eq!((mode("new"), mode("made")), (0o640, 0o750));
+    client.command("SITE UMASK 077", 200);
+    client.store("private", b"");
+    assert_eq!(mode("private"), 0o600);
+}
+
+fn has_no_site_when_told_so(program: &Program) {
+    let server = program.start(Config::default().top("site = false"));
+    server.put("f", b"");
+    let mut client = server.login();
+    client.command("SITE CHMOD 600 f", 502);
+    client.command("SITE HELP", 502);
+}
+
+fn refuses_allo_that_cannot_fit(program: &Program) {
+    let server = program.serve();
+    let mut client = server.login();
+    client.command("ALLO 9000000000000000000", 452);
+    client.command("ALLO 5", 200);
+    client.store("f", b"hello");
+}
+
+fn renames_a_link_that_leads_nowhere(program: &Program) {
+    let server = program.serve();
+    std::os::unix::fs::symlink("nowhere", server.home().join("l")).expect("a link");
+    let mut client = server.login();
+    client.command("RNFR l", 350);
+    client.command("RNTO m", 250);
+    assert!(fs::symlink_metadata(server.home().join("m")).is_ok());
+    client.command("RETR m", 425);
 }

@@ -21,6 +21,9 @@ cases! { "listing";
     lists_names_without_forging_lines,
     lists_many_files,
     shows_links_within_the_tree_only,
+    sorts_by_name_but_never_facts,
+    tells_of_links_as_what_they_lead_to_unless_told_otherwise,
+    lists_with_options_over_the_control_connection,
 }
 
 fn furnish(server: &Server) {
@@ -306,4 +309,52 @@ fn shows_links_within_the_tree_only(program: &Program) {
     client.command("RETR out/passwd", 550);
     client.command("RETR up", 550);
     client.command("CWD out", 550);
+}
+
+fn sorts_by_name_but_never_facts(program: &Program) {
+    let server = program.serve();
+    for number in (0..300).rev() {
+        server.put(&format!("{:03}.txt", number * 7 % 300), b"");
+    }
+    let mut client = server.login();
+    let lines = client.lines("NLST");
+    assert_eq!(lines.len(), 300);
+    assert!(lines.is_sorted(), "{lines:?}");
+    let lines = client.lines("LIST");
+    let names: Vec<_> = lines.iter().map(|line| &line[line.len() - 7..]).collect();
+    assert!(names.is_sorted(), "{names:?}");
+    assert_eq!(client.lines("MLSD").len(), 300);
+}
+
+fn tells_of_links_as_what_they_lead_to_unless_told_otherwise(program: &Program) {
+    for (setting, expected) in [
+        ("", "type=file;size=5;"),
+        ("listed-links = \"link\"", "type=OS.unix=slink:a.txt;"),
+    ] {
+        let server = program.start(Config::default().top(setting));
+        server.put("a.txt", b"hello");
+        std::os::unix::fs::symlink("a.txt", server.home().join("l")).expect("a link");
+        std::os::unix::fs::symlink("/etc/passwd", server.home().join("out")).expect("a link");
+        let lines = server.login().lines("MLSD");
+        let line = |name: &str| {
+            let line = lines.iter().find(|line| line.ends_with(name));
+            line.expect("a line").clone()
+        };
+        assert!(line(" l").starts_with(expected), "{lines:?}");
+        assert!(line(" out").starts_with("type=OS.unix=slink;"), "{lines:?}");
+    }
+}
+
+fn lists_with_options_over_the_control_connection(program: &Program) {
+    let server = program.serve();
+    furnish(&server);
+    let mut client = server.login();
+    assert!(client.command("STAT -la", 212).contains(" .hidden\r\n"));
+    let said = client.command("STAT *.txt", 212);
+    assert!(
+        said.contains(" a.txt\r\n") && !said.contains(" sub\r\n"),
+        "{said}"
+    );
+    assert!(client.command("STAT -l a.txt", 213).contains(" a.txt\r\n"));
+    client.command("STAT none", 550);
 }
