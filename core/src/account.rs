@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::{BitOr, BitOrAssign};
 
+use crate::config::DoubtfulEnds;
 use crate::path::VPath;
 
 /// A set of the things that an account may do. The core checks them before a storage is asked.
@@ -139,6 +140,9 @@ pub struct Capabilities {
     pub symlink: bool,
     /// Tell the free space: AVBL.
     pub available: bool,
+    /// Yield the names of a directory in the order of their bytes, so that LIST and NLST need not
+    /// keep them back to sort them.
+    pub sorted: bool,
 }
 
 impl Capabilities {
@@ -151,6 +155,7 @@ impl Capabilities {
         set_mode: true,
         symlink: true,
         available: true,
+        sorted: false,
     };
 
     /// The least: read, write whole files, list, delete.
@@ -162,6 +167,7 @@ impl Capabilities {
         set_mode: false,
         symlink: false,
         available: false,
+        sorted: false,
     };
 }
 
@@ -176,6 +182,23 @@ pub struct Grant {
     pub start: VPath,
     /// Its data moves under PROT P only, whatever the [`TlsPolicy`](crate::TlsPolicy) says.
     pub protect_data: bool,
+    /// Doubtful ends of its uploads that count, beside those of [`Config`](crate::Config::accept).
+    pub accept: DoubtfulEnds,
+}
+
+impl Grant {
+    /// A grant of these rights, which starts at the root and leaves the rest to the
+    /// [`Config`](crate::Config).
+    #[must_use]
+    pub fn new(rights: Rights, capabilities: Capabilities) -> Self {
+        Self {
+            rights,
+            capabilities,
+            start: VPath::root(),
+            protect_data: false,
+            accept: DoubtfulEnds::NONE,
+        }
+    }
 }
 
 /// What is to be said to a name.
@@ -197,6 +220,9 @@ pub enum Denied {
     Unprotected,
     /// The account has as many sessions as it may have; answered 421.
     TooMany,
+    /// From the client's address too many logins were refused; answered 421, not counted as a
+    /// failed try.
+    Waits,
     /// The accounts could not be asked; answered 421, not counted as a failed try.
     Unavailable,
 }

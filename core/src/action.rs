@@ -95,28 +95,45 @@ pub enum Mode {
         /// Bytes to skip.
         offset: u64,
     },
-    /// STOR: write a whole file, or from `at` on after REST.
+    /// STOR: write a whole file, or from `at` on after REST (also APPE after REST).
+    ///
+    /// Where the last upload of the account over a finished file broke off, anything but the whole
+    /// file is [`Failure::BrokenOff`], so that two versions are never mixed.
     Write {
         /// The byte where the upload begins; 0 begins the file anew.
         at: u64,
         /// Whether a file that stands there may be replaced or changed; if not, it is
         /// [`Failure::Exists`], when it is opened or when it is finished.
         replace: bool,
-        /// The file mode creation mask that the client set with SITE UMASK.
+        /// The file mode creation mask that the client set with SITE UMASK. It takes bits away
+        /// beside those that the storage's own mask takes.
         umask: Option<u16>,
+        /// Whether what arrives may be continued if the upload breaks off. In TYPE A it may not,
+        /// since an offset of the file is then none of the client's.
+        resumable: bool,
     },
     /// APPE: write behind the end of the file, which is made if it is not there.
+    ///
+    /// An upload that broke off ([`Kind::Partial`](crate::Kind::Partial)) is continued only if it
+    /// has the length that this session was told; otherwise, and if it is no longer there, the
+    /// answer is [`Failure::BrokenOff`].
     Append {
+        /// The length of the partial that SIZE told this session, if it did.
+        told: Option<u64>,
         /// As in [`Mode::Write`].
         replace: bool,
         /// As in [`Mode::Write`].
         umask: Option<u16>,
+        /// As in [`Mode::Write`].
+        resumable: bool,
     },
     /// STOU: write a new file under a name that is not taken, derived from
     /// [`path`](crate::Session::path), and tell it in [`Opened::name`](crate::Opened::name).
     Unique {
         /// As in [`Mode::Write`].
         umask: Option<u16>,
+        /// As in [`Mode::Write`].
+        resumable: bool,
     },
     /// LIST, NLST, MLSD: read a directory.
     List(Scope),
@@ -159,7 +176,7 @@ pub enum Edit {
 pub struct Facts {
     /// The time of last change.
     pub modified: Option<Timestamp>,
-    /// The permission bits, below 0o10000.
+    /// The permission bits, below 0o1000. The others of a directory stay as they are.
     pub mode: Option<u16>,
 }
 
@@ -257,7 +274,10 @@ pub enum Reason {
     Reset,
     /// The client sent ABOR.
     Aborted,
-    /// The control connection was lost.
+    /// The client closed the control connection without QUIT before the data had ended, or
+    /// together with it, as one that is killed does.
+    HungUp,
+    /// The control connection broke.
     ControlLost,
     /// No byte moved for too long.
     Stalled,

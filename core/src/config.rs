@@ -19,18 +19,27 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The text of the 220. One line; bytes that could end it are sent as `?`.
+    /// The text of the 220, of one or several lines: up to 2,048 bytes and 100 lines are sent.
     pub greeting: Cow<'static, str>,
+    /// Lines that come before the 230, or 232, of a login; as many as of the greeting. Empty: none.
+    pub welcome: Cow<'static, str>,
     /// The form of LIST lines, and what SYST says.
     pub style: Style,
     /// LIST and NLST show names that begin with a dot also without `-a`. MLSD always does.
     pub dot_files: bool,
+    /// MLSD tells of a link to something within the tree as what it leads to: clients that mirror
+    /// copy nothing of what is told as a link.
+    pub link_targets: bool,
+    /// SITE is offered.
+    pub site: bool,
     /// PASV and EPSV are offered.
     pub passive: bool,
     /// PORT and EPRT are offered.
     pub active: bool,
     /// What is protected by TLS (RFC 4217).
     pub tls: TlsPolicy,
+    /// Which doubtful ends of an upload count as the end of the file, for every account.
+    pub accept: DoubtfulEnds,
     /// Which notes are kept for [`Session::note`](crate::Session::note).
     pub notes: Notes,
     /// What bounds a session in space and time.
@@ -41,11 +50,15 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             greeting: Cow::Borrowed("Wharf ready."),
+            welcome: Cow::Borrowed(""),
             style: Style::Unix,
             dot_files: false,
+            link_targets: true,
+            site: true,
             passive: true,
             active: true,
             tls: TlsPolicy::default(),
+            accept: DoubtfulEnds::NONE,
             notes: Notes::Audit,
             limits: Limits::default(),
         }
@@ -90,6 +103,36 @@ impl TlsPolicy {
     }
 }
 
+/// Ends of an upload that may be the end of the file or a break, and how a server takes them.
+///
+/// An upload that has just the length that ALLO announced is whole in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DoubtfulEnds {
+    /// The data connection ends without close_notify under TLS. What arrived may have been cut by
+    /// somebody on the way.
+    pub truncated: bool,
+    /// The client closes the control connection without QUIT before the data has ended, or
+    /// together with it. A client that was killed in the middle looks the same.
+    pub hang_up: bool,
+}
+
+impl DoubtfulEnds {
+    /// None counts: the upload is not committed.
+    pub const NONE: Self = Self {
+        truncated: false,
+        hang_up: false,
+    };
+
+    /// Those that one of both accepts.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self {
+            truncated: self.truncated || other.truncated,
+            hang_up: self.hang_up || other.hang_up,
+        }
+    }
+}
+
 /// Whether something is protected by TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protection {
@@ -117,7 +160,7 @@ pub enum Style {
 pub enum Notes {
     /// None.
     None,
-    /// Logins and transfers.
+    /// Logins, transfers, changes, refusals, and how the session ended.
     #[default]
     Audit,
     /// Also every command and its reply.
@@ -161,9 +204,9 @@ pub struct Limits {
     /// Bytes per second that a transfer must move on the average of each minute. Zero: any.
     pub min_rate: u64,
     /// After the data of an upload has ended, for word that its client has vanished: one that is
-    /// killed closes the data connection as if it were done, and the control connection a moment
-    /// later. Never more than a fiftieth of the time that the upload took, or two milliseconds; not
-    /// at all if it took less than twenty.
+    /// killed closes the data connection as if it were done, and the control connection with it.
+    /// A client that closes it later than that has ended in order. Never more than a fiftieth of
+    /// the time that the upload took, or two milliseconds; not at all if it took less than twenty.
     pub settle: Duration,
     /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
     pub finish: Duration,
@@ -174,6 +217,9 @@ pub struct Limits {
     pub unread: Duration,
     /// Buffers are given back after so much idle time.
     pub keep_buffers: Duration,
+    /// Bytes of a directory that are kept to sort LIST and NLST. What is beyond that comes in the
+    /// order of the storage.
+    pub sorted: usize,
     /// The longest file whose length in TYPE A is counted for SIZE.
     pub text_size: u64,
 }
@@ -196,11 +242,12 @@ impl Default for Limits {
             handshake: Duration::from_secs(30),
             stall: Duration::from_secs(300),
             min_rate: 0,
-            settle: Duration::from_millis(100),
+            settle: Duration::from_millis(20),
             finish: Duration::from_secs(600),
             cancel: Duration::from_secs(30),
             unread: Duration::from_secs(60),
             keep_buffers: Duration::from_secs(1),
+            sorted: 512 << 10,
             text_size: 16 << 20,
         }
     }

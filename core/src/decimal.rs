@@ -36,9 +36,10 @@ pub(crate) fn parse(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Reads a permission mode: one to four octal digits.
+/// Reads a permission mode: octal digits, of which four may follow the zeros that lead.
 pub(crate) fn parse_octal(digits: &[u8]) -> Option<u16> {
-    if digits.is_empty() || digits.len() > 4 {
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    if digits.is_empty() || digits.len() - zeros > 4 {
         return None;
     }
     digits.iter().try_fold(0_u16, |number, &digit| {

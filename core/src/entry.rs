@@ -16,6 +16,10 @@ pub enum Kind {
     Link,
     /// A device, a socket, a pipe: listed, never opened.
     Other,
+    /// An upload of this account that broke off, where nothing finished stands. Its size is how
+    /// much of it can be continued, which is always less than arrived. Only SIZE tells of it,
+    /// and LIST and MLSD where the storage lists it.
+    Partial,
 }
 
 impl Kind {
@@ -23,6 +27,11 @@ impl Kind {
     #[must_use]
     pub const fn is_file(self) -> bool {
         matches!(self, Self::File)
+    }
+
+    /// Whether its size is a number of bytes that a client may rely on.
+    pub(crate) const fn has_size(self) -> bool {
+        matches!(self, Self::File | Self::Partial)
     }
 
     /// Whether CWD may enter it.
@@ -51,6 +60,9 @@ pub struct Metadata {
     pub owner: Option<u32>,
     /// Number of the owning group.
     pub group: Option<u32>,
+    /// Whether it can be entered, if it is a directory and that is known: CWD says 550 where it
+    /// cannot.
+    pub enterable: Option<bool>,
     /// Two numbers that tell this file from every other one (device and inode), for `unique=`.
     pub unique: Option<(u64, u64)>,
 }
@@ -67,4 +79,6 @@ pub struct Entry<'a> {
     /// For a link: where it points, if that lies within the tree and may be shown. It is left out if
     /// it is longer than [`VPath::MAX`](crate::VPath::MAX).
     pub target: Option<&'a BStr>,
+    /// For a link: what it leads to, if that lies within the tree.
+    pub leads_to: Option<Metadata>,
 }

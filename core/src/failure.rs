@@ -26,6 +26,9 @@ pub enum Failure {
     BadMove,
     /// The offset lies behind the end of the file (554).
     PastEnd,
+    /// The last upload of this name broke off, and what is asked would mix it with another
+    /// version of the file (554).
+    BrokenOff,
     /// The file is too large for what was asked (550 for SIZE in TYPE A).
     TooLarge,
     /// Somebody else holds it, or too many things are open; try again (450).
@@ -68,7 +71,7 @@ impl Failure {
             | Self::TooLarge
             | Self::Unsupported => 550,
             Self::BadName | Self::BadMove => 553,
-            Self::PastEnd => 554,
+            Self::PastEnd | Self::BrokenOff => 554,
             Self::Busy => 450,
             Self::NoSpace => 452,
             Self::Quota => 552,
@@ -80,13 +83,15 @@ impl Failure {
     /// nothing needs room.
     pub(crate) const fn of_looking(self) -> Self {
         match self {
-            Self::BadName | Self::BadMove | Self::PastEnd => Self::NotFound,
+            Self::BadName | Self::BadMove | Self::PastEnd | Self::BrokenOff => Self::NotFound,
             Self::NoSpace | Self::Quota => Self::Io,
             other => other,
         }
     }
 
-    pub(crate) const fn text(self) -> &'static str {
+    /// The text that follows the reply code.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
         match self {
             Self::NotFound => "No such file or directory.",
             Self::Denied => "Permission denied.",
@@ -98,6 +103,9 @@ impl Failure {
             Self::BadName => "File name not allowed.",
             Self::BadMove => "Cannot be moved there.",
             Self::PastEnd => "The restart offset lies behind the end of the file.",
+            Self::BrokenOff => {
+                "The last upload of this file broke off; send it from the beginning."
+            }
             Self::TooLarge => "The file is too large for that.",
             Self::Busy => "File busy, try again later.",
             Self::NoSpace => "No space left.",

@@ -11,7 +11,8 @@
 //! Use it to serve FTP from something that is not a directory of files, from a runtime of your
 //! own, inside a test, or without an operating system. To serve a directory, take one of the
 //! adapters `wharf-std` and `wharf-smol`, which are thin loops around this crate. It is no
-//! client. TLS is not offered yet: AUTH is answered 502.
+//! client. [TLS](#tls) is the embedder's to compute; when it begins, and what is refused without it,
+//! is decided here.
 //!
 //! The crate is `no_std` with `alloc` and has no `unsafe` code. Its one feature, `testing`, adds
 //! `check`: a session that watches itself for what must never happen.
@@ -49,12 +50,10 @@
 //! /// Does what an action asks for. `data` is the data connection.
 //! fn work(session: &Session, action: Action, data: &mut Vec<u8>) -> Option<Event> {
 //!     Some(match action {
-//!         Action::Login(ticket) if session.username() == "anonymous" => ticket.done(Ok(Grant {
-//!             rights: Rights::LIST | Rights::READ,
-//!             capabilities: Capabilities::NONE,
-//!             start: VPath::root(),
-//!             protect_data: false,
-//!         })),
+//!         Action::Login(ticket) if session.username() == "anonymous" => {
+//!             let rights = Rights::LIST | Rights::READ;
+//!             ticket.done(Ok(Grant::new(rights, Capabilities::NONE)))
+//!         }
 //!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
 //!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
 //!         Action::Open(ticket, Mode::Read { offset: 0 }) if session.path().as_bytes() == "/f" => {
@@ -125,6 +124,67 @@
 //! # Ok::<(), wharf_core::Foreign>(())
 //! ```
 //!
+//! # TLS
+//!
+//! By default AUTH is answered 502. With a [`TlsPolicy`] that offers it, TLS is a layer that the
+//! embedder puts between the socket and the session, with a library of its choice:
+//!
+//! - [`StartTls`](Action::StartTls) comes once the 234 is written. What was not taken by
+//!   [`receive`](Session::receive) belongs to the handshake; from then on the session is given what
+//!   the layer has decrypted, and what it transmits is encrypted.
+//!   [`StopTls`](Action::StopTls), for CCC and REIN, is the way back.
+//! - [`Secure`](Action::Secure) asks for a handshake on the data connection after the 150, where
+//!   PROT P holds. Data that end without a close_notify are [`End::Truncated`].
+//! - [`Identify`](Action::Identify) comes at USER, before a password is asked for: a name can be
+//!   refused in clear, or a client be let in by its certificate.
+//! - With `implicit` the embedder shakes hands before the session begins.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use wharf_core::{
+//!     Action, Config, Endpoints, Identified, Instant, Protection, Session, TlsPolicy,
+//! };
+//!
+//! let tls = TlsPolicy {
+//!     control: Protection::Required,
+//!     data: Protection::Offered,
+//!     ..TlsPolicy::default()
+//! };
+//! let config = Arc::new(Config { tls, ..Config::default() });
+//! let ends = Endpoints {
+//!     local: ([127, 0, 0, 1], 21).into(),
+//!     peer: ([127, 0, 0, 1], 40_000).into(),
+//! };
+//! let now = Instant::ZERO;
+//! let mut session = Session::new(&config, ends, now);
+//! let write = |session: &mut Session| {
+//!     let replies = String::from_utf8_lossy(session.transmit()).into_owned();
+//!     session.transmitted(now, replies.len());
+//!     replies
+//! };
+//! assert_eq!(write(&mut session), "220 Wharf ready.\r\n");
+//! // Whatever an attacker puts behind AUTH is no command: it makes the handshake fail.
+//! let taken = session.receive(now, b"AUTH TLS\r\nUSER eve\r\n");
+//! assert_eq!(taken, b"AUTH TLS\r\n".len());
+//! assert!(session.poll().is_none(), "the 234 is not written yet");
+//! assert_eq!(write(&mut session), "234 Begin the TLS handshake.\r\n");
+//! let Some(Action::StartTls(ticket)) = session.poll() else { unreachable!() };
+//! // Here the embedder shakes hands.
+//! session.handle(now, ticket.done(Ok(())))?;
+//! assert!(session.protects_control());
+//! let _ = session.receive(now, b"USER anna\r\n"); // decrypted
+//! let Some(Action::Identify(ticket)) = session.poll() else { unreachable!() };
+//! session.handle(now, ticket.done(Ok(Identified::Password)))?;
+//! assert_eq!(write(&mut session), "331 Password, please.\r\n");
+//! # Ok::<(), wharf_core::Foreign>(())
+//! ```
+//!
+//! # The log
+//!
+//! [`note`](Session::note) tells what happened, for an audit log: logins and why they were refused,
+//! transfers, changes, commands that an account may not give, and how the session ended. Take notes
+//! after each event; those that nobody takes are counted, and the count is told.
+//!
 //! # The contract
 //!
 //! The embedder turns each ticket into an event once, when the thing is really finished: a
@@ -194,11 +254,11 @@ pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight}
 pub use action::{
     Action, Edit, Facts, Flow, Mode, Plan, Reason, Route, Scope, TransferMode, Verdict, Wire,
 };
-pub use config::{Config, Limits, Notes, Protection, Style, TlsPolicy};
+pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use listing::Listing;
-pub use note::Note;
+pub use note::{Ending, Note};
 pub use optional::{Answer, Optional};
 pub use outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};

@@ -13,6 +13,11 @@ pub(crate) const MAX_REPLY: usize = 2 * (VPath::MAX + 1) + 2_048;
 /// Room for a final reply without a path.
 pub(crate) const SHORT_REPLY: usize = 512;
 
+/// Bytes of a text of several lines that are sent.
+const MAX_TEXT: usize = 2_048;
+/// And its lines, each of which has a code and an end.
+const MAX_LINES: usize = 100;
+
 /// Replies that the peer has not taken yet. Nothing else writes into it than these methods, so
 /// every line is well-formed: three digits, a space or a dash, text without CR, LF or NUL, CRLF.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +70,26 @@ impl Output {
     /// A reply of one line.
     pub(crate) fn line(&mut self, code: u16, text: &str) {
         self.begin(code, b' ').text(text.as_bytes()).end();
+    }
+
+    /// A reply of as many lines as the text has, of which the last may be blank.
+    pub(crate) fn paragraph(&mut self, code: u16, text: &str) {
+        let text = bounded(text.trim_end());
+        match text.rsplit_once('\n') {
+            Some((before, last)) => {
+                self.preface(code, before);
+                self.line(code, last.trim_end());
+            }
+            None => self.line(code, text),
+        }
+    }
+
+    /// Lines of text before the last line of a reply, if there are any. Each has the code, so that
+    /// none looks like the last one (RFC 959 section 4.2).
+    pub(crate) fn preface(&mut self, code: u16, text: &str) {
+        for line in bounded(text.trim_end()).lines() {
+            self.first(code, line);
+        }
     }
 
     /// The first line of a reply of several lines.
@@ -149,6 +174,25 @@ impl Text<'_> {
     pub(crate) fn end(self) {
         self.out.extend_from_slice(b"\r\n");
     }
+}
+
+/// As many whole lines of a text as may be sent.
+fn bounded(text: &str) -> &str {
+    let mut end = 0;
+    for line in text.split_inclusive('\n').take(MAX_LINES) {
+        if end + line.len() > MAX_TEXT {
+            break;
+        }
+        end += line.len();
+    }
+    if end == 0 {
+        // One line that is too long is cut where a character ends.
+        end = (0..=MAX_TEXT.min(text.len()))
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap_or(0);
+    }
+    text[..end].trim_end()
 }
 
 struct Sink<'a>(&'a mut Vec<u8>);

@@ -165,6 +165,7 @@ fn a_tree_is_listed_in_bounded_memory() {
             name: name.as_str().into(),
             metadata,
             target: None,
+            leads_to: None,
         };
         for _ in 0..50 {
             for _ in 0..300 {

@@ -166,10 +166,12 @@ fn paths() {
 /// What the watch bears beyond the table: a storage that fails for a moment, has no room or does not
 /// take a name (RFC 1123 section 4.1.2.11 allows any code of the right class), a restart behind the
 /// end, PORT where it is switched off or of another family, AUTH a second time.
-const BEYOND: [(&str, &[u16]); 14] = [
+const BEYOND: [(&str, &[u16]); 15] = [
     ("CWD", &[450, 451]),
     ("CDUP", &[450, 451]),
     ("PORT", &[502, 522]),
+    // RFC 959 has them for STOR only, before which ALLO asks for the room.
+    ("ALLO", &[452, 552]),
     ("STOR", &[554]),
     ("STOU", &[554]),
     ("APPE", &[554]),

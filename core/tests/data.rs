@@ -383,8 +383,12 @@ fn a_transfer_that_is_refused_uses_the_offset_up() {
 fn allo_is_noted_and_answered_200() {
     logged_in(
         "C: ALLO 5
+         A: available /
+         E: 1000000
          S: 200 Noted.
          C: ALLO 5 R 7
+         A: available /
+         E: 1000000
          S: 200
          C: ALLO 5 7
          S: 501
@@ -416,4 +420,34 @@ fn tls_is_known_and_not_there() {
         "C: CCC
          S: 502",
     );
+}
+
+#[test]
+fn allo_of_more_than_there_is_room_for_is_refused() {
+    logged_in(
+        "C: ALLO 1000
+         A: available /
+         E: 999
+         S: 452 No space left.
+         C: ALLO 1000
+         A: available /
+         E: Quota
+         S: 552 Quota exceeded.
+         C: ALLO 1000
+         A: available /
+         E: 1000
+         S: 200
+         C: ALLO 1000
+         A: available /
+         E: Io
+         S: 200
+         C: ALLO 1000
+         A: available /
+         E: decline
+         S: 200",
+    );
+    // Whoever may not write is told nothing of the disk.
+    crate::common::Scene::new()
+        .rights(wharf_core::Rights::READ)
+        .logged_in("C: ALLO 1000\nS: 200");
 }

@@ -89,10 +89,12 @@ fn options_are_taken_in_every_spelling_that_clients_use() {
     }
     play(
         "S: 220
+         C: OPTS UTF8 OFF
+         S: 200 Names are bytes, and stay what they are.
          C: OPTS MLST size;SIZE;type
          S: 200 MLST OPTS type;size;",
     );
-    for nonsense in ["", "XYZ", "UTF8 OFF", "REST"] {
+    for nonsense in ["", "XYZ", "UTF8 MAYBE", "REST"] {
         play(&format!("S: 220\nC: OPTS {nonsense}\nS: 501"));
     }
 }

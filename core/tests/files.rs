@@ -41,8 +41,12 @@ fn mkd_answers_with_the_whole_path_in_quotes() {
          S: 257 \"/a\"\"b\" created.
          C: XMKD d
          A: mkdir /d
-         E: Exists
+         E: IsADirectory
          S: 550 Directory already exists
+         C: MKD f
+         A: mkdir /f
+         E: Exists
+         S: 550 File exists.
          C~: MKD a\\x7f\\r\\n
          S: 553 A name cannot hold control characters.
          C: MKD
@@ -171,11 +175,11 @@ fn times_and_modes_are_set() {
         "C: MFMT 19700101000001 a file
          A: set /a file modified 1
          E: ok
-         S: 213 Set; /a file
+         S: 213 Modify=19700101000001; /a file
          C: MFMT 19700101000001.05 f
          A: set /f modified 1.050000000
          E: ok
-         S: 213
+         S: 213 Modify=19700101000001.050000000; /f
          C: MFMT 20240230000000 f
          S: 501
          C: MFMT 20240101000000
@@ -197,7 +201,7 @@ fn times_and_modes_are_set() {
          C: MFF Modify=19700101000002;UNIX.mode=0600; f
          A: set /f modified 2 mode 0600
          E: ok
-         S: 213 Set; /f
+         S: 213 Modify=19700101000002;UNIX.mode=0600; /f
          C: MFF Create=19700101000002; f
          S: 504
          C: MFF Modify=x; f
@@ -205,12 +209,24 @@ fn times_and_modes_are_set() {
          C: SITE CHMOD 644 a file
          A: set /a file mode 0644
          E: ok
-         S: 200 Done.
+         S: 200 The mode is 644.
          C: MFF UNIX.mode=; f
          S: 501
          C: SITE CHMOD 888 f
          S: 501
-         C: SITE CHMOD 00644 f
+         C: SITE CHMOD 000644 f
+         A: set /f mode 0644
+         E: ok
+         S: 200 The mode is 644.
+         C: SITE CHMOD 07755 d
+         A: set /d mode 0755
+         E: ok
+         S: 200 The mode is 755.
+         C: MFF UNIX.mode=6711; f
+         A: set /f mode 0711
+         E: ok
+         S: 213 UNIX.mode=0711; /f
+         C: SITE CHMOD 77777 f
          S: 501
          C: SITE CHMOD 644
          S: 501
@@ -308,5 +324,54 @@ fn what_the_storage_cannot_is_502() {
          A: set /f mode 0644
          E: Unsupported
          S: 502",
+    );
+}
+
+#[test]
+fn a_command_between_rnfr_and_rnto_forgets_the_old_name() {
+    for (command, code) in [
+        ("PWD", 257),
+        ("SYST", 215),
+        ("REST 0", 350),
+        ("TYPE I", 200),
+    ] {
+        logged_in(&format!(
+            "C: RNFR a
+             A: stat /a
+             E: file 5
+             S: 350
+             C: {command}
+             S: {code}
+             C: RNTO b
+             S: 503 RNFR comes first."
+        ));
+    }
+    // What is no command at all changes nothing.
+    logged_in(
+        "C: RNFR a
+         A: stat /a
+         E: file 5
+         S: 350
+         C: NONSENSE
+         S: 500
+         C: NOOP
+         S: 200
+         C: RNTO b
+         A: rename /a -> /b replace
+         E: ok
+         S: 250",
+    );
+}
+
+#[test]
+fn site_may_be_switched_off() {
+    let scene = Scene::new().config(|config| config.site = false);
+    scene.logged_in(
+        "C: SITE HELP
+         S: 502 SITE is not offered.
+         C: SITE CHMOD 644 f
+         S: 502
+         C: HELP SITE
+         S: 504",
     );
 }

@@ -4,7 +4,7 @@ use wharf_core::listing::{Clock, FactSet, Form, ListOptions, Listing, Step};
 use wharf_core::{Capabilities, Entry, Kind, Metadata, Rights, Style, Timestamp, VPath};
 
 use crate::common::peer::CLOCK;
-use crate::common::{Peer, Scene, logged_in};
+use crate::common::{Peer, Scene, logged_in, passive};
 
 /// A listing command, from its request to the data connection.
 fn listing(scene: &Scene, command: &str, requests: &str, lines: &str) -> Peer {
@@ -468,6 +468,7 @@ fn old_and_future_files_show_their_year() {
                 ..Metadata::default()
             },
             target: None,
+            leads_to: None,
         };
         let line = line(Form::Unix, &entry, CLOCK);
         line[line.len() - 16..].trim_end().to_owned()
@@ -492,6 +493,7 @@ fn the_zone_moves_list_and_never_the_facts() {
             ..Metadata::default()
         },
         target: None,
+        leads_to: None,
     };
     let east = Clock {
         offset: 5 * 3_600 + 1_800,
@@ -522,6 +524,7 @@ fn midnight_and_noon_are_twelve() {
                 ..Metadata::default()
             },
             target: None,
+            leads_to: None,
         };
         let line = line(Form::MsDos, &entry, CLOCK);
         assert!(line.starts_with(&format!("01-01-70  {shown} ")), "{line}");
@@ -547,6 +550,7 @@ fn modes_are_shown_to_the_last_bit() {
                 ..Metadata::default()
             },
             target: None,
+            leads_to: None,
         };
         let line = line(Form::Unix, &entry, CLOCK);
         assert!(
@@ -569,6 +573,7 @@ fn more_names_than_are_sorted_come_in_the_order_of_the_storage() {
             name: name.as_str().into(),
             metadata: Metadata::default(),
             target: None,
+            leads_to: None,
         };
         loop {
             let pushed = listing.push(&entry, CLOCK, &mut out);
@@ -599,6 +604,7 @@ fn a_tree_is_entered_to_a_bounded_depth_and_count() {
             ..Metadata::default()
         },
         target: None,
+        leads_to: None,
     };
     let mut entered = 0;
     loop {
@@ -641,6 +647,7 @@ fn directory(name: &str) -> Entry<'_> {
             ..Metadata::default()
         },
         target: None,
+        leads_to: None,
     }
 }
 
@@ -718,6 +725,7 @@ fn a_line_is_written_whole_or_not_at_all() {
             ..Metadata::default()
         },
         target: Some(target.as_str().into()),
+        leads_to: None,
     };
     for command in ["LIST", "NLST", "LIST -R", "NLST -R", "LIST -r"] {
         let mut peer = begun(&format!("{command} {argument}"), "/");
@@ -771,4 +779,95 @@ fn owner_and_group_are_facts_where_they_are_asked_for() {
         capabilities: Capabilities::ALL,
     };
     assert_eq!(line(form, &entry, CLOCK), "UNIX.uid=7;UNIX.gid=8; d\r\n");
+}
+
+/// A storage that yields names as they come.
+fn unsorted(limits: impl FnOnce(&mut wharf_core::Limits)) -> Scene {
+    Scene::new().capabilities(Capabilities::ALL).limits(limits)
+}
+
+fn listed(command: &str, lines: &str) -> String {
+    format!(
+        "C: {command}
+         A: open / entries
+         E: opened
+         A: accept 127.0.0.1
+         E: ok
+         S: 150
+         A: list
+         {lines}"
+    )
+}
+
+#[test]
+fn list_and_nlst_are_sorted_by_name_and_mlsd_never_is() {
+    let sorted = "D: file b 1
+         D: file a 2
+         D: file c 3
+         D: end";
+    unsorted(|_| {}).passive(&listed("NLST", &format!("{sorted}\nL: a\nL: b\nL: c")));
+    unsorted(|_| {}).passive(&listed("LIST -1", &format!("{sorted}\nL: a\nL: b\nL: c")));
+    unsorted(|_| {}).passive(&listed(
+        "MLSD",
+        "D: file b 1
+         L: type=file;size=1;modify=20180502090100;perm=adfrw; b
+         D: file a 2
+         L: type=file;size=2;modify=20180502090100;perm=adfrw; a
+         D: end",
+    ));
+}
+
+#[test]
+fn what_is_kept_to_be_sorted_is_bounded_in_bytes() {
+    // Room for one entry: the second shows that there is none, and the others come as they are.
+    unsorted(|limits| limits.sorted = 600).passive(&listed(
+        "NLST",
+        "D: file b 1
+         D: file a 2
+         L: b
+         L: a
+         D: file c 3
+         L: c
+         D: end",
+    ));
+}
+
+#[test]
+fn a_link_is_told_in_facts_as_what_it_leads_to_unless_it_shall_not() {
+    let trace = |facts: &str| {
+        listed(
+            "MLSD",
+            &format!("D: link l -> f leads to file 7\nL: {facts}\nD: end"),
+        )
+    };
+    Scene::new().passive(&trace(
+        "type=file;size=7;modify=20180502090100;perm=adfrw; l",
+    ));
+    Scene::new()
+        .config(|config| config.link_targets = false)
+        .passive(&trace(
+            "type=OS.unix=slink:f;modify=20180502090100;perm=adfrw; l",
+        ));
+    Scene::new().passive(&listed(
+        "LIST",
+        "D: link l -> f leads to file 7
+         L: lrwxrwxrwx   1 ftp      ftp                  0 May  2 09:01 l -> f
+         D: end",
+    ));
+}
+
+#[test]
+fn mlsd_of_a_file_is_an_argument_that_it_cannot_take() {
+    passive(
+        "C: MLSD f
+         A: open /f entries
+         E: NotADirectory
+         S: 501 Not a directory.
+         C: NLST f
+         A: stat /f
+         E: file 5
+         A: open /f itself
+         E: NotADirectory
+         S: 550",
+    );
 }

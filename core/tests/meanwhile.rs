@@ -107,9 +107,9 @@ fn the_end_of_input_without_quit_aborts_the_transfer() {
          E: moved 10 clean
          A: close-data
          E: ok
-         A: finish abandon ControlLost
+         A: finish abandon HungUp
          E: ok
-         S: 426 The control connection is gone.
+         S: 426 The control connection was closed before the end.
          S: 200
          A: disconnect",
     );

@@ -37,7 +37,9 @@ fn cwd_goes_where_a_directory_is() {
          E: dir
          S: 250
          C: CWD
-         S: 501 Usage: CWD <SP> directory",
+         A: stat /
+         E: dir
+         S: 250 \"/\" is the current directory.",
     );
 }
 
@@ -161,7 +163,7 @@ fn every_failure_of_a_storage_has_its_code() {
         };
         let made = match failure {
             Failure::Unsupported => 502,
-            Failure::PastEnd => 451,
+            Failure::PastEnd | Failure::BrokenOff => 451,
             _ => code,
         };
         logged_in(&format!(
@@ -464,5 +466,143 @@ fn syst_names_the_style_of_the_listing() {
          S:  05-02-18  09:01AM         226752 name
          E: ok
          S: 212 End.",
+    );
+}
+
+#[test]
+fn a_tilde_means_the_home_unless_something_has_that_name() {
+    let mut scene = Scene::new();
+    scene.grant.start = VPath::resolve(&VPath::root(), b"home/u").expect("a path");
+    scene.logged_in(
+        "C: CWD /
+         A: stat /
+         E: dir
+         S: 250
+         C: CWD ~
+         A: stat /~
+         E: NotFound
+         A: stat /home/u
+         E: dir
+         S: 250 \"/home/u\" is the current directory.
+         C: CWD ~/d
+         A: stat /home/u/~/d
+         E: NotFound
+         A: stat /home/u/d
+         E: dir
+         S: 250 \"/home/u/d\" is the current directory.
+         C: CWD ~
+         A: stat /home/u/d/~
+         E: dir
+         S: 250 \"/home/u/d/~\" is the current directory.
+         C: CWD ~x
+         A: stat /home/u/d/~/~x
+         E: NotFound
+         S: 550
+         C: CWD ~
+         A: stat /home/u/d/~/~
+         E: NotFound
+         A: stat /home/u
+         E: NotFound
+         S: 550 No such file or directory.",
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_entered_is_refused() {
+    logged_in(
+        "C: CWD d
+         A: stat /d
+         E: sealed
+         S: 550 Permission denied.
+         C: MLST d
+         A: stat /d
+         E: sealed
+         S: 250",
+    );
+}
+
+#[test]
+fn stat_takes_options_paths_and_patterns_as_list_does() {
+    logged_in(
+        "C: STAT -la
+         A: stat /
+         E: dir
+         A: report / entries
+         D: file .hidden 5
+         S: 212-Status follows.
+         S:  -rw-r--r--   1 ftp      ftp                  5 May  2 09:01 .hidden
+         D: end
+         E: ok
+         S: 212 End.
+         C: STAT *.c
+         A: stat /*.c
+         E: NotFound
+         A: report / entries
+         D: file a.c 5
+         S: 212-Status follows.
+         S:  -rw-r--r--   1 ftp      ftp                  5 May  2 09:01 a.c
+         D: file a.h 5
+         D: end
+         E: ok
+         S: 212 End.
+         C: STAT -d d
+         A: stat /d
+         E: dir
+         A: report /d itself
+         D: dir d
+         S: 212-Status follows.
+         S:  drwxr-xr-x   1 ftp      ftp                  0 May  2 09:01 d
+         D: end
+         E: ok
+         S: 212 End.
+         C: STAT -1 f
+         A: stat /f
+         E: file 5
+         A: report /f itself
+         D: file f 5
+         S: 213-Status follows.
+         S:  f
+         D: end
+         E: ok
+         S: 213 End.
+         C: STAT none*
+         A: stat /none*
+         E: NotFound
+         A: report / entries
+         D: end
+         E: ok
+         S: 212",
+    );
+}
+
+#[test]
+fn blanks_around_keywords_mean_nothing() {
+    Scene::new()
+        .config(|config| config.tls.control = wharf_core::Protection::Offered)
+        .play(
+            "S: 220
+             C: AUTH  NONSENSE \x20
+             S: 504
+             C: AUTH TLS \x20
+             S: 234
+             A: start-tls",
+        );
+    logged_in(
+        "C: TYPE  A\x20
+         S: 200
+         C: MODE  S \x20
+         S: 200
+         C: STRU \x20F
+         S: 200
+         C: REST \x205
+         S: 501
+         C: TYPE I\x20
+         S: 200
+         C: REST \x205\x20
+         S: 350 Restarting at 5.
+         C: OPTS \x20UTF8 \x20ON
+         S: 200
+         C: SITE \x20HELP
+         S: 214",
     );
 }

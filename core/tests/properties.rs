@@ -7,7 +7,7 @@ use bstr::{BStr, ByteSlice};
 use proptest::prelude::*;
 use wharf_core::address::{AddressError, parse_eprt, parse_port};
 use wharf_core::ascii::{ToFile, ToWire};
-use wharf_core::command::{Command, Epsv, Opts, Site, Type};
+use wharf_core::command::{Command, Epsv, Opts, Site, Type, Verb};
 use wharf_core::listing::{FactSet, Form, ListOptions, Listing, Order, Step, glob_matches};
 use wharf_core::time::Civil;
 use wharf_core::{Capabilities, Entry, Facts, Kind, Metadata, PathError, Rights, Timestamp, VPath};
@@ -46,7 +46,7 @@ fn moment() -> impl Strategy<Value = Timestamp> {
 }
 
 fn options() -> impl Strategy<Value = ListOptions> {
-    let order = prop_oneof![Just(Order::Storage), Just(Order::Time), Just(Order::Size)];
+    let order = prop_oneof![Just(Order::Name), Just(Order::Time), Just(Order::Size)];
     let chosen = (any::<[bool; 7]>(), order).prop_map(|(flags, order)| ListOptions {
         all: flags[0],
         long: flags[1],
@@ -120,7 +120,7 @@ proptest! {
         v4: (u32, u16),
         v6: (u128, u16),
     ) {
-        let plain: [for<'a> fn(&'a BStr) -> Command<'a>; 26] = [
+        let plain: [for<'a> fn(&'a BStr) -> Command<'a>; 25] = [
             |_| Command::Abor, |t| Command::Acct(t), |t| Command::Appe(t), |t| Command::Auth(t),
             |t| Command::Avbl(Some(t)), |t| Command::Clnt(t), |t| Command::Csid(t),
             |t| Command::Cwd(t), |t| Command::Dele(t), |t| Command::Help(Some(t)),
@@ -128,16 +128,23 @@ proptest! {
             |t| Command::Mkd(t), |t| Command::Mlsd(Some(t)), |t| Command::Mlst(Some(t)),
             |t| Command::Pass(t), |t| Command::Prot(t), |t| Command::Retr(t), |t| Command::Rmd(t),
             |t| Command::Rnfr(t), |t| Command::Rnto(t), |t| Command::Size(t),
-            |t| Command::Stat(Some(t)), |t| Command::Stor(t), |t| Command::Stou(Some(t)),
+            |t| Command::Stor(t), |t| Command::Stou(Some(t)),
         ];
         for build in plain {
-            check_command(|t, _| build(t), &text, b"");
+            // Blanks around a word that is no name mean nothing.
+            let names = build(b"a".as_bstr()).verb();
+            let names = !matches!(names, Verb::Auth | Verb::Clnt | Verb::Csid | Verb::Help
+                | Verb::Host | Verb::Lang | Verb::Prot);
+            let text = if names { &text[..] } else { text.trim_ascii() };
+            if names || !text.is_empty() {
+                check_command(|t, _| build(t), text, b"");
+            }
         }
         let alone = [
             Command::Ccc, Command::Cdup, Command::Feat, Command::Mode, Command::Noop,
             Command::Pasv, Command::Pbsz, Command::Pret, Command::Pwd, Command::Quit,
             Command::Rein, Command::Stru, Command::Syst, Command::Avbl(None), Command::Help(None),
-            Command::Lang(None), Command::Mlsd(None), Command::Mlst(None), Command::Stat(None),
+            Command::Lang(None), Command::Mlsd(None), Command::Mlst(None), Command::Stat(ListOptions::default(), None),
             Command::Stou(None), Command::Type(Type::Ascii), Command::Type(Type::Image),
             Command::Epsv(Epsv::Any), Command::Epsv(Epsv::V4), Command::Epsv(Epsv::V6),
             Command::Epsv(Epsv::All), Command::Opts(Opts::Utf8), Command::Site(Site::Help),
@@ -154,6 +161,7 @@ proptest! {
         let path = path.as_deref();
         check_command(|t, _| Command::List(options, path.map(|_| t)), path.unwrap_or(b""), b"");
         check_command(|t, _| Command::Nlst(options, path.map(|_| t)), path.unwrap_or(b""), b"");
+        check_command(|t, _| Command::Stat(options, path.map(|_| t)), path.unwrap_or(b""), b"");
         check_command(|t, _| Command::Mfmt(time, t), &text, b"");
         check_command(|t, _| Command::Mff(set, t), &text, b"");
         check_command(|t, _| Command::Site(Site::Chmod(mode, t)), &text, b"");
@@ -331,7 +339,7 @@ proptest! {
         let entries: Vec<Entry<'_>> = names
             .iter()
             .zip(&facts)
-            .map(|(name, metadata)| Entry { name: name.as_bstr(), metadata: *metadata, target: Some("a\r\n;b".into()) })
+            .map(|(name, metadata)| Entry { name: name.as_bstr(), metadata: *metadata, target: Some("a\r\n;b".into()), leads_to: None })
             .collect();
         // The smallest room that a line of these needs.
         let text = lines(&mut listing, &entries, 256 + 32 + room);
@@ -341,6 +349,8 @@ proptest! {
         let mut shown: Vec<&Entry<'_>> = entries
             .iter()
             .filter(|entry| !hidden(entry.name) && !entry.name.contains(&b'/'))
+            // A name without a length is no help to whoever wants to continue an upload.
+            .filter(|entry| entry.metadata.kind != Kind::Partial || shape(form, options) != Form::Names)
             .collect();
         if options.order == Order::Time {
             shown.sort_by(|a, b| b.metadata.modified.cmp(&a.metadata.modified).then(a.name.cmp(b.name)));
@@ -494,7 +504,13 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn metadata() -> impl Strategy<Value = Metadata> {
-    let kind = prop::sample::select(vec![Kind::File, Kind::Directory, Kind::Link, Kind::Other]);
+    let kind = prop::sample::select(vec![
+        Kind::File,
+        Kind::Directory,
+        Kind::Link,
+        Kind::Other,
+        Kind::Partial,
+    ]);
     let time = prop::option::of(moment());
     let mode = prop::option::of(0..0o10_000_u16);
     (
@@ -513,6 +529,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
             links: numbers.map(|n| n.0),
             owner: numbers.map(|n| n.1),
             group: numbers.map(|n| n.2),
+            enterable: None,
             unique,
         })
 }
@@ -554,6 +571,15 @@ fn lines(listing: &mut Listing, entries: &[Entry<'_>], room: usize) -> Vec<u8> {
     }
 }
 
+/// The form that lines have with these options.
+fn shape(form: Form, options: ListOptions) -> Form {
+    match form {
+        Form::Unix | Form::MsDos if options.names_only => Form::Names,
+        Form::Names if options.long => Form::Unix,
+        form => form,
+    }
+}
+
 /// A client's reading of a line gives back what went in.
 fn check_line(
     line: &[u8],
@@ -578,11 +604,7 @@ fn check_line(
         })
         .collect();
     let facts = &entry.metadata;
-    let form = match form {
-        Form::Unix | Form::MsDos if options.names_only => Form::Names,
-        Form::Names if options.long => Form::Unix,
-        form => form,
-    };
+    let form = shape(form, options);
     let suffix: &[u8] = match (options.classify, facts.kind) {
         (true, Kind::Directory) => b"/",
         (true, Kind::Link) => b"@",
@@ -595,7 +617,7 @@ fn check_line(
         Form::Unix => {
             let mut fields = line.splitn_str(2, " ");
             let kind = match facts.kind {
-                Kind::File => b'-',
+                Kind::File | Kind::Partial => b'-',
                 Kind::Directory => b'd',
                 Kind::Link => b'l',
                 Kind::Other => b's',
@@ -635,7 +657,7 @@ fn check_line(
         }
         Form::Facts { .. } => {
             let kind: &[u8] = match facts.kind {
-                Kind::File => b"type=file;",
+                Kind::File | Kind::Partial => b"type=file;",
                 Kind::Directory => b"type=dir;",
                 Kind::Link => b"type=OS.unix=slink;",
                 Kind::Other => b"type=OS.unix=special;",
@@ -650,7 +672,8 @@ fn check_line(
                     .find_map(|pair| pair.strip_prefix(fact.as_bytes()))
                     .map(|value| value.to_str_lossy().into_owned())
             };
-            let size = facts.kind.is_file().then(|| facts.size.to_string());
+            let has_size = matches!(facts.kind, Kind::File | Kind::Partial);
+            let size = has_size.then(|| facts.size.to_string());
             prop_assert_eq!(value("size="), size);
             let time = format!(
                 "{:04}{:02}{:02}{:02}{:02}{:02}",

@@ -20,14 +20,14 @@ fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
          E: ok
          S: 226"
     ));
-    for end in ["eof", "lost"] {
+    for (end, reason) in [("eof", "HungUp"), ("lost", "ControlLost")] {
         storing(&format!(
             "{SETTLING}
              T: +10ms
              E: {end}
              A: close-data
              E: ok
-             A: finish abandon ControlLost
+             A: finish abandon {reason}
              E: ok
              {}
              A: disconnect",

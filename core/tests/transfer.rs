@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_core::{Capabilities, Note, Reason, Rights};
+use wharf_core::{Capabilities, Failure, Note, Reason, Rights};
 
 use crate::common::peer::FAILURES;
 use crate::common::{Scene, logged_in, passive, storing};
@@ -113,7 +113,7 @@ fn text_is_translated_in_type_a_and_its_length_is_not_told() {
          C: PORT 127,0,0,1,200,10
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace or-nothing
          E: opened
          A: dial 127.0.0.1:51210
          E: ok
@@ -144,6 +144,8 @@ fn a_rest_before_an_upload_that_is_refused_is_used_up() {
         "C: REST 3
          S: 350
          C: APPE f
+         S: 550 Uploads cannot be restarted here.
+         C: APPE f
          S: 502
          C: PASV
          A: listen
@@ -168,12 +170,15 @@ fn a_failed_open_never_touches_the_data_connection() {
         for (command, open) in commands {
             // RFC 959 section 5.4: only an upload is told of names and room.
             let code = match (command, failure.code()) {
-                ("STOR f" | "APPE f" | "STOU f", code) | ("RETR f", code @ 554) => code,
+                ("STOR f" | "APPE f" | "STOU f", code) => code,
+                ("RETR f", code) if failure == Failure::PastEnd => code,
+                // RFC 3659 section 7.2.1.
+                ("MLSD d", _) if failure == Failure::NotADirectory => 501,
                 (_, 552 | 452) => 451,
                 (_, 553 | 554) => 550,
                 (_, code) => code,
             };
-            let reply = if code == failure.code() {
+            let reply = if code == failure.code() || code == 501 {
                 format!("{code} {failure}")
             } else {
                 code.to_string()
@@ -316,6 +321,8 @@ fn a_file_that_became_shorter_is_no_success() {
 fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
     passive(
         "C: ALLO 11
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace
@@ -333,6 +340,8 @@ fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
     );
     passive(
         "C: ALLO 10
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
          A: open /f write@0 replace
@@ -517,7 +526,16 @@ fn notes_tell_how_a_transfer_ended() {
 #[test]
 fn notes_that_nobody_takes_do_not_pile_up() {
     let mut peer = passive(&"C: RETR g\nA: open /g read@0\nE: NotFound\nS: 550\n".repeat(100));
-    assert_eq!(std::iter::from_fn(|| peer.session.note()).count(), 16);
+    let notes: Vec<_> = std::iter::from_fn(|| peer.session.note()).collect();
+    assert_eq!(notes.len(), 33);
+    // With that of the login.
+    let others = 1 + 100 - 32;
+    let omitted = Note::Omitted {
+        refused: 0,
+        commands: 0,
+        others,
+    };
+    assert_eq!(notes.last(), Some(&omitted));
 }
 
 #[test]
@@ -549,9 +567,11 @@ fn only_an_upload_in_type_i_is_held_against_allo() {
         "C: TYPE A
          S: 200
          C: ALLO 10
+         A: available /
+         E: 1000000
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace or-nothing
          E: opened
          A: accept 127.0.0.1
          E: ok

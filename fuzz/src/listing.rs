@@ -30,6 +30,7 @@ pub fn listing(bytes: &[u8]) {
             name: name.as_bstr(),
             metadata: metadata(head, at),
             target: names.last().map(|target| target.as_bstr()),
+            leads_to: None,
         })
         .collect();
     let facts = Form::Facts {
@@ -60,6 +61,7 @@ fn metadata(head: &[u8], at: usize) -> Metadata {
         links: Some(u32::from(head[18])),
         owner: (head[19] > 0).then_some(u32::from(head[19])),
         group: Some(u32::from(head[20])),
+        enterable: None,
         unique: Some((number(0), number(16))),
     }
 }
@@ -74,6 +76,7 @@ pub(crate) fn list(listing: Listing) -> Vec<u8> {
             name: (*name).into(),
             metadata: metadata(&[1; 24], at),
             target: None,
+            leads_to: None,
         })
         .collect();
     write(listing, &entries, &mut [0xee; Listing::MAX_LINE])

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
-    Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Flow, Grant, Identified,
-    Instant, Kind, Limits, Metadata, Notes, Protection, Rights, Style, Timestamp, TlsPolicy,
-    Transferred, VPath,
+    Action, Capabilities, Config, Denied, DoubtfulEnds, End, Endpoints, Event, Failure, Flow,
+    Grant, Identified, Instant, Kind, Limits, Metadata, Notes, Protection, Rights, Style,
+    Timestamp, TlsPolicy, Transferred, VPath,
 };
 
 use crate::listing::{check_lines, list};
@@ -225,12 +225,17 @@ fn grant(how: u8) -> Grant {
         },
         start: VPath::root(),
         protect_data: how == 3,
+        accept: DoubtfulEnds {
+            truncated: how == 2,
+            hang_up: how == 1,
+        },
     }
 }
 
 /// Failures take turns, since there are more of them than ways.
 fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
-    const FAILURES: [Failure; 18] = [
+    const FAILURES: [Failure; 19] = [
+        Failure::BrokenOff,
         Failure::NotFound,
         Failure::Denied,
         Failure::Exists,
@@ -258,6 +263,7 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
             10..12 => Denied::Credentials,
             12 => Denied::TooMany,
             13 => Denied::Unavailable,
+            14 => Denied::Waits,
             _ => Denied::Unprotected,
         }))),
         Action::Login(ticket) if how > 13 => {

@@ -10,6 +10,7 @@
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
 pub mod certificates;
+mod check;
 pub mod checks;
 mod client;
 mod clients;
@@ -17,7 +18,9 @@ mod confinement;
 mod conversations;
 pub mod differential;
 mod faults;
+mod homes;
 mod limits;
+mod logs;
 mod process;
 mod scripts;
 mod server;
@@ -77,7 +80,10 @@ pub fn run(binary: &'static str) -> ! {
         clients::cases(),
         process::CASES.to_vec(),
         confinement::CASES.to_vec(),
+        homes::CASES.to_vec(),
+        check::CASES.to_vec(),
         limits::CASES.to_vec(),
+        logs::CASES.to_vec(),
         scripts::CASES.to_vec(),
         faults::cases(),
         checks::cases(),

@@ -8,6 +8,8 @@ use crate::{Client, Program, Server, cases};
 
 cases! { "limits";
     turns_an_address_away_from_which_too_many_logins_were_refused,
+    lets_another_account_pass_where_one_was_refused,
+    lets_an_exempt_network_guess,
     lets_no_guess_succeed_while_its_address_has_to_wait,
     does_not_forget_refused_logins_for_one_that_succeeds,
     has_so_many_sessions_of_an_account,
@@ -24,9 +26,20 @@ fn limited(program: &Program, lines: &str) -> Server {
 
 /// Has so many logins refused at once, each in a session of its own.
 fn fail(address: SocketAddr, count: usize) {
-    let mut clients: Vec<Client> = (0..count).map(|_| Client::connect(address)).collect();
+    fail_as(address, &vec!["user"; count]);
+}
+
+/// Has a login to each of these accounts refused, at once.
+fn fail_as(address: SocketAddr, accounts: &[&str]) {
+    let mut clients: Vec<Client> = accounts
+        .iter()
+        .map(|account| {
+            let mut client = Client::connect(address);
+            client.command(&format!("USER {account}"), 331);
+            client
+        })
+        .collect();
     for client in &mut clients {
-        client.command("USER user", 331);
         client.send("PASS wrong");
     }
     for client in &mut clients {
@@ -39,12 +52,21 @@ fn greeting(address: SocketAddr) -> (u16, String) {
     Client::silent(address).reply()
 }
 
+/// What a login with the right password is answered.
+fn pass(address: SocketAddr, account: &str) -> (u16, String) {
+    let mut client = Client::connect(address);
+    client.command(&format!("USER {account}"), 331);
+    client.send("PASS 12345");
+    client.reply()
+}
+
 fn turns_an_address_away_from_which_too_many_logins_were_refused(program: &Program) {
-    let server = limited(program, "failed-logins = 3\nback-off = \"3s\"");
+    let server = limited(program, "failed-logins = 4\nback-off = \"3s\"");
     let (address, other) = (server.addresses()[0], server.addresses()[1]);
-    fail(address, 3);
+    fail_as(address, &["user", "a", "b", "c"]);
     assert_eq!(greeting(address).0, 220);
-    fail(address, 1);
+    // Whether there is such an account makes no difference.
+    fail_as(address, &["d"]);
     let (code, text) = greeting(address);
     assert_eq!(code, 421);
     assert!(text.contains("Too many refused logins"), "{text}");
@@ -57,6 +79,40 @@ fn turns_an_address_away_from_which_too_many_logins_were_refused(program: &Progr
     server.still_serves();
 }
 
+fn lets_another_account_pass_where_one_was_refused(program: &Program) {
+    let config = Config::default().anonymous("\"list\"");
+    let server = program.start(config.table("[limits]\nfailed-logins = 3\nback-off = \"1m\""));
+    let address = server.address();
+    fail(address, 4);
+    let (code, text) = pass(address, "user");
+    assert_eq!(code, 421);
+    assert!(text.contains("Too many refused logins"), "{text}");
+    assert_eq!(pass(address, "anonymous").0, 230);
+    eventually("it is logged", || {
+        let log = server.log();
+        log.lines().any(|line| {
+            line.contains("login turned away")
+                && line.contains("user=\"user\"")
+                && line.contains("too many refused logins from the address")
+        })
+    });
+    fail_as(address, &["a", "b", "c"]);
+    assert_eq!(pass(address, "anonymous").0, 230);
+    fail_as(address, &["d"]);
+    assert_eq!(greeting(address).0, 421, "now all wait");
+}
+
+fn lets_an_exempt_network_guess(program: &Program) {
+    let lines = "failed-logins = 5\nback-off = \"1m\"\nback-off-exempt = [\"127.0.0.0/8\"]";
+    let server = limited(program, lines);
+    let (exempt, other) = (server.addresses()[0], server.addresses()[1]);
+    for address in [exempt, other] {
+        fail_as(address, &["user", "user", "a", "b", "c", "d"]);
+    }
+    assert_eq!(pass(exempt, "user").0, 230);
+    assert_eq!(greeting(other).0, 421);
+}
+
 fn lets_no_guess_succeed_while_its_address_has_to_wait(program: &Program) {
     let server = limited(program, "failed-logins = 2\nback-off = \"1m\"");
     let mut early = server.connect();
@@ -65,6 +121,7 @@ fn lets_no_guess_succeed_while_its_address_has_to_wait(program: &Program) {
     fail(server.address(), 3);
     early.command("PASS 12345", 421);
     early.expect_end();
+    assert_eq!(pass(server.address(), "user").0, 421);
     logged_in.store("f.bin", b"hello");
     assert_eq!(logged_in.fetch("f.bin"), b"hello");
 }
@@ -74,7 +131,7 @@ fn does_not_forget_refused_logins_for_one_that_succeeds(program: &Program) {
     fail(server.address(), 3);
     server.login().command("QUIT", 221);
     fail(server.address(), 1);
-    assert_eq!(greeting(server.address()).0, 421);
+    assert_eq!(pass(server.address(), "user").0, 421);
 }
 
 fn has_so_many_sessions_of_an_account(program: &Program) {

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::{Program, certificates};
 
 /// The password `12345`, hashed as cheaply as can be.
-const HASH: &str =
+pub(crate) const HASH: &str =
     "$argon2id$v=19$m=8,t=1,p=1$pfljFxxlxYKSzZivGwHIUg$6mXOyR30ZY4QI4RoxWavpVRpltBaIWBuJmHHEcnHgtA";
 
 /// How a server is started. There is always an account `user` with the password `12345` and every

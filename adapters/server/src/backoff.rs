@@ -1,6 +1,7 @@
 //! [`BackOff`]: addresses from which too many logins were refused wait, however often they connect.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -39,13 +40,21 @@ impl Default for BackOff {
 /// time anyway.
 const MOST: usize = 4_096;
 
+/// Where logins to so many accounts were refused, somebody guesses: all who share the address wait,
+/// whatever account they have. Below that one of them has forgotten its password.
+const GUESSED: usize = 5;
+
 /// The refused logins of every address. A login that succeeds takes nothing back: who guesses may
 /// well have an account.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<HashMap<IpAddr, Record>>);
+pub(crate) struct Failures {
+    records: Mutex<HashMap<IpAddr, Record>>,
+    /// Names are kept as numbers that nobody can choose.
+    names: RandomState,
+}
 
 /// The refused logins of one address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Record {
     /// How many are not forgotten.
     count: u32,
@@ -53,6 +62,8 @@ struct Record {
     since: Instant,
     /// Until when the address waits.
     until: Instant,
+    /// The accounts that were tried, known or not; no more than it takes to be a guesser.
+    accounts: Vec<u64>,
 }
 
 impl Record {
@@ -63,17 +74,31 @@ impl Record {
         let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX).min(self.count);
         self.count -= forgotten;
         self.since = self.since + after.saturating_mul(forgotten);
+        if self.count == 0 {
+            self.accounts.clear();
+        }
+    }
+
+    /// Whether all who share the address wait.
+    fn is_guesser(&self) -> bool {
+        self.accounts.len() >= GUESSED
     }
 }
 
 impl Failures {
-    /// Counts a refused login; says how long the address has to wait, if it has to.
-    pub(crate) fn count(&self, address: IpAddr, now: Instant, rules: &BackOff) -> Option<Duration> {
+    /// Counts a refused login to an account; says how long the address has to wait, if it has to.
+    pub(crate) fn count(
+        &self,
+        address: IpAddr,
+        account: &[u8],
+        now: Instant,
+        rules: &BackOff,
+    ) -> Option<Duration> {
         if rules.first.is_zero() {
             return None;
         }
         let address = network(address);
-        let mut records = lock(&self.0);
+        let mut records = lock(&self.records);
         if records.len() >= MOST && !records.contains_key(&address) {
             let oldest = records.iter().min_by_key(|(_, record)| record.since);
             let oldest = oldest.map(|(address, _)| *address);
@@ -83,12 +108,17 @@ impl Failures {
             count: 0,
             since: now,
             until: now,
+            accounts: Vec::new(),
         });
         record.forget(now, rules.forgets);
         if record.count == 0 {
             record.since = now;
         }
         record.count = record.count.saturating_add(1);
+        let account = self.names.hash_one(account);
+        if !record.accounts.contains(&account) && !record.is_guesser() {
+            record.accounts.push(account);
+        }
         let doublings = record.count.checked_sub(rules.failures.saturating_add(1))?;
         let wait = rules.first.saturating_mul(1 << doublings.min(31));
         let wait = wait.min(rules.most);
@@ -96,11 +126,23 @@ impl Failures {
         Some(wait)
     }
 
-    /// Whether an address has to wait.
+    /// Whether an address has to wait, whoever connects from it.
     pub(crate) fn is_waiting(&self, address: IpAddr, now: Instant) -> bool {
-        let records = lock(&self.0);
+        self.waits(address, now, Record::is_guesser)
+    }
+
+    /// Whether a login to that account has to wait at an address.
+    pub(crate) fn account_waits(&self, address: IpAddr, account: &[u8], now: Instant) -> bool {
+        let account = self.names.hash_one(account);
+        self.waits(address, now, |record| {
+            record.is_guesser() || record.accounts.contains(&account)
+        })
+    }
+
+    fn waits(&self, address: IpAddr, now: Instant, whom: impl FnOnce(&Record) -> bool) -> bool {
+        let records = lock(&self.records);
         let record = records.get(&network(address));
-        record.is_some_and(|record| now < record.until)
+        record.is_some_and(|record| now < record.until && whom(record))
     }
 }
 
@@ -132,10 +174,15 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// Whether a login to the account of these failures has to wait.
+    fn waiting(failures: &Failures, address: IpAddr, now: Instant) -> bool {
+        failures.account_waits(address, b"a", now)
+    }
+
     /// Counts a failure from one address at each of these times.
     fn waits(failures: &Failures, times: &[u64]) -> Vec<Option<u64>> {
         let here = address("192.0.2.1");
-        let count = |&time: &u64| failures.count(here, at(time), &RULES);
+        let count = |&time: &u64| failures.count(here, b"a", at(time), &RULES);
         let waits = times.iter().map(count);
         waits.map(|wait| wait.map(|wait| wait.as_secs())).collect()
     }
@@ -146,9 +193,9 @@ mod tests {
         let expected = [None, None, None, Some(10), Some(20), Some(40), Some(60)];
         assert_eq!(waits(&failures, &[0; 7]), expected);
         let here = address("192.0.2.1");
-        assert!(failures.is_waiting(here, at(59)));
-        assert!(!failures.is_waiting(here, at(60)));
-        assert!(!failures.is_waiting(address("192.0.2.2"), at(0)));
+        assert!(waiting(&failures, here, at(59)));
+        assert!(!waiting(&failures, here, at(60)));
+        assert!(!waiting(&failures, address("192.0.2.2"), at(0)));
     }
 
     #[test]
@@ -170,9 +217,9 @@ mod tests {
         let (failures, rules) = (Failures::default(), BackOff::default());
         let here = address("192.0.2.1");
         let guesses = (0..24 * 3_600).filter(|&second| {
-            let may = !failures.is_waiting(here, at(second));
+            let may = !waiting(&failures, here, at(second));
             if may {
-                failures.count(here, at(second), &rules);
+                failures.count(here, b"a", at(second), &rules);
             }
             may
         });
@@ -186,7 +233,7 @@ mod tests {
         for time in (0..1_000).map(|number| number * 600) {
             for _ in 0..2 {
                 let here = address("192.0.2.1");
-                assert_eq!(failures.count(here, at(time), &rules), None, "{time}");
+                assert_eq!(failures.count(here, b"a", at(time), &rules), None, "{time}");
             }
         }
     }
@@ -195,19 +242,19 @@ mod tests {
     fn addresses_that_one_customer_has_count_as_one() {
         let failures = Failures::default();
         for here in ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:1"] {
-            assert_eq!(failures.count(address(here), at(0), &RULES), None);
+            assert_eq!(failures.count(address(here), b"a", at(0), &RULES), None);
         }
         assert!(
             failures
-                .count(address("2001:db8::9"), at(0), &RULES)
+                .count(address("2001:db8::9"), b"a", at(0), &RULES)
                 .is_some()
         );
-        assert!(failures.is_waiting(address("2001:db8::ffff:0:0:1"), at(0)));
-        assert!(!failures.is_waiting(address("2001:db8:0:1::1"), at(0)));
+        assert!(waiting(&failures, address("2001:db8::ffff:0:0:1"), at(0)));
+        assert!(!waiting(&failures, address("2001:db8:0:1::1"), at(0)));
         for here in ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"] {
-            failures.count(address(here), at(0), &RULES);
+            failures.count(address(here), b"a", at(0), &RULES);
         }
-        assert!(failures.is_waiting(address("::ffff:192.0.2.1"), at(0)));
+        assert!(waiting(&failures, address("::ffff:192.0.2.1"), at(0)));
     }
 
     #[test]
@@ -216,15 +263,15 @@ mod tests {
         let nth = |number: u32| IpAddr::from(number.to_be_bytes());
         let first = nth(0);
         for _ in 0..4 {
-            failures.count(first, at(0), &RULES);
+            failures.count(first, b"a", at(0), &RULES);
         }
         for number in 1..4_096 {
-            failures.count(nth(number), at(1), &RULES);
+            failures.count(nth(number), b"a", at(1), &RULES);
         }
-        assert!(failures.is_waiting(first, at(2)));
-        failures.count(nth(4_096), at(2), &RULES);
-        assert!(!failures.is_waiting(first, at(2)));
-        assert_eq!(lock(&failures.0).len(), MOST);
+        assert!(waiting(&failures, first, at(2)));
+        failures.count(nth(4_096), b"a", at(2), &RULES);
+        assert!(!waiting(&failures, first, at(2)));
+        assert_eq!(lock(&failures.records).len(), MOST);
     }
 
     #[test]
@@ -235,8 +282,37 @@ mod tests {
             ..RULES
         };
         for _ in 0..100 {
-            assert_eq!(failures.count(address("192.0.2.1"), at(0), &rules), None);
+            assert_eq!(
+                failures.count(address("192.0.2.1"), b"a", at(0), &rules),
+                None
+            );
         }
-        assert!(!failures.is_waiting(address("192.0.2.1"), at(0)));
+        assert!(!waiting(&failures, address("192.0.2.1"), at(0)));
+    }
+
+    #[test]
+    fn a_right_password_for_another_account_passes_until_five_have_failed() {
+        let failures = Failures::default();
+        let here = address("192.0.2.1");
+        let names = [b"a", b"b", b"c", b"d"];
+        for name in names.iter().cycle().take(12) {
+            failures.count(here, *name, at(0), &RULES);
+        }
+        assert!(!failures.is_waiting(here, at(1)), "others may come");
+        for name in names {
+            assert!(failures.account_waits(here, name, at(1)));
+        }
+        assert!(!failures.account_waits(here, b"e", at(1)));
+        failures.count(here, b"f", at(1), &RULES);
+        assert!(failures.is_waiting(here, at(2)), "all wait");
+        assert!(failures.account_waits(here, b"e", at(2)));
+        assert!(!failures.account_waits(address("192.0.2.2"), b"a", at(2)));
+        // Once all is forgotten it begins anew.
+        failures.count(here, b"a", at(5_000), &RULES);
+        for _ in 0..4 {
+            failures.count(here, b"a", at(5_001), &RULES);
+        }
+        assert!(failures.account_waits(here, b"a", at(5_002)));
+        assert!(!failures.is_waiting(here, at(5_002)));
     }
 }

@@ -95,6 +95,8 @@ impl<H: Helper> Connection<H> {
 
     /// Does everything that can be done without waiting; false when the session is over.
     pub fn advance(&mut self, socket: &TcpStream) -> bool {
+        let span = self.journal.span();
+        let _in = span.enter();
         loop {
             let now = self.service.now();
             while let Some(action) = self.session.poll() {
@@ -158,6 +160,8 @@ impl<H: Helper> Connection<H> {
     /// Takes what has happened. The control connection comes first: what it says changes what the
     /// data means.
     pub fn wake(&mut self, socket: &TcpStream, ready: Ready) {
+        let span = self.journal.span();
+        let _in = span.enter();
         let now = self.service.now();
         if ready.stop && !self.stopping {
             self.stopping = true;
@@ -174,6 +178,9 @@ impl<H: Helper> Connection<H> {
                 .read(socket, |bytes| session.receive(now, bytes));
             self.has_read(now, read);
         } else if ready.broken {
+            if let Ok(Some(error)) = socket.take_error() {
+                self.journal.broke(&error);
+            }
             self.session.lost(now);
         }
         if ready.work || self.work.is_due() {
@@ -210,6 +217,8 @@ impl<H: Helper> Connection<H> {
     fn answer(&mut self, now: Instant, event: Event) {
         let handled = self.session.handle(now, event);
         debug_assert!(handled.is_ok(), "an event of the session's own ticket");
+        // Before anything else happens, so that none has to make room for another.
+        self.write_notes();
     }
 
     fn write_notes(&mut self) {
@@ -261,8 +270,12 @@ impl<H: Helper> Connection<H> {
             Ok(true) => self.unanswered = true,
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,
-            Err(_) => self.session.lost(now),
+            Err(error) => {
+                self.journal.broke(&error);
+                self.session.lost(now);
+            }
         }
+        self.write_notes();
         true
     }
 
@@ -278,7 +291,8 @@ impl<H: Helper> Connection<H> {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => {
+                Err(error) => {
+                    self.journal.broke(&error);
                     self.session.lost(now);
                     return true;
                 }

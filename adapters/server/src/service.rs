@@ -91,7 +91,7 @@ impl Service {
     /// Why there is no place for it.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
         let address = peer.ip().to_canonical();
-        if self.failures.is_waiting(address, self.now()) {
+        if !self.is_exempt(address) && self.failures.is_waiting(address, self.now()) {
             return Err(Refusal::Waits);
         }
         let mut sessions = lock(&self.sessions);
@@ -115,40 +115,54 @@ impl Service {
             return;
         }
         let _ = control.write(match why {
-            Refusal::Full | Refusal::AccountFull | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
+            Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
             Refusal::Waits => TOO_MANY_FAILURES,
         });
     }
 
-    /// What becomes of a login from there. A refused one counts. While the address has to wait none
-    /// succeeds, so that who guesses over many sessions at once learns nothing.
+    /// What becomes of a login to that account from there. A refused one counts. While the address
+    /// has to wait none succeeds to an account that was tried, nor to any if many were, so that who
+    /// guesses over many sessions at once learns nothing.
     ///
     /// # Errors
     /// What to tell the client.
     pub(crate) fn judge(
         &self,
         peer: SocketAddr,
+        username: &[u8],
         outcome: Result<Account, Denied>,
     ) -> Result<(Account, Option<Seat>), Denied> {
-        let now = self.now();
-        if self.failures.is_waiting(peer.ip(), now) {
-            Journal::refused(peer, Refusal::Waits);
-            return Err(Denied::Unavailable);
+        if self.has_to_wait(peer, username) {
+            return Err(Denied::Waits);
         }
-        if let Err(Denied::Credentials) = outcome {
+        let now = self.now();
+        if let Err(Denied::Credentials) = outcome
+            && !self.is_exempt(peer.ip())
+        {
             let rules = &self.settings.back_off;
-            if let Some(wait) = self.failures.count(peer.ip(), now, rules) {
+            if let Some(wait) = self.failures.count(peer.ip(), username, now, rules) {
                 Journal::has_to_wait(peer, wait);
             }
         }
         let account = outcome?;
-        let seat = account.seats.as_ref().map(|seats| {
-            seats.take().ok_or_else(|| {
-                Journal::refused(peer, Refusal::AccountFull);
-                Denied::TooMany
-            })
-        });
+        let seat = account
+            .seats
+            .as_ref()
+            .map(|seats| seats.take().ok_or(Denied::TooMany));
         Ok((account, seat.transpose()?))
+    }
+
+    /// Whether a login to that account has to wait there, whatever its password.
+    pub(crate) fn has_to_wait(&self, peer: SocketAddr, username: &[u8]) -> bool {
+        let waits = self.failures.account_waits(peer.ip(), username, self.now());
+        waits && !self.is_exempt(peer.ip())
+    }
+
+    /// Whether an address never waits.
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let exempt = &self.settings.back_off_exempt;
+        exempt.iter().any(|network| network.contains(&address))
     }
 
     /// How long a server that stops waits for its sessions: the grace time, and a little more for
@@ -236,8 +250,6 @@ impl Service {
 pub enum Refusal {
     /// There are too many sessions, in total or from its address.
     Full,
-    /// There are too many sessions of its account.
-    AccountFull,
     /// There is no descriptor or no thread for it.
     Exhausted,
     /// Too many logins from its address were refused.

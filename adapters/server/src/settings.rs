@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use wharf_core::Config;
 use wharf_storage::Accounts;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub sessions_per_address: usize,
     /// When an address from which logins were refused has to wait; it is told 421.
     pub back_off: BackOff,
+    /// Networks whose addresses never wait, such as that of a proxy that many clients share.
+    pub back_off_exempt: Vec<IpNet>,
     /// Seconds east of UTC in which LIST prints times.
     pub utc_offset: i32,
     /// How long a transfer may go on after the server was asked to shut down.
@@ -66,6 +69,7 @@ impl Settings {
             sessions: 512,
             sessions_per_address: 64,
             back_off: BackOff::default(),
+            back_off_exempt: Vec::new(),
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),

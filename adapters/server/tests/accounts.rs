@@ -5,32 +5,31 @@
 
 mod common;
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use common::{Place, SECRET};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
-use wharf_core::{Denied, Grant, Rights, VPath};
+use wharf_core::{Capabilities, Denied, Grant, Rights, VPath};
 use wharf_server::cli::accounts::{FileAccounts, User};
 use wharf_server::cli::certificate::{Fingerprint, NamedBy};
+use wharf_server::cli::home::{Admission, Home};
 use wharf_server::cli::password::HashedPassword;
-use wharf_storage::{Account, Accounts, Credentials, Introduction, Local, LocalOptions, Storage};
+use wharf_storage::{Accounts, Credentials, Introduction, LocalOptions, Root};
 
 /// The hash of `secret` at another price than [`SECRET`].
 const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYABqq8sk7lBOyZ2n6nL85ZDEcvW6hx4loSv4";
 
-fn account(place: &Place, rights: Rights) -> Account {
-    let local = Local::open(&place.path("home"), b"a", LocalOptions::default()).unwrap();
-    let grant = Grant {
-        rights,
-        capabilities: local.capabilities(),
-        start: VPath::default(),
-        protect_data: false,
-    };
-    let storage: Arc<dyn Storage> = Arc::new(local);
-    Account {
+fn account(place: &Place, rights: Rights) -> Admission {
+    let grant = Grant::new(rights, Capabilities::ALL);
+    Admission {
         grant,
-        storage,
+        home: Arc::new(Home::new(&place.path("home"), LocalOptions::default())),
+        owner: b"a".to_vec(),
+        may_be_root: false,
         demands_tls: false,
         seats: None,
     }
@@ -40,7 +39,7 @@ fn user(place: &Place, name: &str, password: &str) -> User {
     User {
         name: name.into(),
         password: HashedPassword::parse(password).unwrap(),
-        account: account(place, Rights::ALL),
+        admission: account(place, Rights::ALL),
         certificates: Vec::new(),
     }
 }
@@ -108,11 +107,50 @@ fn anonymous_clients_cost_no_hash() {
     let anonymous = Some(account(&place, Rights::READ));
     let accounts = FileAccounts::new(anonymous, vec![user(&place, "user0", SECRET)]);
     for name in ["anonymous", "ftp", "ANONYMOUS", "Ftp"] {
-        let answer = accounts.login_now(&credentials(name, "")).unwrap();
-        assert_eq!(answer.map(|account| account.grant.rights), Ok(Rights::READ));
+        assert_eq!(login(&accounts, name, ""), Ok(Rights::READ));
         assert_eq!(login(&accounts, name, "anything"), Ok(Rights::READ));
     }
     assert_eq!(accounts.hashed(), 0);
+}
+
+#[test]
+fn a_home_is_looked_at_anew_by_each_login() {
+    let place = Place::new();
+    let accounts = FileAccounts::new(None, vec![user(&place, "user0", SECRET)]);
+    let files = || {
+        let account = accounts.login(&credentials("user0", "secret"))?;
+        let path = VPath::resolve(&VPath::root(), b"f").unwrap();
+        Ok(account.storage.stat(&path).is_ok())
+    };
+    assert_eq!(files(), Ok(false));
+    fs::rename(place.path("home"), place.path("old")).unwrap();
+    assert_eq!(files(), Err(Denied::Unavailable));
+    assert_eq!(login(&accounts, "user0", "wrong"), Err(Denied::Credentials));
+    fs::create_dir(place.path("home")).unwrap();
+    fs::write(place.path("home").join("f"), "new").unwrap();
+    assert_eq!(files(), Ok(true));
+    fs::remove_dir_all(place.path("home")).unwrap();
+    symlink("/", place.path("home")).unwrap();
+    assert_eq!(files(), Err(Denied::Unavailable), "the root of the system");
+}
+
+#[test]
+fn accounts_that_share_a_home_share_its_descriptor_while_they_are_there() {
+    let place = Place::new();
+    let home = Home::new(&place.path("home"), LocalOptions::default());
+    let descriptor = |root: &Root| root.as_fd().as_raw_fd();
+    let (one, other) = (home.open().unwrap(), home.open().unwrap());
+    assert_eq!(descriptor(&one), descriptor(&other));
+    let local = one.account(b"a").unwrap();
+    drop((one, other));
+    let again = home.open().unwrap();
+    assert_eq!(descriptor(&again), local.as_fd().as_raw_fd());
+    // Another directory under the same name is another one.
+    fs::rename(place.path("home"), place.path("old")).unwrap();
+    fs::create_dir(place.path("home")).unwrap();
+    let new = home.open().unwrap();
+    assert_ne!(descriptor(&new), descriptor(&again));
+    assert_ne!(new.id().unwrap(), again.id().unwrap());
 }
 
 #[test]

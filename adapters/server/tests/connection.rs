@@ -115,12 +115,7 @@ struct Everybody(Arc<dyn Storage>);
 impl Accounts for Everybody {
     fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
         Ok(Account {
-            grant: Grant {
-                rights: Rights::ALL,
-                capabilities: self.0.capabilities(),
-                start: VPath::root(),
-                protect_data: false,
-            },
+            grant: Grant::new(Rights::ALL, self.0.capabilities()),
             storage: Arc::clone(&self.0),
             demands_tls: false,
             seats: None,

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use common::{Place, SECRET, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Denied, Limits, Notes, Protection, Rights, Style, TlsPolicy};
+use wharf_core::{Denied, DoubtfulEnds, Limits, Notes, Protection, Rights, Style, TlsPolicy};
+use wharf_server::cli::accounts::is_anonymous;
 use wharf_server::cli::log::Format;
 use wharf_server::cli::password::HashedPassword;
 use wharf_server::cli::process::Confinement;
 use wharf_server::cli::{Launch, Listen};
 use wharf_server::{BackOff, PublicAddress};
-use wharf_storage::{Credentials, Storage};
+use wharf_storage::{Account, Credentials};
 
 const EVERYTHING: &str = r#"
 listen = ["0.0.0.0:2121", "[::]:2121"]
@@ -87,6 +88,7 @@ fn listen(list: &[&str]) -> Vec<Listen> {
         address,
         for_both: false,
         tls,
+        accept: DoubtfulEnds::NONE,
     };
     addresses.map(plain).collect()
 }
@@ -107,8 +109,27 @@ fn anonymous_rights(launch: &Launch, name: &str) -> Option<Result<Rights, Denied
         peer: addresses(&["127.0.0.1:1"])[0],
         protected: false,
     };
-    let answer = launch.settings.accounts.login_now(&credentials)?;
+    let accounts = &launch.settings.accounts;
+    let serves_anonymous = served(launch).iter().any(|each| each.1.is_none());
+    // A home may take time to open, a hash does.
+    let answer = match accounts.login_now(&credentials) {
+        Some(answer) => answer,
+        None if is_anonymous(name.as_bytes()) && serves_anonymous => accounts.login(&credentials),
+        None => return None,
+    };
     Some(answer.map(|account| account.grant.rights))
+}
+
+/// What anonymous clients see.
+fn anonymous(launch: &Launch) -> Account {
+    let credentials = Credentials {
+        username: "ftp".into(),
+        password: b"",
+        peer: addresses(&["127.0.0.1:1"])[0],
+        protected: false,
+    };
+    let account = launch.settings.accounts.login(&credentials);
+    account.unwrap_or_else(|denied| panic!("{denied:?}"))
 }
 
 const READ: Rights = Rights::LIST.union(Rights::READ);
@@ -121,8 +142,8 @@ fn nothing_at_all_serves_the_current_directory() {
     assert!(launch.listen_default);
     let here = std::env::current_dir().unwrap();
     assert_eq!(served(&launch), [(here, None, READ)]);
-    assert_eq!(launch.storages.len(), 1);
-    assert!(launch.storages.values().all(Storage::changes_are_short));
+    assert_eq!(launch.homes.len(), 1);
+    assert!(anonymous(&launch).storage.changes_are_short());
     assert_eq!(launch.settings.passive_ports, None);
     assert_eq!(launch.settings.sessions, 512);
     assert_eq!(launch.settings.sessions_per_address, 64);
@@ -152,14 +173,9 @@ fn everything_in_the_file_counts() {
             (place.path("home"), Some("user1"), READ),
         ]
     );
-    let swept: Vec<_> = launch.storages.keys().cloned().collect();
+    let swept: Vec<_> = launch.homes.keys().cloned().collect();
     assert_eq!(swept, [place.path("home"), place.path("pub")]);
-    assert!(
-        launch
-            .storages
-            .values()
-            .all(|home| !home.changes_are_short())
-    );
+    assert!(!anonymous(&launch).storage.changes_are_short());
     let settings = &launch.settings;
     assert_eq!(settings.passive_ports, Some(60_000..=65_535));
     assert_eq!(settings.active_port, 20);
@@ -285,10 +301,13 @@ serving home to user1, who may list, read
 passive ports 60000-65535
 active data comes from port 20
 announced to clients as 203.0.113.7
+homes may appear, be replaced or be mounted below PLACE
 only this machine can connect; to serve the network, add --listen 0.0.0.0:2121 --listen [::]:2121
 the configuration is good
 ";
-    assert_eq!((stop.text.as_str(), stop.code), (expected, 0));
+    let above = place.path("").display().to_string();
+    let expected = expected.replace("PLACE", above.trim_end_matches('/'));
+    assert_eq!((stop.text, stop.code), (expected, 0));
 }
 
 #[test]
@@ -328,6 +347,9 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
         .report;
     report.served[0].home = "/srv/\u{1b}[2J".into();
     report.served[0].rights = Rights::NONE;
+    report.reach = ["/a", "/b\n", "/c", "/d", "/e", "/f", "/g"]
+        .map(Into::into)
+        .to_vec();
     let addresses = [
         "127.0.0.1:40001",
         "192.0.2.1:40002",
@@ -343,6 +365,7 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
          listening on 192.0.2.1:40003 (implicit TLS)\n\
          listening on 192.0.2.1:40004 (TLS is required for logins, off for data)\n\
          serving /srv/\\x1b[2J to anonymous clients, who may do nothing\n\
+         homes may appear, be replaced or be mounted below /a, /b\\n, /c, /d, /e and 2 more\n\
          confined by Landlock (ABI 7)\n"
     );
 }

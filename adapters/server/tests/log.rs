@@ -43,7 +43,7 @@ fn logs_if_told_to() {
         .start()
         .unwrap();
     for bytes in 0..lines.parse().unwrap() {
-        tracing::info!(path = %Escape(b"/a\x1b[2J\n"), bytes, "stored");
+        tracing::info!(path = ?Escape(b"/a\x1b[2J\n"), bytes, "stored");
         tracing::debug!("not to be seen");
     }
 }
@@ -79,7 +79,7 @@ fn a_text_line_has_time_level_message_and_fields() {
     assert!(time.ends_with('Z'), "{text}");
     assert_eq!(
         rest.trim_start(),
-        "INFO stored path=/a\\x1b[2J\\n bytes=0\n"
+        "INFO stored path=\"/a\\x1b[2J\\n\" bytes=0\n"
     );
 }
 

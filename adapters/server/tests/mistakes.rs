@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Place, SECRET, start, start_with, stop};
 
 /// Files, each followed by where in it a mistake is and what is said about it.
@@ -142,5 +144,95 @@ fn a_password_that_cannot_be_hashed_is_refused() {
             (expected, 2),
             "{password:?}"
         );
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let toml = "listing = \"dos\"\n\
+                [limits]\nidle = 5\nidel = \"5m\"\n\
+                [storage]\nlinks = \"yes\"\n\
+                [[user]]\nname = \"a\"\npassword = \"hunter2\"\nhome = \"home\"\n\
+                [[user]]\nname = \"b\"\nhome = \"home\"\n";
+    let stop = Place::new().stop(toml.as_bytes(), &[]);
+    let places: Vec<&str> = stop
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: wharf.toml:")?.split(": ").next())
+        .collect();
+    // A password that was refused does not lack beside that.
+    let mut sorted = places.clone();
+    sorted.sort_unstable();
+    assert_eq!(
+        sorted,
+        ["11:1", "1:11", "3:8", "4:1", "6:9", "9:12"],
+        "{}",
+        stop.text
+    );
+    assert_eq!(stop.code, 2);
+}
+
+#[test]
+fn mistakes_in_form_and_in_meaning_are_told_together() {
+    let place = Place::new();
+    let toml = format!(
+        "listen = [\"127.0.0.1:2121\", \"127.0.0.1:2121\"]\n\
+         [limits]\nidle = 5\n\
+         [process]\ngroup = \"daemon\"\n\
+         [passive]\naddress = \"::1\"\n\
+         [[user]]\nname = \"a\"\npassword = \"{SECRET}\"\nhome = \"nowhere\"\n\
+         [[user]]\nname = \"a\"\npassword = \"{SECRET}\"\nhome = \"home\"\ntls = \"login\"\n"
+    );
+    let said = place.stop(toml.as_bytes(), &[]).text;
+    for what in [
+        "3:8: invalid type: integer `5`",
+        "two listeners have the address 127.0.0.1:2121",
+        "5:9: expected `user` beside it",
+        "7:11: PASV can only announce IPv4",
+        "11:8: nowhere: No such file",
+        "13:8: there is a user of this name already",
+    ] {
+        assert!(said.contains(what), "{what} in {said}");
+    }
+    assert_eq!(said.lines().count(), 6, "{said}");
+}
+
+#[test]
+fn listeners_that_cannot_stand_beside_each_other_are_told() {
+    let place = Place::new();
+    let said = |listen: &str| {
+        let toml = format!("listen = {listen}\n[anonymous]\nhome = \"pub\"\n");
+        let launch = place.start(toml.as_bytes(), &[]);
+        launch.err().map(|stop| stop.text).unwrap_or_default()
+    };
+    let twice = "two listeners have the address 127.0.0.1:21, expected each once";
+    assert!(said("[\"127.0.0.1:21\", \"127.0.0.1:21\"]").contains(twice));
+    let holds = "0.0.0.0:21 holds 127.0.0.1:21 too";
+    assert!(said("[\"0.0.0.0:21\", \"127.0.0.1:21\"]").contains(holds));
+    for listen in [
+        "[\"127.0.0.1:0\", \"127.0.0.1:0\"]",
+        "[\"127.0.0.1:21\", \"127.0.0.1:2121\"]",
+        "[\"0.0.0.0:21\", \"[::]:21\"]",
+        "[\"127.0.0.1:21\", \"127.0.0.2:21\"]",
+    ] {
+        assert_eq!(said(listen), "");
+    }
+}
+
+#[test]
+fn a_key_with_a_passphrase_is_told_with_the_cure() {
+    let place = Place::new();
+    for mark in [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES\n\nMIIB\n\
+         -----END RSA PRIVATE KEY-----\n",
+    ] {
+        fs::write(place.path("closed.pem"), mark).unwrap();
+        let toml = "[tls]\ncertificate = \"own.pem\"\nkey = \"closed.pem\"\n\
+                    [anonymous]\nhome = \"pub\"\n";
+        let said = place.stop(toml.as_bytes(), &[]).text;
+        let expected = "wharf.toml:3:7: closed.pem: the key has a passphrase";
+        assert!(said.contains(expected), "{said}");
+        assert!(said.contains("openssl pkey -in closed.pem"), "{said}");
     }
 }

@@ -72,6 +72,7 @@ impl Place {
             at: 0,
             replace: true,
             umask: None,
+            resumable: true,
         };
         self.open(mode, &Self::path())
     }

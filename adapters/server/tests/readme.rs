@@ -8,54 +8,153 @@ mod common;
 use std::fs;
 
 use common::{Place, SECRET};
-use wharf_core::Limits;
-use wharf_server::BackOff;
+use wharf_server::cli::Launch;
 
 const README: &str = include_str!("../../../README.md");
 
-/// A certificate and its key, as the configuration names them.
-fn certify(place: &Place) {
-    for name in ["fullchain.pem", "privkey.pem"] {
-        fs::copy(place.path("own.pem"), place.path(name)).unwrap();
-    }
+/// What is indented below the words that introduce it.
+fn block() -> Vec<&'static str> {
+    let (_, text) = README.split_once("says none:\n").unwrap();
+    let lines = text.lines().take_while(|line| !line.starts_with('`'));
+    lines.map(str::trim_start).collect()
 }
 
-/// What is indented below the words that introduce it, with names that this machine knows.
-fn shown(place: &Place) -> String {
-    let (_, text) = README.split_once("with the defaults:\n").unwrap();
-    let lines = text.lines().take_while(|line| !line.starts_with('`'));
-    let lines: Vec<&str> = lines.map(str::trim_start).collect();
-    let hash = "$argon2id$v=19$m=19456,t=2,p=1$...";
+/// Whether a comment is a line that could be one of the configuration.
+fn is_example(comment: &str) -> bool {
+    let key = comment.split(" = ").next().unwrap_or_default();
+    let is_key = key.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    comment.starts_with('[') || is_key && comment.contains(" = ")
+}
+
+/// The block with what stands in it as a comment, and names that this machine knows.
+fn with_examples(place: &Place) -> String {
+    let lines = block()
+        .into_iter()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(comment) if is_example(comment) => comment,
+            _ => line,
+        });
     lines
+        .collect::<Vec<_>>()
         .join("\n")
-        .replace(hash, SECRET)
+        .replace("$argon2id$v=19$m=19456,t=2,p=1$...", SECRET)
         .replace("/srv/pub", place.path("pub").to_str().unwrap())
+        .replace("/srv/ftp", place.path("").to_str().unwrap())
         .replace("/home/user0", place.path("home").to_str().unwrap())
-        .replace("user = \"ftp\"", "user = \"nobody\"")
-        .replace("group = \"ftp\"", "group = \"daemon\"")
+}
+
+fn start(place: &Place, toml: &str, arguments: &[&str]) -> Launch {
+    let launch = place.start(toml.as_bytes(), arguments);
+    launch.unwrap_or_else(|stop| panic!("{}", stop.text))
+}
+
+/// All that a configuration decides, but for who may log in.
+fn decided(launch: &Launch) -> String {
+    let settings = &launch.settings;
+    let homes: Vec<_> = launch.homes.values().map(|home| home.options()).collect();
+    format!(
+        "{:#?}",
+        (
+            (&settings.protocol, settings.back_off),
+            &settings.back_off_exempt,
+            (settings.passive_ports.clone(), &settings.public_address),
+            (settings.active_port, settings.utc_offset),
+            (settings.sessions, settings.sessions_per_address),
+            (settings.grace, settings.vanished),
+            (settings.tls.is_some(), launch.certified.is_some()),
+            (&launch.listen, launch.listen_default),
+            (&launch.process, homes),
+            &launch.report.served,
+        )
+    )
 }
 
 #[test]
-fn what_the_readme_shows_is_understood_and_has_the_defaults() {
+fn the_block_as_it_stands_is_the_default_configuration() {
     let place = Place::new();
-    certify(&place);
-    let launch = place.start(shown(&place).as_bytes(), &[]);
-    let settings = launch
-        .unwrap_or_else(|stop| panic!("{}", stop.text))
-        .settings;
-    let limits = Limits {
-        // Of these there are none unless they are given.
-        commands_per_second: 50,
-        min_rate: 1_000,
-        ..Limits::default()
-    };
-    assert_eq!(settings.protocol.limits, limits);
-    assert_eq!(settings.back_off, BackOff::default());
-    assert_eq!(settings.protocol.greeting, "Wharf ready.");
-    assert_eq!(
-        (settings.sessions, settings.sessions_per_address),
-        (512, 64)
+    let home = place.path("pub");
+    let arguments = [home.to_str().unwrap()];
+    let shown = start(&place, &block().join("\n"), &arguments);
+    let nothing = start(&place, "", &arguments);
+    assert_eq!(decided(&shown), decided(&nothing));
+    assert!(decided(&shown).contains("commands_per_second: 0"));
+    // A user who is given no number of sessions has any, as without the block.
+    let user = format!(
+        "\n[[user]]\nname = \"a\"\npassword = \"{SECRET}\"\nhome = {:?}\n",
+        place.path("home")
     );
-    assert_eq!(settings.grace.as_secs(), 30);
-    assert_eq!(settings.vanished.as_secs(), 60);
+    let with_user = start(&place, &(block().join("\n") + &user), &[]);
+    assert_eq!(with_user.report.served.len(), 1);
+}
+
+#[test]
+fn what_stands_in_comments_is_understood() {
+    let place = Place::new();
+    for name in ["fullchain.pem", "privkey.pem", "ca.pem"] {
+        fs::copy(place.path("own.pem"), place.path(name)).unwrap();
+    }
+    let launch = start(&place, &with_examples(&place), &[]);
+    assert_eq!(launch.report.served.len(), 2);
+    assert!(launch.certified.is_some());
+    assert!(launch.listen.len() > 2);
+    let names: Vec<_> = launch.report.reach.iter().collect();
+    assert!(names.iter().any(|path| place.path("").starts_with(path)));
+}
+
+#[test]
+fn every_key_is_shown() {
+    let place = Place::new();
+    let shown = with_examples(&place);
+    let tables = [
+        "",
+        "[passive]",
+        "[active]",
+        "[limits]",
+        "[tls]",
+        "[[listener]]",
+        "[storage]",
+        "[process]",
+        "[anonymous]",
+        "[[user]]",
+    ];
+    for table in tables {
+        let toml = format!("{table}\nno-such-key = 1\n");
+        let said = place.stop(toml.as_bytes(), &[]).text;
+        let (_, keys) = said.split_once("`no-such-key`, expected ").unwrap();
+        let known = keys.lines().next().unwrap().split('`').skip(1).step_by(2);
+        let (_, here) = shown
+            .split_once(&format!("\n{table}"))
+            .unwrap_or(("", &shown));
+        for key in known {
+            let is_shown = here.lines().any(|line| {
+                line.starts_with(&format!("{key} = "))
+                    || line.starts_with(&format!("[{key}]"))
+                    || line.starts_with(&format!("[[{key}]]"))
+            });
+            assert!(is_shown, "{key} of {table} is not in the README");
+        }
+    }
+}
+
+/// Each value that the README calls none can be written so.
+#[test]
+fn none_can_be_written_where_it_is_meant() {
+    let place = Place::new();
+    for line in block() {
+        let Some((key, text)) = line.trim_start_matches("# ").split_once(" = ") else {
+            continue;
+        };
+        let says_none = text
+            .split_once('#')
+            .is_some_and(|(_, text)| text.contains("none: "));
+        // "none" of `links` is a value of its own.
+        if says_none && key != "links" {
+            assert!(text.starts_with("\"none\""), "{line}");
+        }
+    }
+    let toml = "[limits]\nminimum-rate = \"none\"\ncommands-per-second = \"none\"\n\
+                [process]\nuser = \"none\"\ngroup = \"none\"\n\
+                [anonymous]\nhome = \"pub\"\nsessions = \"none\"\n";
+    let launch = start(&place, toml, &[]);
+    assert_eq!(launch.settings.protocol.limits.min_rate, 0);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wharf_core::{Denied, Grant, Rights, VPath};
+use wharf_core::{Denied, Grant, Rights};
 use wharf_server::{Service, Settings, sockets};
 use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
 
@@ -13,12 +13,7 @@ struct Everybody(Arc<Local>);
 impl Accounts for Everybody {
     fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
         let (rights, capabilities) = (Rights::LIST | Rights::READ, self.0.capabilities());
-        let grant = Grant {
-            rights,
-            capabilities,
-            start: VPath::root(),
-            protect_data: false,
-        };
+        let grant = Grant::new(rights, capabilities);
         Ok(Account {
             grant,
             storage: Arc::<Local>::clone(&self.0),

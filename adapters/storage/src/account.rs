@@ -53,7 +53,8 @@ pub struct Account {
 pub trait Accounts: Send + Sync {
     /// Tells, where TLS is offered, what to do with a name before a password is asked for: nothing
     /// but to ask for it, or to let a client in whose certificate proves who it is. It must not
-    /// take long, nor tell whether there is such a name.
+    /// tell whether there is such a name, nor take long, but for a client with a certificate,
+    /// about which it is asked off the session's own thread.
     ///
     /// # Errors
     /// [`Denied::Unprotected`] if the name is to be told under TLS only.

@@ -13,7 +13,7 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 use wharf_core::{Edit, Facts, Failure};
-use wharf_storage::{Durability, Local, LocalOptions, Storage};
+use wharf_storage::{Durability, LocalOptions, Storage};
 
 fn place(durability: Durability) -> Place {
     Place::with(LocalOptions {
@@ -73,10 +73,12 @@ fn whatever_it_waits_for_a_change_is_the_same() {
         place.store(write_at(0), "/a", "one two").unwrap();
         place.store(write_at(4), "/a", "2").unwrap();
         place.store(APPEND, "/a", " three").unwrap();
-        place.fail(write_at(0), "/c", "begun").unwrap();
-        place.store(APPEND, "/c", " and ended").unwrap();
+        place.fail(write_at(0), "/c", &part()).unwrap();
+        place
+            .store(write_at(TOLD), "/c", &text_from(TOLD, 9_000))
+            .unwrap();
         assert_eq!(place.get("/a").unwrap(), "one 2wo three");
-        assert_eq!(place.get("/c").unwrap(), "begun and ended");
+        assert_eq!(place.get("/c").unwrap(), text(9_000));
         fs::create_dir(place.real("/new")).unwrap();
         for (edit, new, old) in edits() {
             let outcome = place.local.change(edit, &path(new), &path(old));
@@ -114,19 +116,21 @@ fn bytes_that_do_not_reach_the_disk_replace_nothing() {
         std::thread::spawn(move || {
             let place = place(Durability::Disk);
             place.put("/old", "old");
-            place.fail(write_at(0), "/part", "begun").unwrap();
+            place.put("/other", "old");
+            place.fail(write_at(0), "/part", &part()).unwrap();
             break_fsync(error, Vec::new());
             for (mode, name) in [
                 (write_at(0), "/new"),
                 (write_at(0), "/old"),
-                (write_at(1), "/old"),
-                (APPEND, "/old"),
-                (APPEND, "/part"),
+                (APPEND, "/other"),
+                (write_at(1), "/other"),
+                (write_at(TOLD), "/part"),
             ] {
                 let outcome = place.store(mode, name, "bytes");
                 assert_eq!(outcome, Err(failure), "{mode:?} {name}");
             }
             assert_eq!(place.get("/old").unwrap(), "old");
+            assert_eq!(place.get("/other").unwrap(), "old");
             // Nor can they be continued.
             assert_eq!(place.size("/old"), Ok(3));
             assert_eq!(place.size("/new"), Err(Failure::NotFound));
@@ -139,18 +143,24 @@ fn bytes_that_do_not_reach_the_disk_replace_nothing() {
 
 #[test]
 fn only_a_partial_of_this_boot_is_continued() {
-    let disk = place(Durability::Disk);
-    disk.fail(write_at(0), "/f", "part").unwrap();
-    let open = |durability| {
-        let options = LocalOptions {
-            durability,
-            ..options()
-        };
-        Local::open(disk.directory.path(), b"alice", options).unwrap()
-    };
-    assert_eq!(size(&open(Durability::Disk), "/f"), Ok(4));
-    // Its name is not the one that lasts.
-    assert_eq!(size(&open(Durability::Os), "/f"), Err(Failure::NotFound));
+    for durability in [Durability::Os, Durability::Disk] {
+        let place = place(durability);
+        place.put("/old", "old");
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        place.fail(write_at(0), "/old", "").unwrap();
+        assert_eq!(place.size("/f"), Ok(TOLD));
+        let everything = place.everything();
+        let base = everything.iter().find(|name| name.contains("/new-"));
+        let base = place.real(base.unwrap());
+        fs::rename(&base, base.with_file_name("new-of-another-boot")).unwrap();
+        assert_eq!(place.size("/f"), Err(Failure::NotFound));
+        // A mark holds all the same.
+        assert_eq!(place.fail(APPEND, "/old", ""), Err(Failure::BrokenOff));
+        // What nobody continues goes with the next upload.
+        place.store(write_at(0), "/f", "f").unwrap();
+        place.store(write_at(0), "/old", "new").unwrap();
+        assert_eq!(place.everything(), ["f", "old"]);
+    }
 }
 
 #[test]

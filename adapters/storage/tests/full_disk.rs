@@ -26,8 +26,8 @@ fn sync(mount: &Mount) -> std::io::Result<()> {
 }
 
 /// An upload for which the disk has no room, and then no room for anything else either.
-fn fill(mount: &Mount, local: &Local, reason: Option<Reason>) {
-    let mut sink = sink(local, write_at(0), "/f").unwrap();
+fn fill(mount: &Mount, local: &Local, name: &str, reason: Reason) {
+    let mut sink = sink(local, write_at(0), name).unwrap();
     let block = vec![b'x'; 64 * 1024];
     let failure = loop {
         if let Err(failure) = sink.write(&block) {
@@ -38,42 +38,41 @@ fn fill(mount: &Mount, local: &Local, reason: Option<Reason>) {
     let mut others = (0..10_000).map(|number| mount.path().join(format!("other-{number}")));
     let full = others.any(|other| fs::write(other, "x").and_then(|()| sync(mount)).is_err());
     assert!(full);
-    match reason {
-        Some(reason) => sink.abandon(reason),
-        None => drop(sink),
-    }
+    sink.abandon(reason);
+}
+
+/// The bytes that are free.
+fn room(local: &Local) -> u64 {
+    local.available(&path("/")).unwrap()
 }
 
 #[test]
-fn the_old_file_stands_and_the_partial_is_kept() {
+fn an_upload_that_has_filled_the_disk_gives_it_back() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]) else {
         return;
     };
     let local = local(&mount);
-    fs::write(mount.path().join("f"), "the old file").unwrap();
-    for reason in [None, Some(Reason::Storage(Failure::NoSpace))] {
-        fill(&mount, &local, reason);
-        assert_eq!(read(&local, "/f").unwrap(), "the old file");
-        let partial = size(&local, "/f").unwrap();
-        assert!(partial > 500_000);
-        assert!(local.available(&path("/")).unwrap() < 64 * 1024);
+    fs::write(mount.path().join("old"), "the old file").unwrap();
+    for name in ["/old", "/f"] {
+        fill(&mount, &local, name, Reason::Storage(Failure::NoSpace));
+        assert!(room(&local) > 500_000, "{name}");
     }
+    assert_eq!(read(&local, "/old").unwrap(), "the old file");
+    assert_eq!(size(&local, "/f"), Err(Failure::NotFound));
+    // Nor is the old one continued by the end of the new one.
+    let append = sink(&local, APPEND, "/old").map(drop);
+    assert_eq!(append, Err(Failure::BrokenOff));
     // An append gives back what it took.
-    let partial = size(&local, "/f").unwrap();
-    let mut append = sink(&local, write_at(partial - 4096), "/f").unwrap();
-    append.write(b"end").unwrap();
-    append.commit().unwrap();
-    assert_eq!(size(&local, "/f"), Ok(partial - 4093));
-    let before = size(&local, "/f").unwrap();
-    let mut append = sink(&local, APPEND, "/f").unwrap();
+    store(&local, write_at(0), "/g", "begun").unwrap();
+    let mut append = sink(&local, APPEND, "/g").unwrap();
     assert_eq!(append.write(&vec![0; 1 << 20]), Err(Failure::NoSpace));
     append.abandon(Reason::Storage(Failure::NoSpace));
-    assert_eq!(size(&local, "/f"), Ok(before));
+    assert_eq!(size(&local, "/g"), Ok(5));
 }
 
 #[test]
-fn a_disk_without_room_for_a_directory_still_keeps_most_of_it() {
+fn an_upload_that_ends_otherwise_on_a_full_disk_keeps_what_it_can() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let image = TempDir::new().unwrap();
     let image = image.path().join("image");
@@ -84,9 +83,8 @@ fn a_disk_without_room_for_a_directory_still_keeps_most_of_it() {
         return;
     };
     let local = local(&mount);
-    fill(&mount, &local, None);
-    let partial = size(&local, "/f").unwrap();
-    assert!(partial > 500_000);
-    store(&local, write_at(partial - 65_536), "/f", "end").unwrap();
-    assert_eq!(size(&local, "/f"), Ok(partial - 65_533));
+    fill(&mount, &local, "/f", Reason::Reset);
+    // There is no room for the directories that it would be kept in.
+    assert_eq!(size(&local, "/f"), Err(Failure::NotFound));
+    assert!(room(&local) > 500_000);
 }

@@ -26,7 +26,12 @@ fn with(links: Links) -> Place {
 /// Everything that a client can try with a name under which nothing shall be found.
 fn assert_unreachable(local: &Local, name: &str) {
     let path = path(name);
-    assert_eq!(local.stat(&path), Err(Failure::NotFound), "{name}");
+    // That there is a link every listing tells.
+    let told = local.stat(&path).map(|facts| facts.kind);
+    assert!(
+        matches!(told, Ok(Kind::Link) | Err(Failure::NotFound)),
+        "{name}"
+    );
     let modes = [
         READ,
         write_at(0),
@@ -133,22 +138,73 @@ fn links_within_are_followed_as_the_policy_says() {
 }
 
 #[test]
-fn an_upload_to_a_link_takes_its_place() {
-    let place = Place::new();
-    place.put("/file", "0123456789");
-    for (mode, text) in [(write_at(0), "xy"), (write_at(1), "0xy3456789")] {
-        symlink("file", place.real("/link")).unwrap();
-        place.fail(mode, "/link", "x").unwrap();
-        assert_eq!(place.size("/file"), Ok(10));
-        place.store(APPEND, "/link", "y").unwrap();
-        assert_eq!(place.get("/link").unwrap(), text);
-        assert_eq!(place.get("/file").unwrap(), "0123456789");
-        fs::remove_file(place.real("/link")).unwrap();
+fn an_upload_to_a_link_replaces_what_it_leads_to() {
+    for links in ALL_LINKS {
+        let place = with(links);
+        fs::create_dir_all(place.real("/d/e")).unwrap();
+        let rooted = links == Links::Root && !without_openat2();
+        let ways = [
+            ("file", links != Links::None),
+            ("./d/../file", links != Links::None),
+            ("d/up/file", links != Links::None),
+            ("again", links != Links::None),
+            ("/file", rooted),
+            ("//file", rooted),
+            ("../file", rooted),
+            ("nowhere", false),
+            ("d/nowhere", false),
+            ("link", false),
+            ("/etc/hostname", false),
+            (".wharf/file", false),
+        ];
+        symlink("..", place.real("/d/up")).unwrap();
+        symlink("file", place.real("/again")).unwrap();
+        for (text, follows) in ways {
+            let _ = fs::remove_file(place.real("/link"));
+            symlink(text, place.real("/link")).unwrap();
+            for (mode, after) in [(write_at(0), "xy"), (write_at(1), "0xy3456789")] {
+                place.put("/file", "0123456789");
+                match place.store(mode, "/link", "xy") {
+                    Ok(()) => assert!(follows, "{links:?} {text}"),
+                    Err(failure) => {
+                        assert_eq!((failure, follows), (Failure::NotFound, false), "{text}");
+                    }
+                }
+                let expected = if follows { after } else { "0123456789" };
+                assert_eq!(place.get("/file").unwrap(), expected, "{links:?} {text}");
+                let kept = fs::read_link(place.real("/link")).unwrap();
+                assert_eq!(kept.to_str(), Some(text));
+            }
+        }
+        let _ = fs::remove_file(place.real("/link"));
+        for text in ["d", "d/.", "d/e/..", "."] {
+            symlink(text, place.real("/link")).unwrap();
+            let failure = if links == Links::None {
+                Failure::NotFound
+            } else {
+                Failure::IsADirectory
+            };
+            assert_eq!(
+                place.store(write_at(0), "/link", ""),
+                Err(failure),
+                "{text}"
+            );
+            fs::remove_file(place.real("/link")).unwrap();
+        }
     }
-    // To append changes what the link leads to.
-    symlink("file", place.real("/link")).unwrap();
-    place.store(APPEND, "/link", "!").unwrap();
-    assert_eq!(place.get("/file").unwrap(), "0123456789!");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_as_such_and_can_be_renamed() {
+    let place = Place::new();
+    symlink("nowhere", place.real("/link")).unwrap();
+    let seen = place.local.stat(&path("/link")).unwrap();
+    assert_eq!(seen.kind, Kind::Link);
+    assert_eq!(place.read("/link"), Err(Failure::NotFound));
+    let rename = Edit::Rename { replace: false };
+    let renamed = place.local.change(rename, &path("/other"), &path("/link"));
+    assert_eq!(renamed, Ok(()));
+    assert_eq!(place.everything(), ["other"]);
 }
 
 #[test]
@@ -288,7 +344,7 @@ fn what_is_cached_is_answered_without_waiting() {
                 .is_ok()
         );
     }
-    for mode in [write_at(0), APPEND, Mode::Unique { umask: None }] {
+    for mode in [write_at(0), APPEND, UNIQUE] {
         assert!(place.local.open_now(mode, &path("/new")).is_none());
     }
     assert_eq!(place.everything(), ["d", "f"]);

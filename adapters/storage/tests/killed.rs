@@ -25,9 +25,9 @@ fn server() {
     };
     let local = Local::open(Path::new(&directory), b"alice", LocalOptions::default()).unwrap();
     let mut fresh = sink(&local, write_at(0), "/fresh").unwrap();
-    fresh.write(b"part").unwrap();
-    let mut continued = sink(&local, APPEND, "/continued").unwrap();
-    continued.write(b" and more").unwrap();
+    fresh.write(part().as_bytes()).unwrap();
+    let mut continued = sink(&local, write_at(TOLD), "/continued").unwrap();
+    continued.write(text_from(TOLD, 9_000).as_bytes()).unwrap();
     std::io::stderr().write_all(b"!").unwrap();
     thread::sleep(Duration::from_secs(60));
 }
@@ -35,7 +35,7 @@ fn server() {
 #[test]
 fn a_killed_server_leaves_only_what_can_be_continued() {
     let place = Place::new();
-    place.fail(write_at(0), "/continued", "part").unwrap();
+    place.fail(write_at(0), "/continued", &part()).unwrap();
     let mut server = Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "server"])
         .env(DIRECTORY, place.directory.path())
@@ -52,12 +52,19 @@ fn a_killed_server_leaves_only_what_can_be_continued() {
         .unwrap();
     // As long as it lives, its files are its own.
     assert_eq!(place.local.sweep(), 0);
-    assert_eq!(place.fail(APPEND, "/continued", ""), Err(Failure::Busy));
+    let at = place.size("/continued").unwrap();
+    assert_eq!(at, 8_192, "less than has arrived, also while it arrives");
+    let busy = place.fail(write_at(at), "/continued", "");
+    assert_eq!(busy, Err(Failure::Busy));
     server.kill().unwrap();
     server.wait().unwrap();
     assert_eq!(place.local.sweep(), 1);
     assert_eq!(place.size("/fresh"), Err(Failure::NotFound));
-    place.store(APPEND, "/continued", "!").unwrap();
-    assert_eq!(place.get("/continued").unwrap(), "part and more!");
+    assert_eq!(place.size("/continued"), Ok(at), "less than arrived");
+    let rest = text_from(at, 9_000);
+    place
+        .store(append_to(Some(at)), "/continued", &rest)
+        .unwrap();
+    assert_eq!(place.get("/continued").unwrap(), text(9_000));
     assert_eq!(place.everything(), ["continued"]);
 }

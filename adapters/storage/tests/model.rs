@@ -1,30 +1,40 @@
-//! Any sequence of operations agrees with a small model of files and partials.
+//! Any sequence of operations agrees with a small model of files, partials and marks.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
 use proptest::prelude::*;
 use wharf_core::{Edit, Failure, Mode, Reason, VPath};
-use wharf_storage::{Local, Storage};
+use wharf_storage::{Local, LocalOptions, Partials, Storage};
 
 const NAMES: [&str; 2] = ["a", "b"];
 const ACCOUNTS: [&str; 2] = ["alice", "bob"];
 
+/// Lengths about the bounds of a block.
+const LENGTHS: [usize; 7] = [0, 1, 3, 4_095, 4_097, 8_192, 9_000];
+
 #[derive(Clone, Debug)]
 enum Operation {
-    /// `at` is a number of bytes from the length that the account sees, `None` appends.
-    Upload {
-        at: Option<i8>,
-        replace: bool,
-        length: u8,
-        commit: bool,
-    },
     Fresh {
         replace: bool,
-        length: u8,
+        length: usize,
+        commit: bool,
+    },
+    /// Behind REST, so many bytes from the length that the account sees.
+    Restart {
+        by: i16,
+        replace: bool,
+        length: usize,
+        commit: bool,
+    },
+    /// APPE, in a session that was told the length or was not.
+    Append {
+        told: bool,
+        replace: bool,
+        length: usize,
         commit: bool,
     },
     Delete,
@@ -35,99 +45,119 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let upload = (
-        proptest::option::of(-3..=1_i8),
-        any::<bool>(),
-        0..4_u8,
-        any::<bool>(),
-    );
+    let length = || prop::sample::select(&LENGTHS[..]);
+    let upload = || (proptest::bool::weighted(0.8), length(), any::<bool>());
+    let by = prop::sample::select(&[-4_096_i16, -1, 0, 0, 1][..]);
     prop_oneof![
-        4 => upload.prop_map(|(at, replace, length, commit)| Operation::Upload {
-            at, replace: replace || length > 1, length, commit
+        3 => upload().prop_map(|(replace, length, commit)| {
+            Operation::Fresh { replace, length, commit }
         }),
-        3 => (any::<bool>(), 0..6_u8, any::<bool>())
-            .prop_map(|(replace, length, commit)| Operation::Fresh { replace, length, commit }),
+        3 => (by, upload()).prop_map(|(by, (replace, length, commit))| {
+            Operation::Restart { by, replace, length, commit }
+        }),
+        3 => (any::<bool>(), upload()).prop_map(|(told, (replace, length, commit))| {
+            Operation::Append { told, replace, length, commit }
+        }),
         1 => Just(Operation::Delete),
         1 => any::<bool>().prop_map(|replace| Operation::Rename { replace }),
         1 => Just(Operation::Sweep),
     ]
 }
 
-#[derive(Clone, Debug)]
-struct Partial {
-    bytes: Vec<u8>,
-    /// It keeps the file's bytes beyond its own end.
-    patch: bool,
-}
+/// An account and a name.
+type Key = (usize, usize);
 
 #[derive(Default)]
 struct Model {
     files: BTreeMap<usize, Vec<u8>>,
-    /// By account and name.
-    partials: BTreeMap<(usize, usize), Partial>,
+    /// What arrived.
+    partials: BTreeMap<Key, Vec<u8>>,
+    /// The last upload of the account over the finished file broke off.
+    marks: BTreeSet<Key>,
+}
+
+/// What is told of a partial: whole blocks, and less than arrived.
+fn told(arrived: &[u8]) -> usize {
+    arrived.len().saturating_sub(1) / 4_096 * 4_096
 }
 
 impl Model {
-    fn seen(&self, account: usize, name: usize) -> Option<usize> {
-        let partial = self
-            .partials
-            .get(&(account, name))
-            .map(|partial| &partial.bytes);
-        partial.or(self.files.get(&name)).map(Vec::len)
+    fn partial(&self, key: Key) -> Option<usize> {
+        self.partials.get(&key).map(|arrived| told(arrived))
+    }
+
+    /// What SIZE tells.
+    fn size(&self, key: Key) -> Option<usize> {
+        let file = self.files.get(&key.1).map(Vec::len);
+        file.or_else(|| self.partial(key))
     }
 
     fn forget(&mut self, name: usize) {
         self.partials.retain(|key, _| key.1 != name);
+        self.marks.retain(|key| key.1 != name);
     }
 
-    /// `at` is `None` to append.
-    fn upload(
-        &mut self,
-        (account, name): (usize, usize),
-        at: Option<usize>,
-        replace: bool,
-        new: &[u8],
-        commit: bool,
-    ) -> Result<(), Failure> {
-        let file = self.files.get(&name).cloned();
+    fn upload(&mut self, key: Key, mode: Mode, new: &[u8], commit: bool) -> Result<(), Failure> {
+        let (Mode::Write { replace, .. } | Mode::Append { replace, .. }) = mode else {
+            panic!("not an upload to a name");
+        };
+        let file = self.files.get(&key.1).cloned();
         if file.is_some() && !replace {
             return Err(Failure::Exists);
         }
-        let anew = at == Some(0);
-        if anew {
-            self.partials.remove(&(account, name));
-        }
-        let partial = self.partials.get(&(account, name)).cloned();
-        let there = partial
-            .as_ref()
-            .map(|partial| &partial.bytes)
-            .or(file.as_ref());
-        let length = there.map_or(0, Vec::len);
-        let at = at.unwrap_or(length);
-        if at > length {
-            return Err(Failure::PastEnd);
-        }
-        let fresh = anew || partial.is_none() && file.is_none();
-        let in_place = !fresh && partial.is_none() && at == length;
-        let patch = match &partial {
-            Some(partial) => partial.patch,
-            None => !fresh && !in_place,
+        let at = match mode {
+            Mode::Write { at, .. } => Some(at as usize),
+            _ => None,
         };
-        let mut bytes = there.map_or(Vec::new(), |there| there[..at].to_vec());
-        bytes.extend_from_slice(new);
-        if commit {
-            if patch {
-                let kept = file.as_ref().and_then(|file| file.get(bytes.len()..));
-                bytes.extend_from_slice(kept.unwrap_or_default());
+        let bytes = match (file, at, mode) {
+            (file, Some(0), _) => {
+                self.partials.remove(&key);
+                if !commit && file.is_some() {
+                    self.marks.insert(key);
+                } else if !commit && told(new) > 0 {
+                    self.partials.insert(key, new.to_vec());
+                }
+                new.to_vec()
             }
-            self.forget(name);
-            self.files.insert(name, bytes);
-        } else if partial.is_some() || !in_place && !new.is_empty() {
-            self.partials
-                .insert((account, name), Partial { bytes, patch });
-        } else if in_place && !new.is_empty() {
-            // To grow and be cut back is a change for the others.
-            self.forget(name);
+            (Some(_), ..) if self.marks.contains(&key) => return Err(Failure::BrokenOff),
+            (Some(_), _, Mode::Append { told: Some(_), .. }) => return Err(Failure::BrokenOff),
+            (Some(file), at, _) => {
+                let at = at.unwrap_or(file.len());
+                if at > file.len() {
+                    return Err(Failure::PastEnd);
+                }
+                if !commit && at < file.len() {
+                    self.marks.insert(key);
+                }
+                let tail = file.get(at + new.len()..).unwrap_or_default();
+                [&file[..at], new, tail].concat()
+            }
+            (None, _, Mode::Append { told, .. }) if told != self.partial(key).map(|n| n as u64) => {
+                return Err(Failure::BrokenOff);
+            }
+            (None, at, _) => match (self.partial(key), at) {
+                (None, Some(_)) => return Err(Failure::PastEnd),
+                (Some(length), Some(at)) if at > length => return Err(Failure::PastEnd),
+                (length, at) => {
+                    let at = at.or(length).unwrap_or(0);
+                    let old = self.partials.get(&key).cloned().unwrap_or_default();
+                    let whole = [&old[..at], new].concat();
+                    if !commit {
+                        // A byte behind what was told stays until another comes.
+                        let one = old.get(..at + 1).filter(|_| new.is_empty());
+                        let arrived = one.unwrap_or(&whole).to_vec();
+                        self.partials.remove(&key);
+                        if told(&arrived) > 0 {
+                            self.partials.insert(key, arrived);
+                        }
+                    }
+                    whole
+                }
+            },
+        };
+        if commit {
+            self.forget(key.1);
+            self.files.insert(key.1, bytes);
         }
         Ok(())
     }
@@ -146,56 +176,78 @@ fn upload(local: &Local, name: &str, mode: Mode, new: &[u8], commit: bool) -> Re
     }
 }
 
+impl Operation {
+    /// The mode, the number of bytes, and whether it is committed.
+    fn as_upload(&self, model: &Model, key: Key) -> Option<(Mode, usize, bool)> {
+        let write = |at: usize, replace| Mode::Write {
+            at: at as u64,
+            replace,
+            umask: None,
+            resumable: true,
+        };
+        Some(match *self {
+            Self::Fresh {
+                replace,
+                length,
+                commit,
+            } => (write(0, replace), length, commit),
+            Self::Restart {
+                by,
+                replace,
+                length,
+                commit,
+            } => {
+                let size = model.size(key).unwrap_or(0);
+                let at = size.saturating_add_signed(by.into());
+                (write(at, replace), length, commit)
+            }
+            Self::Append {
+                told,
+                replace,
+                length,
+                commit,
+            } => {
+                let told = model.partial(key).filter(|_| told);
+                let mode = Mode::Append {
+                    told: told.map(|length| length as u64),
+                    replace,
+                    umask: None,
+                    resumable: true,
+                };
+                (mode, length, commit)
+            }
+            Self::Delete | Self::Rename { .. } | Self::Sweep => return None,
+        })
+    }
+}
+
 fn run(operations: Vec<(usize, usize, Operation)>) {
-    let place = Place::new();
-    let locals = ACCOUNTS.map(|account| place.account(account));
+    let options = LocalOptions {
+        partials: Partials::Listed,
+        ..options()
+    };
+    let place = Place::with(options);
+    let locals = ACCOUNTS
+        .map(|account| Local::open(place.directory.path(), account.as_bytes(), options).unwrap());
     let mut model = Model::default();
     for (step, (account, name, operation)) in operations.into_iter().enumerate() {
         let (local, path) = (&locals[account], path(NAMES[name]));
-        let new = |length| vec![b'A' + (step % 26) as u8; usize::from(length)];
-        let write = |at: Option<usize>, replace| match at {
-            None => Mode::Append {
-                replace,
-                umask: None,
-            },
-            Some(at) => Mode::Write {
-                at: at as u64,
-                replace,
-                umask: None,
-            },
-        };
+        let key = (account, name);
+        if let Some((mode, length, commit)) = operation.as_upload(&model, key) {
+            let new = vec![b'A' + (step % 26) as u8; length];
+            let expected = model.upload(key, mode, &new, commit);
+            let got = upload(local, NAMES[name], mode, &new, commit);
+            assert_eq!(got, expected, "{mode:?}");
+        }
         match operation {
-            Operation::Upload {
-                at,
-                replace,
-                length,
-                commit,
-            } => {
-                let seen = model.seen(account, name).unwrap_or(0);
-                let at = at.map(|at| seen.saturating_add_signed(at.into()));
-                let new = new(length);
-                let expected = model.upload((account, name), at, replace, &new, commit);
-                let mode = write(at, replace);
-                assert_eq!(upload(local, NAMES[name], mode, &new, commit), expected);
-            }
-            Operation::Fresh {
-                replace,
-                length,
-                commit,
-            } => {
-                let new = new(length);
-                let expected = model.upload((account, name), Some(0), replace, &new, commit);
-                let mode = write(Some(0), replace);
-                assert_eq!(upload(local, NAMES[name], mode, &new, commit), expected);
-            }
             Operation::Delete => {
-                let expected = match model.seen(account, name) {
+                let expected = match model.size(key) {
                     Some(_) if model.files.remove(&name).is_some() => {
                         model.forget(name);
                         Ok(())
                     }
                     Some(_) => {
-                        model.partials.remove(&(account, name));
+                        model.partials.remove(&key);
                         Ok(())
                     }
                     None => Err(Failure::NotFound),
@@ -219,6 +271,7 @@ fn run(operations: Vec<(usize, usize, Operation)>) {
                 assert_eq!(local.change(Edit::Rename { replace }, &to, &path), expected);
             }
             Operation::Sweep => assert_eq!(local.sweep(), 0),
+            Operation::Fresh { .. } | Operation::Restart { .. } | Operation::Append { .. } => {}
         }
         for (name, real) in NAMES.iter().enumerate() {
             let file = model
@@ -229,7 +282,7 @@ fn run(operations: Vec<(usize, usize, Operation)>) {
         }
         for (account, local) in locals.iter().enumerate() {
             let seen = (0..NAMES.len()).filter_map(|name| {
-                let size = model.seen(account, name)? as u64;
+                let size = model.size((account, name))? as u64;
                 Some((NAMES[name].to_owned(), size))
             });
             let seen: BTreeMap<_, _> = seen.collect();

@@ -36,16 +36,16 @@ fn every_name_is_kept_as_it_is() {
         let Handle::Sink(mut sink) = abandoned.handle else {
             panic!("not a sink");
         };
-        sink.write(b"ab").unwrap();
+        sink.write(part().as_bytes()).unwrap();
         drop(sink);
-        assert_eq!(place.local.stat(&path).unwrap().size, 2);
-        let Handle::Sink(mut sink) = place.local.open(APPEND, &path).unwrap().handle else {
+        assert_eq!(place.local.stat(&path).unwrap().size, TOLD);
+        let Handle::Sink(mut sink) = place.local.open(write_at(TOLD), &path).unwrap().handle else {
             panic!("not a sink");
         };
         sink.write(b"c").unwrap();
         sink.commit().unwrap();
         let real = place.directory.path().join(OsStr::from_bytes(name));
-        assert_eq!(fs::read(real).unwrap(), b"abc");
+        assert_eq!(fs::read(real).unwrap(), (text(4_096) + "c").as_bytes());
     }
     let mut listing = directory(&place.local, Scope::Entries, "/").unwrap();
     let mut listed: Vec<_> = entries(&mut *listing)
@@ -70,7 +70,7 @@ fn every_name_is_kept_as_it_is() {
 fn a_name_that_is_too_long_is_a_bad_one() {
     let place = Place::new();
     let long = "n".repeat(256);
-    for mode in [write_at(0), APPEND, Mode::Unique { umask: None }] {
+    for mode in [write_at(0), APPEND, UNIQUE] {
         assert_eq!(place.fail(mode, &long, ""), Err(Failure::BadName));
     }
     let make = Edit::MakeDirectory { umask: None };
@@ -79,7 +79,7 @@ fn a_name_that_is_too_long_is_a_bad_one() {
     // The second choice would be too long.
     let longest = "n".repeat(254);
     place.put(&longest, "");
-    let unique = place.sink(Mode::Unique { umask: None }, &longest);
+    let unique = place.sink(UNIQUE, &longest);
     assert_eq!(unique.err(), Some(Failure::BadName));
     // A path may be long.
     let mut deep = String::new();
@@ -91,10 +91,10 @@ fn a_name_that_is_too_long_is_a_bad_one() {
     }
     deep.push_str(&format!("/{}", "f".repeat(254)));
     assert_eq!(deep.len(), VPath::MAX);
-    place.fail(write_at(0), &deep, "ab").unwrap();
-    assert_eq!(place.size(&deep), Ok(2));
-    place.store(APPEND, &deep, "c").unwrap();
-    assert_eq!(place.read(&deep).unwrap(), "abc");
+    place.fail(write_at(0), &deep, &part()).unwrap();
+    assert_eq!(place.size(&deep), Ok(TOLD));
+    place.store(write_at(TOLD), &deep, "c").unwrap();
+    assert_eq!(place.read(&deep).unwrap(), text(4_096) + "c");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn names_of_the_storage_do_not_exist() {
         }
         assert_eq!(place.local.text_size(&hidden, 99), Err(Failure::NotFound));
         assert_eq!(place.local.available(&hidden), Err(Failure::NotFound));
-        for mode in [write_at(0), APPEND, Mode::Unique { umask: None }] {
+        for mode in [write_at(0), APPEND, UNIQUE] {
             assert_eq!(place.fail(mode, name, ""), Err(Failure::BadName));
         }
         let change = |edit, path: &VPath, other: &VPath| place.local.change(edit, path, other);

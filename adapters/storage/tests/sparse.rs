@@ -62,16 +62,3 @@ fn of_the_bytes_before_and_behind_a_restart() {
         assert_holes(&place, &[at]);
     }
 }
-
-#[test]
-fn of_an_upload_that_is_continued() {
-    let place = Place::new();
-    if !put_holes(&place) {
-        return;
-    }
-    let at = 32 * MIB;
-    place.fail(write_at(at), "/f", "more").unwrap();
-    assert_eq!(place.size("/f"), Ok(at + 4));
-    place.store(write_at(at + 4), "/f", "more").unwrap();
-    assert_holes(&place, &[at, at + 4]);
-}

@@ -6,12 +6,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::*;
-use wharf_core::{Edit, Facts, Failure, Mode, Reason, VPath};
-use wharf_storage::{LocalOptions, Storage};
+use wharf_core::{Edit, Facts, Failure, Kind, Mode, Reason, Scope, Timestamp, VPath};
+use wharf_storage::{LocalOptions, Partials, Storage};
 
 const MISSING: Result<u64, Failure> = Err(Failure::NotFound);
 
@@ -69,77 +68,127 @@ fn the_permission_bits_of_the_old_file_are_kept() {
         at: 0,
         replace: true,
         umask: Some(0o077),
+        resumable: true,
     };
     place.store(own, "/g", "a").unwrap();
     assert_eq!(mode("/g"), 0o600);
 }
 
 #[test]
-fn abandoned_data_is_kept_for_every_reason() {
+fn what_arrived_can_be_continued_for_every_reason() {
     for reason in REASONS {
         let place = Place::new();
         let mut sink = place.sink(write_at(0), "/f").unwrap();
-        sink.write(b"part").unwrap();
+        sink.write(part().as_bytes()).unwrap();
         sink.abandon(reason);
-        assert_eq!(place.size("/f"), Ok(4), "{reason:?}");
+        let seen = place.local.stat(&path("/f")).unwrap();
+        assert_eq!((seen.kind, seen.size), (Kind::Partial, TOLD), "{reason:?}");
     }
     let place = Place::new();
     let mut sink = place.sink(write_at(0), "/f").unwrap();
-    sink.write(b"part").unwrap();
+    sink.write(part().as_bytes()).unwrap();
     drop(sink);
-    assert_eq!(place.size("/f"), Ok(4));
+    assert_eq!(place.size("/f"), Ok(TOLD));
 }
 
 #[test]
-fn nothing_is_kept_of_an_empty_or_refused_upload() {
+fn less_is_told_than_arrived() {
+    for (arrived, told) in [
+        (4_097, 4_096),
+        (8_191, 4_096),
+        (8_192, 4_096),
+        (8_193, 8_192),
+    ] {
+        let place = Place::new();
+        place.fail(write_at(0), "/f", &text(arrived)).unwrap();
+        assert_eq!(place.size("/f"), Ok(told), "{arrived}");
+        // Also if the process dies while it is continued, and whoever continues it sends nothing.
+        drop(place.sink(write_at(told), "/f"));
+        assert_eq!(place.size("/f"), Ok(told), "{arrived}");
+    }
+}
+
+#[test]
+fn nothing_is_kept_where_nothing_would_be_left_or_nobody_shall_continue_it() {
     let place = Place::new();
     for reason in REASONS {
         place.sink(write_at(0), "/f").unwrap().abandon(reason);
     }
     drop(place.sink(write_at(0), "/f"));
-    let mut sink = place.sink(write_at(0), "/f").unwrap();
-    sink.write(b"part").unwrap();
-    sink.abandon(Reason::Refused);
+    place.fail(write_at(0), "/f", &text(4_096)).unwrap();
+    let in_type_a = Mode::Write {
+        at: 0,
+        replace: true,
+        umask: None,
+        resumable: false,
+    };
+    place.fail(in_type_a, "/f", &part()).unwrap();
+    // A full disk shall not stay full.
+    for reason in [
+        Reason::Refused,
+        Reason::Storage(Failure::NoSpace),
+        Reason::Storage(Failure::Quota),
+    ] {
+        let mut sink = place.sink(write_at(0), "/f").unwrap();
+        sink.write(part().as_bytes()).unwrap();
+        sink.abandon(reason);
+    }
     assert_eq!(place.size("/f"), MISSING);
     assert_eq!(place.everything(), [""; 0]);
 }
 
 #[test]
-fn the_owner_and_nobody_else_sees_the_length_of_a_partial() {
+fn the_owner_and_nobody_else_is_told_of_a_partial() {
     let place = Place::new();
     let bob = place.account("bob");
     place.put("/old", "0123456789");
     for name in ["/old", "/new"] {
-        place.fail(write_at(0), name, "part").unwrap();
-        assert_eq!(place.size(name), Ok(4));
+        place.fail(write_at(0), name, &part()).unwrap();
     }
-    assert_eq!(place.list("/"), list_of([("new", 4), ("old", 4)]));
-    assert_eq!(size(&bob, "/old"), Ok(10));
+    assert_eq!(place.size("/new"), Ok(TOLD));
+    assert_eq!(place.size("/old"), Ok(10), "a finished file is what it is");
+    assert_eq!(place.list("/"), list_of([("old", 10)]));
     assert_eq!(size(&bob, "/new"), MISSING);
-    assert_eq!(list(&bob, "/"), list_of([("old", 10)]));
-    assert_eq!(place.local.text_size(&path("/new"), 100), Ok(4));
-    assert_eq!(bob.text_size(&path("/new"), 100), Err(Failure::NotFound));
-    // The same account sees it in another session too.
-    assert_eq!(size(&place.account("alice"), "/new"), Ok(4));
+    assert_eq!(place.local.text_size(&path("/new"), 10_000), MISSING);
+    let itself = directory(&place.local, Scope::Itself, "/new");
+    assert_eq!(itself.err(), Some(Failure::NotFound));
+    // The same account is told of it in another session too.
+    assert_eq!(size(&place.account("alice"), "/new"), Ok(TOLD));
 }
 
 #[test]
-fn only_length_and_time_are_those_of_the_partial() {
+fn a_storage_that_lists_partials_shows_them_to_their_owner() {
+    let place = Place::with(LocalOptions {
+        partials: Partials::Listed,
+        ..options()
+    });
+    let long = format!("/{}", "x".repeat(255));
+    for name in ["/old", "/new", &long] {
+        place.fail(write_at(0), name, &part()).unwrap();
+    }
+    place.put("/old", "0123456789");
+    assert_eq!(place.list("/"), list_of([("new", TOLD), ("old", 10)]));
+    let bob = place.account("bob");
+    assert_eq!(list(&bob, "/"), list_of([("old", 10)]));
+    // A name that leaves no room for the ending is not listed, and can be continued all the same.
+    assert_eq!(place.size(&long), Ok(TOLD));
+}
+
+#[test]
+fn no_pattern_for_finished_files_matches_what_is_kept() {
     let place = Place::new();
-    place.put("/f", "old file");
-    fs::set_permissions(place.real("/f"), fs::Permissions::from_mode(0o640)).unwrap();
-    let before = place.local.stat(&path("/f")).unwrap();
-    thread::sleep(Duration::from_millis(10));
-    place.fail(write_at(0), "/f", "part").unwrap();
-    let after = place.local.stat(&path("/f")).unwrap();
-    assert!(after.modified > before.modified);
-    let expected = wharf_core::Metadata {
-        size: 4,
-        modified: after.modified,
-        ..before
-    };
-    assert_eq!(after, expected);
-    place.fail(write_at(0), "/g", "part").unwrap();
+    place.fail(write_at(0), "/clip.mp4", &part()).unwrap();
+    place.put("/old.mp4", "old");
+    place.fail(write_at(0), "/old.mp4", &part()).unwrap();
+    let finished = place.everything();
+    let finished = finished.iter().filter(|name| name.ends_with(".mp4"));
+    assert_eq!(finished.collect::<Vec<_>>(), ["old.mp4"]);
+}
+
+#[test]
+fn a_partial_has_the_permission_bits_of_a_new_file() {
+    let place = Place::new();
+    place.fail(write_at(0), "/g", &part()).unwrap();
     assert_eq!(place.local.stat(&path("/g")).unwrap().mode, Some(0o644));
 }
 
@@ -147,55 +196,89 @@ fn only_length_and_time_are_those_of_the_partial() {
 fn reading_gives_the_old_file_or_nothing() {
     let place = Place::new();
     place.put("/old", "0123456789");
-    place.fail(write_at(0), "/old", "part").unwrap();
-    place.fail(write_at(0), "/new", "part").unwrap();
+    place.fail(write_at(0), "/old", &part()).unwrap();
+    place.fail(write_at(0), "/new", &part()).unwrap();
     assert_eq!(place.read("/old").unwrap(), "0123456789");
     assert_eq!(place.read("/new"), Err(Failure::NotFound));
 }
 
 #[test]
-fn restart_at_its_length_or_append_continues_a_partial() {
-    for mode in [write_at(4), APPEND] {
-        for old in [None, Some("0123456789")] {
-            let place = Place::new();
-            if let Some(old) = old {
-                place.put("/f", old);
-            }
-            place.fail(write_at(0), "/f", "part").unwrap();
-            place.store(mode, "/f", " and rest").unwrap();
-            assert_eq!(place.get("/f").unwrap(), "part and rest");
-            assert_eq!(place.everything(), ["f"]);
-        }
+fn restart_up_to_its_length_continues_a_partial() {
+    for at in [1, 100, TOLD] {
+        let place = Place::new();
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        place
+            .store(write_at(at), "/f", &text_from(at, 9_000))
+            .unwrap();
+        assert_eq!(place.get("/f").unwrap(), text(9_000));
+        assert_eq!(place.everything(), ["f"]);
+    }
+    // Nothing need be sent: what was there up to the offset is the file.
+    let place = Place::new();
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    place.store(write_at(100), "/f", "").unwrap();
+    assert_eq!(place.get("/f").unwrap(), text(100));
+}
+
+#[test]
+fn append_continues_a_partial_only_where_its_length_was_told() {
+    let place = Place::new();
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    for told in [None, Some(TOLD - 1), Some(part().len() as u64)] {
+        let append = place.fail(append_to(told), "/f", "");
+        assert_eq!(append, Err(Failure::BrokenOff), "{told:?}");
+    }
+    place
+        .store(append_to(Some(TOLD)), "/f", &text_from(TOLD, 9_000))
+        .unwrap();
+    assert_eq!(place.get("/f").unwrap(), text(9_000));
+    assert_eq!(place.everything(), ["f"]);
+    // What was told of is gone: the end of a file alone would be no file.
+    for told in [Some(TOLD), Some(0)] {
+        let append = place.fail(append_to(told), "/f", "");
+        assert_eq!(append, Err(Failure::BrokenOff));
+        let append = place.fail(append_to(told), "/none", "");
+        assert_eq!(append, Err(Failure::BrokenOff));
     }
 }
 
 #[test]
 fn a_partial_may_be_continued_more_than_once() {
     let place = Place::new();
-    place.fail(write_at(0), "/f", "one ").unwrap();
-    place.fail(write_at(4), "/f", "two ").unwrap();
-    assert_eq!(place.size("/f"), Ok(8));
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    place
+        .fail(write_at(TOLD), "/f", &text_from(TOLD, 9_000))
+        .unwrap();
+    assert_eq!(place.size("/f"), Ok(8_192));
     // One that brings nothing new changes nothing.
-    drop(place.sink(APPEND, "/f"));
-    place.sink(APPEND, "/f").unwrap().abandon(Reason::Refused);
-    assert_eq!(place.size("/f"), Ok(8));
-    place.store(APPEND, "/f", "three").unwrap();
-    assert_eq!(place.get("/f").unwrap(), "one two three");
+    drop(place.sink(write_at(8_192), "/f"));
+    let refused = place.sink(append_to(Some(8_192)), "/f").unwrap();
+    refused.abandon(Reason::Refused);
+    assert_eq!(place.size("/f"), Ok(8_192));
+    place
+        .store(write_at(8_192), "/f", &text_from(8_192, 9_000))
+        .unwrap();
+    assert_eq!(place.get("/f").unwrap(), text(9_000));
 }
 
 #[test]
-fn before_its_end_a_partial_is_cut_and_behind_it_is_nothing() {
+fn behind_what_was_told_of_a_partial_is_nothing() {
     let place = Place::new();
-    place.fail(write_at(0), "/f", "partXX").unwrap();
-    assert_eq!(place.fail(write_at(7), "/f", ""), Err(Failure::PastEnd));
-    place.store(write_at(4), "/f", "!").unwrap();
-    assert_eq!(place.get("/f").unwrap(), "part!");
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    assert_eq!(
+        place.fail(write_at(TOLD + 1), "/f", ""),
+        Err(Failure::PastEnd)
+    );
+    // One that is cut short enough is gone.
+    place.fail(write_at(100), "/f", "").unwrap();
+    assert_eq!(place.size("/f"), MISSING);
+    assert_eq!(place.everything(), [""; 0]);
 }
 
 #[test]
 fn a_fresh_upload_discards_the_partial() {
     let place = Place::new();
-    place.fail(write_at(0), "/f", "part").unwrap();
+    place.fail(write_at(0), "/f", &part()).unwrap();
     let sink = place.sink(write_at(0), "/f").unwrap();
     assert_eq!(place.size("/f"), MISSING);
     sink.abandon(Reason::Reset);
@@ -206,26 +289,90 @@ fn a_fresh_upload_discards_the_partial() {
 #[test]
 fn a_partial_that_is_being_continued_is_busy() {
     let place = Place::new();
-    place.fail(write_at(0), "/f", "part").unwrap();
-    let mut first = place.sink(APPEND, "/f").unwrap();
-    assert_eq!(place.fail(APPEND, "/f", ""), Err(Failure::Busy));
-    assert_eq!(place.fail(write_at(4), "/f", ""), Err(Failure::Busy));
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    let append = append_to(Some(TOLD));
+    let mut first = place.sink(append, "/f").unwrap();
+    assert_eq!(place.fail(append, "/f", ""), Err(Failure::Busy));
+    assert_eq!(place.fail(write_at(TOLD), "/f", ""), Err(Failure::Busy));
     let delete = place
         .local
         .change(Edit::Delete, &path("/f"), &VPath::root());
     assert_eq!(delete, Err(Failure::Busy));
     // A new upload does not mix with it, whatever becomes of it.
-    place.fail(write_at(0), "/f", "other").unwrap();
-    first.write(b" and rest").unwrap();
+    place.fail(write_at(0), "/f", &"x".repeat(5_000)).unwrap();
+    first.write(text_from(TOLD, 9_000).as_bytes()).unwrap();
     first.commit().unwrap();
-    assert_eq!(place.get("/f").unwrap(), "part and rest");
+    assert_eq!(place.get("/f").unwrap(), text(9_000));
     assert_eq!(place.everything(), ["f"]);
 }
 
 #[test]
-fn a_change_of_the_file_by_anyone_drops_the_partial() {
+fn over_a_finished_file_nothing_is_continued_until_it_is_sent_anew() {
+    type Break = fn(&Place);
+    let breaks: [(&str, Break); 4] = [
+        ("whole", |place| {
+            place.fail(write_at(0), "/f", &part()).unwrap()
+        }),
+        ("nothing", |place| {
+            place.fail(write_at(0), "/f", "").unwrap()
+        }),
+        ("patch", |place| {
+            place.fail(write_at(2), "/f", "ab").unwrap()
+        }),
+        ("full disk", |place| {
+            let sink = place.sink(write_at(0), "/f").unwrap();
+            sink.abandon(Reason::Storage(Failure::NoSpace));
+        }),
+    ];
+    for (what, breaks) in breaks {
+        let place = Place::new();
+        place.put("/f", "0123456789");
+        breaks(&place);
+        assert_eq!(place.size("/f"), Ok(10), "{what}");
+        assert_eq!(place.get("/f").unwrap(), "0123456789", "{what}");
+        for mode in [APPEND, write_at(10), write_at(3), append_to(Some(10))] {
+            assert_eq!(
+                place.fail(mode, "/f", ""),
+                Err(Failure::BrokenOff),
+                "{what}"
+            );
+        }
+        // What others do with their uploads is their business, and a new length a new version.
+        let bob = place.account("bob");
+        store(&bob, APPEND, "/f", "!").unwrap();
+        place.store(APPEND, "/f", "?").unwrap();
+        assert_eq!(place.get("/f").unwrap(), "0123456789!?");
+        breaks(&place);
+        // One more that breaks off changes nothing.
+        place.fail(write_at(0), "/f", "").unwrap();
+        assert_eq!(place.fail(APPEND, "/f", ""), Err(Failure::BrokenOff));
+        place.store(write_at(0), "/f", "new").unwrap();
+        place.store(APPEND, "/f", "er").unwrap();
+        assert_eq!(place.get("/f").unwrap(), "newer");
+        assert_eq!(place.everything(), ["f"]);
+    }
+}
+
+#[test]
+fn a_mark_outlives_what_does_not_change_the_bytes() {
+    let place = Place::new();
+    place.put("/f", "0123456789");
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    let facts = Facts {
+        mode: Some(0o600),
+        modified: Some(Timestamp::from_seconds(1_000_000_000)),
+    };
+    let set = place
+        .local
+        .change(Edit::Set(facts), &path("/f"), &VPath::root());
+    assert_eq!(set, Ok(()));
+    assert_eq!(place.fail(APPEND, "/f", ""), Err(Failure::BrokenOff));
+}
+
+#[test]
+fn a_change_of_the_name_by_anyone_ends_the_mark() {
     type Change = fn(&Place);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 6] = [
         ("another account", |place| {
             store(&place.account("bob"), write_at(0), "/f", "012").unwrap();
         }),
@@ -233,7 +380,6 @@ fn a_change_of_the_file_by_anyone_drops_the_partial() {
             store(&place.account("bob"), APPEND, "/f", "0").unwrap();
         }),
         ("another process", |place| place.put("/f", "012")),
-        ("the same length", |place| place.put("/f", "9876543210")),
         ("delete", |place| {
             let bob = place.account("bob");
             bob.change(Edit::Delete, &path("/f"), &VPath::root())
@@ -258,12 +404,11 @@ fn a_change_of_the_file_by_anyone_drops_the_partial() {
     for (what, change) in changes {
         let place = Place::new();
         place.put("/f", "0123456789");
-        place.fail(write_at(0), "/f", "part").unwrap();
-        assert_eq!(place.size("/f"), Ok(4));
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        assert_eq!(place.fail(APPEND, "/f", ""), Err(Failure::BrokenOff));
         change(&place);
-        let size = fs::metadata(place.real("/f")).map(|metadata| metadata.len());
-        assert_eq!(place.size("/f").ok(), size.ok(), "{what}");
-        if what != "another process" && what != "the same length" {
+        assert_eq!(place.fail(APPEND, "/f", ""), Ok(()), "{what}");
+        if what != "another process" {
             assert!(!place.everything().iter().any(|name| name.starts_with('.')));
         }
     }
@@ -273,7 +418,7 @@ fn a_change_of_the_file_by_anyone_drops_the_partial() {
 fn a_partial_of_a_new_file_is_dropped_when_somebody_makes_the_file() {
     let place = Place::new();
     let bob = place.account("bob");
-    place.fail(write_at(0), "/f", "part").unwrap();
+    place.fail(write_at(0), "/f", &part()).unwrap();
     store(&bob, write_at(0), "/f", "0123456789").unwrap();
     assert_eq!(place.size("/f"), Ok(10));
     bob.change(Edit::Delete, &path("/f"), &VPath::root())
@@ -283,25 +428,9 @@ fn a_partial_of_a_new_file_is_dropped_when_somebody_makes_the_file() {
 }
 
 #[test]
-fn setting_facts_of_the_finished_file_drops_the_partial() {
-    let place = Place::new();
-    place.put("/f", "0123456789");
-    place.fail(write_at(0), "/f", "part").unwrap();
-    let facts = Facts {
-        mode: Some(0o600),
-        modified: None,
-    };
-    place
-        .local
-        .change(Edit::Set(facts), &path("/f"), &VPath::root())
-        .unwrap();
-    assert_eq!(place.size("/f"), Ok(10));
-}
-
-#[test]
 fn deleting_a_partial_without_a_file_succeeds_for_the_owner() {
     let place = Place::new();
-    place.fail(write_at(0), "/f", "part").unwrap();
+    place.fail(write_at(0), "/f", &part()).unwrap();
     let delete =
         |local: &wharf_storage::Local| local.change(Edit::Delete, &path("/f"), &VPath::root());
     assert_eq!(delete(&place.account("bob")), Err(Failure::NotFound));
@@ -339,6 +468,9 @@ fn a_failed_append_is_cut_back() {
         drop(sink);
         assert_eq!(place.get("/f").unwrap(), "old");
         assert_eq!(place.everything(), ["f"]);
+        // The file is what it was: whoever appends begins where it was told to.
+        place.store(APPEND, "/f", "er").unwrap();
+        assert_eq!(place.get("/f").unwrap(), "older");
     }
 }
 
@@ -367,23 +499,6 @@ fn within_a_finished_file_the_rest_of_it_is_kept() {
     place.store(write_at(8), "/f", "cdefg").unwrap();
     assert_eq!(place.get("/f").unwrap(), "01ab4567cdefg");
     assert_eq!(place.fail(write_at(14), "/f", ""), Err(Failure::PastEnd));
-    assert_eq!(place.everything(), ["f"]);
-}
-
-#[test]
-fn a_patch_keeps_the_rest_also_when_it_is_continued() {
-    let place = Place::new();
-    place.put("/f", "0123456789");
-    drop(place.sink(write_at(2), "/f"));
-    assert_eq!(place.size("/f"), Ok(10));
-    place.fail(write_at(2), "/f", "ab").unwrap();
-    assert_eq!(place.size("/f"), Ok(4));
-    assert_eq!(place.list("/"), list_of([("f", 4)]));
-    assert_eq!(place.read("/f").unwrap(), "0123456789");
-    place.fail(write_at(4), "/f", "c").unwrap();
-    assert_eq!(place.size("/f"), Ok(5));
-    place.store(write_at(5), "/f", "d").unwrap();
-    assert_eq!(place.get("/f").unwrap(), "01abcd6789");
     assert_eq!(place.everything(), ["f"]);
 }
 
@@ -434,14 +549,13 @@ fn of_two_uploads_to_one_name_the_later_commit_wins() {
 #[test]
 fn the_later_of_two_abandoned_uploads_is_kept() {
     let place = Place::new();
-    place.put("/f", "0123456789");
     let mut first = place.sink(write_at(0), "/f").unwrap();
-    first.write(b"1").unwrap();
-    place.fail(write_at(2), "/f", "ab").unwrap();
+    first.write(part().as_bytes()).unwrap();
+    place.fail(write_at(0), "/f", &"x".repeat(9_000)).unwrap();
     drop(first);
-    assert_eq!(place.size("/f"), Ok(1));
-    place.store(APPEND, "/f", "!").unwrap();
-    assert_eq!(place.get("/f").unwrap(), "1!");
+    assert_eq!(place.size("/f"), Ok(TOLD));
+    place.store(write_at(TOLD), "/f", "!").unwrap();
+    assert_eq!(place.get("/f").unwrap(), text(4_096) + "!");
 }
 
 #[test]
@@ -454,20 +568,23 @@ fn an_upload_that_another_one_has_overtaken_is_not_kept() {
             place.put("/f", old);
         }
         let mut hanging = place.sink(write_at(0), "/f").unwrap();
-        hanging.write(b"part").unwrap();
-        place.store(write_at(0), "/f", "part and rest").unwrap();
+        hanging.write(part().as_bytes()).unwrap();
+        place.store(write_at(0), "/f", "whole").unwrap();
         hanging.abandon(Reason::Stalled);
-        assert_eq!(place.size("/f"), Ok(13));
-        // The same for one that had been continued.
-        place.fail(write_at(0), "/f", "part").unwrap();
-        let mut hanging = place.sink(APPEND, "/f").unwrap();
-        hanging.write(b" and").unwrap();
-        place.store(write_at(0), "/f", "new").unwrap();
-        hanging.abandon(Reason::Stalled);
-        assert_eq!(place.size("/f"), Ok(3));
-        assert_eq!(place.local.sweep(), 0);
-        assert_eq!(place.get("/f").unwrap(), "new");
+        place.store(APPEND, "/f", ".").unwrap();
+        assert_eq!(place.get("/f").unwrap(), "whole.");
+        assert_eq!(place.everything(), ["f"]);
     }
+    // The same for one that had been continued.
+    let place = Place::new();
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    let mut hanging = place.sink(write_at(TOLD), "/f").unwrap();
+    hanging.write(b" and").unwrap();
+    place.store(write_at(0), "/f", "new").unwrap();
+    hanging.abandon(Reason::Stalled);
+    assert_eq!(place.size("/f"), Ok(3));
+    assert_eq!(place.local.sweep(), 0);
+    assert_eq!(place.get("/f").unwrap(), "new");
 }
 
 #[test]
@@ -492,15 +609,18 @@ fn without_leave_to_replace_a_finished_file_stands() {
         at,
         replace: false,
         umask: None,
+        resumable: true,
     };
     let append = Mode::Append {
+        told: None,
         replace: false,
         umask: None,
+        resumable: true,
     };
     // A new file, also in two parts.
-    place.fail(write(0), "/f", "part").unwrap();
-    place.store(write(4), "/f", "!").unwrap();
-    assert_eq!(place.get("/f").unwrap(), "part!");
+    place.fail(write(0), "/f", &part()).unwrap();
+    place.store(write(TOLD), "/f", "!").unwrap();
+    assert_eq!(place.get("/f").unwrap(), text(4_096) + "!");
     for mode in [write(0), write(2), write(5), append] {
         assert_eq!(place.fail(mode, "/f", ""), Err(Failure::Exists), "{mode:?}");
     }
@@ -539,11 +659,11 @@ fn leftovers_are_swept_except_those_that_somebody_holds() {
     place.put("/a/b/.wharf-notes", "not ours");
     let mut held = place.sink(write_at(0), "/a/held").unwrap();
     held.write(b"running").unwrap();
-    place.fail(write_at(0), "/a/young", "part").unwrap();
-    place.fail(write_at(0), "/a/old", "part").unwrap();
-    place.fail(write_at(0), "/a/b/old", "part").unwrap();
+    place.fail(write_at(0), "/a/young", &part()).unwrap();
+    place.fail(write_at(0), "/a/old", &part()).unwrap();
+    place.fail(write_at(0), "/a/b/old", &part()).unwrap();
     for partial in place.everything() {
-        if partial.ends_with("/old") {
+        if partial.ends_with("/old.partial") {
             let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
             let file = File::options()
                 .write(true)
@@ -555,11 +675,9 @@ fn leftovers_are_swept_except_those_that_somebody_holds() {
     }
     // Expired, also before it is swept.
     assert_eq!(place.size("/a/old"), MISSING);
-    let listed: Vec<_> = place.list("/a").into_keys().collect();
-    assert_eq!(listed, ["b", "young"]);
     assert_eq!(place.local.sweep(), 3);
     assert_eq!(place.local.sweep(), 0);
-    assert_eq!(place.size("/a/young"), Ok(4));
+    assert_eq!(place.size("/a/young"), Ok(TOLD));
     assert!(!place.real("/a/b/.wharf").exists());
     assert!(place.real("/a/b/.wharf-notes").exists());
     held.commit().unwrap();
@@ -575,19 +693,26 @@ fn a_sweep_follows_no_link() {
     std::os::unix::fs::symlink(outside.directory.path(), place.real("/.wharf")).unwrap();
     assert_eq!(place.local.sweep(), 0);
     // Nothing is kept through such a link either.
-    place.fail(write_at(0), "/f", "part").unwrap();
+    place.fail(write_at(0), "/f", &part()).unwrap();
     assert_eq!(outside.everything(), [".wharf-1-1"]);
     assert_eq!(place.size("/f"), MISSING);
 }
 
 #[test]
-fn with_no_retention_nothing_is_kept() {
-    let place = Place::with(LocalOptions {
-        retention: Duration::ZERO,
-        ..options()
-    });
-    place.fail(write_at(0), "/f", "part").unwrap();
-    assert_eq!(place.everything(), [""; 0]);
+fn without_partials_nothing_is_kept_or_marked() {
+    for (partials, retention) in [(Partials::Off, 60), (Partials::Resume, 0)] {
+        let place = Place::with(LocalOptions {
+            partials,
+            retention: Duration::from_secs(retention),
+            ..options()
+        });
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        assert_eq!(place.everything(), [""; 0]);
+        place.put("/f", "old");
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        place.store(APPEND, "/f", "er").unwrap();
+        assert_eq!(place.everything(), ["f"]);
+    }
 }
 
 #[test]
@@ -599,15 +724,15 @@ fn a_directory_with_nothing_but_leftovers_can_be_removed() {
             .local
             .change(Edit::RemoveDirectory, &path("/d"), &VPath::root())
     };
-    place.fail(write_at(0), "/d/f", "part").unwrap();
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
     place.put("/d/.wharf-1-1", "");
     let running = place.sink(write_at(0), "/d/g").unwrap();
     assert_eq!(remove(), Err(Failure::NotEmpty));
     running.abandon(Reason::Reset);
     place.put("/d/file", "");
-    place.fail(write_at(0), "/d/f", "part").unwrap();
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
     assert_eq!(remove(), Err(Failure::NotEmpty));
-    assert_eq!(place.size("/d/f"), Ok(4), "nothing is cleaned in vain");
+    assert_eq!(place.size("/d/f"), Ok(TOLD), "nothing is cleaned in vain");
     fs::remove_file(place.real("/d/file")).unwrap();
     assert_eq!(remove(), Ok(()));
     assert_eq!(place.everything(), [""; 0]);
@@ -617,7 +742,6 @@ fn a_directory_with_nothing_but_leftovers_can_be_removed() {
 fn accounts_of_any_name_never_share_a_partial() {
     let place = Place::new();
     let names = [
-        "",
         "a",
         "A",
         "../x",
@@ -628,31 +752,88 @@ fn accounts_of_any_name_never_share_a_partial() {
     ];
     for (length, name) in names.iter().enumerate() {
         let mut sink = sink(&place.account(name), write_at(0), "/f").unwrap();
-        sink.write(&vec![b'x'; length + 1]).unwrap();
+        sink.write(&vec![b'x'; (length + 1) * 4_096 + 1]).unwrap();
     }
     for (length, name) in names.iter().enumerate() {
-        assert_eq!(size(&place.account(name), "/f"), Ok(length as u64 + 1));
+        let told = (length as u64 + 1) * 4_096;
+        assert_eq!(size(&place.account(name), "/f"), Ok(told));
     }
+}
+
+#[test]
+fn the_bytes_that_one_account_leaves_are_bounded() {
+    let bounded = LocalOptions {
+        partials_size: Some(20_000),
+        ..options()
+    };
+    let place = Place::with(bounded);
+    fs::create_dir(place.real("/d")).unwrap();
+    let bob = wharf_storage::Local::open(place.directory.path(), b"bob", bounded).unwrap();
+    let mut others = sink(&bob, write_at(0), "/bob").unwrap();
+    others.write(text(9_000).as_bytes()).unwrap();
+    drop(others);
+    let names = ["/1", "/d/2", "/3", "/d/4"];
+    for name in names {
+        place.fail(write_at(0), name, &text(9_000)).unwrap();
+    }
+    let kept: Vec<bool> = names.map(|name| place.size(name).is_ok()).into();
+    assert_eq!(kept, [false, false, true, true], "the oldest go");
+    assert_eq!(size(&bob, "/bob"), Ok(8_192));
+    // One that has been continued to its end makes room.
+    place.store(write_at(8_192), "/3", "!").unwrap();
+    place.fail(write_at(0), "/1", &text(9_000)).unwrap();
+    assert!(place.size("/d/4").is_ok());
+    // One that is too large for itself alone is not kept either.
+    place.fail(write_at(0), "/large", &text(30_000)).unwrap();
+    assert_eq!(place.size("/large"), MISSING);
+}
+
+#[test]
+fn what_this_process_has_left_goes_in_its_time_without_a_walk() {
+    let place = Place::with(LocalOptions {
+        retention: Duration::from_secs(1),
+        ..options()
+    });
+    fs::create_dir(place.real("/d")).unwrap();
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
+    wharf_storage::sweep_due();
+    assert_eq!(place.size("/d/f"), Ok(TOLD));
+    std::thread::sleep(Duration::from_millis(2_500));
+    wharf_storage::sweep_due();
+    assert_eq!(place.everything(), ["d"]);
+    // A walk tells of those that others have left.
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
+    assert_eq!(place.local.sweep(), 0);
+}
+
+#[test]
+fn of_nobody_in_particular_nothing_is_kept() {
+    let place = Place::new();
+    let nobody = place.account("");
+    let mut sink = sink(&nobody, write_at(0), "/f").unwrap();
+    sink.write(part().as_bytes()).unwrap();
+    drop(sink);
+    assert_eq!(size(&nobody, "/f"), MISSING);
+    assert_eq!(place.everything(), [""; 0]);
 }
 
 #[test]
 fn a_unique_upload_takes_a_name_that_nobody_has() {
     let place = Place::new();
-    let unique = Mode::Unique { umask: None };
     for expected in ["/f", "/f.1", "/f.2"] {
-        let opening = place.local.open(unique, &path("/f")).unwrap();
+        let opening = place.local.open(UNIQUE, &path("/f")).unwrap();
         assert_eq!(opening.opened.name, Some(path(expected)));
         let wharf_storage::Handle::Sink(mut sink) = opening.handle else {
             panic!("not a sink");
         };
-        sink.write(b"x").unwrap();
+        sink.write(part().as_bytes()).unwrap();
         match expected {
             // A partial has the name too.
             "/f.1" => sink.abandon(Reason::Reset),
             _ => sink.commit().unwrap(),
         }
     }
-    let opening = place.local.open(unique, &path("/g")).unwrap();
+    let opening = place.local.open(UNIQUE, &path("/g")).unwrap();
     place.put("/g", "theirs");
     let wharf_storage::Handle::Sink(sink) = opening.handle else {
         panic!("not a sink");

@@ -15,7 +15,8 @@ pub fn codes(verb: Option<Verb>) -> &'static [u16] {
     match verb {
         Verb::Abor => &[225, 226, 530],
         Verb::Acct => &[202, 501, 530],
-        Verb::Allo | Verb::Pret => &[200, 501, 530],
+        Verb::Allo => &[200, 452, 501, 530, 552],
+        Verb::Pret => &[200, 501, 530],
         Verb::Appe => &[
             226, 425, 426, 450, 451, 452, 501, 502, 521, 522, 530, 550, 552, 553, 554,
         ],

@@ -4,7 +4,7 @@ use crate::account::{Denied, Grant, Identified};
 use crate::action::{Action, Flow, Mode};
 use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
-use crate::optional::Answer;
+use crate::optional::{Answer, Optional};
 use crate::outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::path::VPath;
 use crate::ticket::Event;
@@ -15,6 +15,9 @@ use super::watch::Checked;
 
 /// The size of every file that [`fulfil`] knows.
 const SIZE: u64 = 5;
+
+/// The room that is left.
+const ROOM: u64 = 1 << 40;
 
 /// The event of a request that succeeded. Logins get the grant, everything is a directory, files
 /// have five bytes. `None` for [`Action::Cancel`] and [`Action::Disconnect`], which ask nothing.
@@ -55,6 +58,7 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
         Action::CloseData(ticket) => ticket.done(()),
         Action::Finish(ticket, _) => ticket.done(Ok(())),
         Action::Report(ticket, ..) => ticket.done(Ok(())),
+        Action::Optional(ticket, Optional::Available) => ticket.done(Ok(Answer::Bytes(ROOM))),
         Action::Optional(ticket, _) => ticket.done(Ok(Answer::Bytes(SIZE))),
         Action::Cancel(_) | Action::Disconnect => return None,
     })

@@ -13,12 +13,7 @@
 //! #     local: ([127, 0, 0, 1], 21).into(),
 //! #     peer: ([127, 0, 0, 1], 40_000).into(),
 //! # };
-//! # let grant = Grant {
-//! #     rights: Rights::ALL,
-//! #     capabilities: Capabilities::ALL,
-//! #     start: VPath::root(),
-//! #     protect_data: false,
-//! # };
+//! # let grant = Grant::new(Rights::ALL, Capabilities::ALL);
 //!
 //! let now = Instant::ZERO;
 //! let mut session = Checked::new(&Arc::new(Config::default()), ends, now);

@@ -9,6 +9,7 @@ use crate::account::{Denied, Grant, Identified, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
+use crate::listing::ListOptions;
 use crate::optional::Optional;
 use crate::outcome::{End, Transferred};
 use crate::path::VPath;
@@ -52,6 +53,8 @@ pub(super) struct Causes {
     pub(super) aborted: bool,
     /// The input ended without a QUIT, or the connection broke.
     pub(super) left: bool,
+    /// The connection broke, and had not been closed in order before.
+    pub(super) lost: bool,
     /// The server stops.
     pub(super) stopping: bool,
     /// No byte has moved for as long as that is borne.
@@ -82,6 +85,8 @@ pub(super) struct Work {
     open_failed: bool,
     /// The length of the file that was opened.
     size: Option<u64>,
+    /// What ALLO said of the upload.
+    announced_size: Option<u64>,
     asked_for_data: bool,
     connected: bool,
     closed: bool,
@@ -92,6 +97,8 @@ pub(super) struct Work {
     moved: Option<Transferred>,
     /// The client had left before the data ended.
     left: bool,
+    /// Its connection had broken before that.
+    lost: bool,
     finished: Option<(Verdict, bool)>,
     causes: Causes,
 }
@@ -102,6 +109,7 @@ impl Work {
         let causes = &mut self.causes;
         causes.aborted |= now.aborted;
         causes.left |= now.left;
+        causes.lost |= now.lost;
         causes.stopping |= now.stopping;
         causes.stalled |= now.stalled;
         causes.slow |= now.slow;
@@ -117,7 +125,7 @@ impl Work {
         &mut self,
         action: &Action,
         line: &Line,
-        standing: &Standing,
+        standing: &mut Standing,
         session: &M,
     ) {
         let verb = line.verb;
@@ -133,9 +141,13 @@ impl Work {
             assert!(rights.is_some(), "I21: {action:?} before the login");
             let rights = rights.unwrap_or_default();
             let needed = needed(action, verb);
-            let asks = matches!(verb, Some(Verb::Size | Verb::Mdtm));
-            let know = Rights::LIST | Rights::READ | Rights::WRITE;
-            let has = rights.contains(needed) && (!asks || rights.intersects(know));
+            let know = Rights::LIST | Rights::READ;
+            let knows = match verb {
+                Some(Verb::Size) => rights.intersects(know | Rights::WRITE),
+                Some(Verb::Mdtm | Verb::Mlst) => rights.intersects(know),
+                _ => true,
+            };
+            let has = rights.contains(needed) && knows;
             assert!(has, "I24: {action:?} with {rights}");
         }
         check_path(session.path());
@@ -156,9 +168,14 @@ impl Work {
             Action::Open(_, mode) => {
                 assert!(standing.tls.allows_data(), "I25: data in clear");
                 assert!(self.opened.is_none(), "I39: opened twice");
+                if uploads(verb) {
+                    let announced = standing.announced.take();
+                    self.announced_size = announced.filter(|_| !standing.text);
+                }
                 let (offset, wanted) = match *mode {
                     Mode::Read { offset } => (offset, standing.restart),
                     Mode::Write { at, .. } => (at, standing.restart),
+                    Mode::Append { .. } => (0, standing.restart),
                     _ => (0, 0),
                 };
                 assert_eq!(offset, wanted, "I36: opened at another offset");
@@ -248,7 +265,8 @@ impl Work {
             },
             Action::Open(_, mode) => match mode {
                 Mode::Read { .. } => verb == Verb::Retr,
-                Mode::Write { .. } => verb == Verb::Stor,
+                // APPE behind REST.
+                Mode::Write { at, .. } => verb == Verb::Stor || verb == Verb::Appe && *at > 0,
                 Mode::Append { .. } => verb == Verb::Appe,
                 Mode::Unique { .. } => verb == Verb::Stou,
                 Mode::List(_) => matches!(verb, Verb::List | Verb::Nlst | Verb::Mlsd),
@@ -272,7 +290,7 @@ impl Work {
                     )
             }
             Action::Report(..) => verb == Verb::Stat && self.done,
-            Action::Optional(_, Optional::Available) => verb == Verb::Avbl,
+            Action::Optional(_, Optional::Available) => matches!(verb, Verb::Allo | Verb::Avbl),
             Action::Optional(..) => verb == Verb::Size && self.done,
             // These belong to the reply before.
             Action::StartTls(_) | Action::StopTls(_) | Action::Cancel(_) | Action::Disconnect => {
@@ -312,7 +330,7 @@ impl Work {
             }
             Outcome::Transfer(moved) => {
                 self.moved = Some(*moved);
-                self.left = self.causes.left;
+                (self.left, self.lost) = (self.causes.left, self.causes.lost);
                 moved.end != End::Clean
             }
             Outcome::CloseData(()) => {
@@ -345,16 +363,23 @@ impl Work {
         let end = self.moved.map(|moved| moved.end);
         match verdict {
             Verdict::Commit => {
-                assert_eq!(end, Some(End::Clean), "I40: committed");
-                let uploads = matches!(verb, Some(Verb::Stor | Verb::Appe | Verb::Stou));
+                let accepted = standing.accepted();
+                let whole = uploads(verb) && self.is_as_announced();
+                let truncated = end == Some(End::Truncated) && (whole || accepted.truncated);
                 assert!(
-                    !uploads || !self.left,
+                    end == Some(End::Clean) || uploads(verb) && truncated,
+                    "I40: committed after {end:?}"
+                );
+                let may_leave = whole || accepted.hang_up && !self.lost;
+                assert!(
+                    !uploads(verb) || !self.left || may_leave,
                     "I40: committed for a client that left"
                 );
             }
             Verdict::Abandon(reason) => {
                 let founded = match reason {
                     Reason::Aborted => causes.aborted || end == Some(End::Cancelled),
+                    Reason::HungUp => causes.left,
                     Reason::ControlLost => causes.left,
                     Reason::Shutdown => causes.stopping,
                     Reason::Stalled => causes.stalled,
@@ -373,6 +398,12 @@ impl Work {
                 assert!(founded, "I46: abandoned for {reason:?}: {self:?}");
             }
         }
+    }
+
+    /// Whether an upload has the length that ALLO announced.
+    fn is_as_announced(&self) -> bool {
+        let moved = self.moved.map(|moved| moved.bytes);
+        moved.is_some() && moved == self.announced_size
     }
 
     /// Whether fewer bytes than the file has were sent.
@@ -398,7 +429,8 @@ impl Work {
         }
         if transfers(line.verb) {
             assert_eq!(self.finished, Some((Verdict::Commit, true)), "I15: {code}");
-            let clean = self.moved.is_some_and(|moved| moved.end == End::Clean);
+            let ends = |end| self.moved.is_some_and(|moved| moved.end == end);
+            let clean = ends(End::Clean) || uploads(line.verb) && ends(End::Truncated);
             let whole = line.verb != Some(Verb::Retr) || !self.is_short(standing.restart);
             assert!(clean && whole, "I16: {code} after {:?}", self.moved);
         } else if needs_work(line, code) {
@@ -413,6 +445,10 @@ impl Work {
     }
 }
 
+fn uploads(verb: Option<Verb>) -> bool {
+    matches!(verb, Some(Verb::Stor | Verb::Appe | Verb::Stou))
+}
+
 /// Whether that success needs something done by the embedder.
 fn needs_work(line: &Line, code: u16) -> bool {
     let Some(command) = line.command() else {
@@ -423,7 +459,7 @@ fn needs_work(line: &Line, code: u16) -> bool {
         Command::Pass(_) => code == 230,
         Command::Pasv => true,
         Command::Epsv(_) => code == 229,
-        Command::Stat(path) => path.is_some(),
+        Command::Stat(options, path) => path.is_some() || options != ListOptions::default(),
         Command::Cwd(_)
         | Command::Cdup
         | Command::Size(_)
@@ -448,7 +484,7 @@ fn needs_work(line: &Line, code: u16) -> bool {
 fn needed(action: &Action, verb: Option<Verb>) -> Rights {
     match action {
         Action::Stat(_) => match verb {
-            Some(Verb::Cwd | Verb::Cdup | Verb::Size | Verb::Mdtm) => Rights::NONE,
+            Some(Verb::Cwd | Verb::Cdup | Verb::Size | Verb::Mdtm | Verb::Mlst) => Rights::NONE,
             Some(Verb::Rnfr) => Rights::RENAME,
             _ => Rights::LIST,
         },

@@ -11,7 +11,7 @@ use super::request::Work;
 use crate::account::{Denied, Rights};
 use crate::address;
 use crate::command::{Command, Epsv, Type, Verb};
-use crate::config::{Protection, TlsPolicy};
+use crate::config::{Config, DoubtfulEnds, Protection, TlsPolicy};
 use crate::path::VPath;
 
 /// What stands ready for the next data connection.
@@ -107,6 +107,10 @@ pub(super) struct Standing {
     pub(super) text: bool,
     /// REST, for the next transfer.
     pub(super) restart: u64,
+    /// ALLO, for the next upload.
+    pub(super) announced: Option<u64>,
+    /// Doubtful ends of uploads that count: for everybody, and for this account.
+    accept: [DoubtfulEnds; 2],
     /// RNFR, for RNTO.
     pub(super) rename_from: Option<VPath>,
     /// EPSV ALL was given.
@@ -119,9 +123,10 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new(policy: TlsPolicy) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            tls: Tls::new(policy),
+            tls: Tls::new(config.tls),
+            accept: [config.accept, DoubtfulEnds::NONE],
             ..Self::default()
         }
     }
@@ -146,6 +151,10 @@ impl Standing {
                 self.forget();
                 self.tls.demanded = work.grant.as_ref().is_some_and(|grant| grant.protect_data);
                 self.rights = work.grant.as_ref().map(|grant| grant.rights);
+                self.accept[1] = work
+                    .grant
+                    .as_ref()
+                    .map_or(DoubtfulEnds::NONE, |grant| grant.accept);
                 self.cwd = work.grant.as_ref().map(|grant| grant.start.clone());
                 self.text = true;
                 self.tries = 0;
@@ -181,12 +190,18 @@ impl Standing {
         }
     }
 
+    /// The doubtful ends of an upload that count.
+    pub(super) fn accepted(&self) -> DoubtfulEnds {
+        self.accept[0].union(self.accept[1])
+    }
+
     /// A parameter of transfers was set.
     fn on_setting(&mut self, line: &Line, code: u16) {
         match (line.command(), code) {
             (Some(Command::Type(kind)), 200) => self.text = kind == Type::Ascii,
             (Some(Command::Prot(level)), 200) => self.tls.data = level.eq_ignore_ascii_case(b"P"),
             (Some(Command::Rest(offset)), 350) => self.restart = offset,
+            (Some(Command::Allo(size)), 200) => self.announced = Some(size),
             (Some(Command::Epsv(Epsv::All)), 200) => self.epsv_only = true,
             (Some(Command::Port(to)), 200) => self.on_port(to.into()),
             (Some(Command::Eprt(to)), 200) => self.on_port(to),
@@ -207,6 +222,7 @@ impl Standing {
                 demanded: false,
                 ..self.tls
             },
+            accept: [self.accept[0], DoubtfulEnds::NONE],
             tries: self.tries,
             refusal: core::mem::take(&mut self.refusal),
             ..Self::default()

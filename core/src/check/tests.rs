@@ -241,12 +241,7 @@ impl Machine for Double {
 }
 
 fn grant() -> Grant {
-    Grant {
-        rights: Rights::ALL,
-        capabilities: Capabilities::ALL,
-        start: VPath::root(),
-        protect_data: false,
-    }
+    Grant::new(Rights::ALL, Capabilities::ALL)
 }
 
 /// A conversation, and what goes wrong in it beside the fault.
@@ -530,12 +525,21 @@ fn requests() -> Vec<Case> {
             "I24",
             read_only(lines!["PASV", "STOR f"]),
             Fault::Asks(|action| match action {
-                Action::Open(ticket, Mode::Write { at, umask, .. }) => Action::Open(
+                Action::Open(
+                    ticket,
+                    Mode::Write {
+                        at,
+                        umask,
+                        resumable,
+                        ..
+                    },
+                ) => Action::Open(
                     ticket,
                     Mode::Write {
                         at,
                         umask,
                         replace: true,
+                        resumable,
                     },
                 ),
                 other => other,

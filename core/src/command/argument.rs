@@ -18,7 +18,7 @@ fn split(text: &BStr) -> (&BStr, &BStr) {
 
 /// The one value that is offered; others are a parameter that is not.
 pub(super) fn keyword<T>(text: &BStr, offered: &[u8], value: T) -> Result<T, Refusal> {
-    match text.trim_ascii() {
+    match text.as_bytes() {
         b"" => Err(Refusal::Syntax),
         word if word.eq_ignore_ascii_case(offered) => Ok(value),
         _ => Err(Refusal::Parameter),
@@ -26,7 +26,7 @@ pub(super) fn keyword<T>(text: &BStr, offered: &[u8], value: T) -> Result<T, Ref
 }
 
 pub(super) fn representation(text: &BStr) -> Result<Type, Refusal> {
-    let (word, form) = split(text.trim_ascii().as_bstr());
+    let (word, form) = split(text);
     match (word.as_bytes(), form.trim_ascii()) {
         (b"", _) => Err(Refusal::Syntax),
         (b"A" | b"a", b"" | b"N" | b"n") => Ok(Type::Ascii),
@@ -37,7 +37,7 @@ pub(super) fn representation(text: &BStr) -> Result<Type, Refusal> {
 
 /// `size`, or `size R size`.
 pub(super) fn allo(text: &BStr) -> Result<u64, Refusal> {
-    let (size, record) = split(text.trim_ascii().as_bstr());
+    let (size, record) = split(text);
     let size = decimal::parse(size).ok_or(Refusal::Syntax)?;
     match split(record.trim_ascii().as_bstr()) {
         (word, number) if word.eq_ignore_ascii_case(b"R") => decimal::parse(number.trim_ascii())
@@ -49,7 +49,7 @@ pub(super) fn allo(text: &BStr) -> Result<u64, Refusal> {
 }
 
 pub(super) fn epsv(text: &BStr) -> Result<Epsv, Refusal> {
-    match text.trim_ascii() {
+    match text.as_bytes() {
         b"" => Ok(Epsv::Any),
         b"1" => Ok(Epsv::V4),
         b"2" => Ok(Epsv::V6),
@@ -60,7 +60,7 @@ pub(super) fn epsv(text: &BStr) -> Result<Epsv, Refusal> {
 }
 
 pub(super) fn opts(text: &BStr) -> Result<Opts, Refusal> {
-    let (option, value) = split(text.trim_ascii_end().as_bstr());
+    let (option, value) = split(text);
     let value = value.trim_ascii();
     if option.eq_ignore_ascii_case(b"UTF8") || option.eq_ignore_ascii_case(b"UTF-8") {
         return match value {
@@ -69,6 +69,8 @@ pub(super) fn opts(text: &BStr) -> Result<Opts, Refusal> {
             word if word.eq_ignore_ascii_case(b"ON") || word.eq_ignore_ascii_case(b"NLST") => {
                 Ok(Opts::Utf8)
             }
+            // Names are bytes, and go out as they are.
+            word if word.eq_ignore_ascii_case(b"OFF") => Ok(Opts::NoUtf8),
             _ => Err(Refusal::Syntax),
         };
     }
@@ -79,7 +81,7 @@ pub(super) fn opts(text: &BStr) -> Result<Opts, Refusal> {
 }
 
 pub(super) fn site(text: &BStr) -> Result<Site<'_>, Refusal> {
-    let (word, rest) = split(text);
+    let (word, rest) = split(text.trim_ascii_start().as_bstr());
     let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
     match () {
         () if word.is_empty() => Err(Refusal::Syntax),

@@ -75,7 +75,7 @@ pub enum Command<'a> {
     Rnto(&'a BStr),
     Site(Site<'a>),
     Size(&'a BStr),
-    Stat(Option<&'a BStr>),
+    Stat(ListOptions, Option<&'a BStr>),
     Stor(&'a BStr),
     Stou(Option<&'a BStr>),
     /// STRU F; other structures are [`Refusal::Parameter`].
@@ -113,6 +113,8 @@ pub enum Epsv {
 pub enum Opts {
     /// UTF-8 names: on, as it always is.
     Utf8,
+    /// UTF-8 names: off, which changes nothing.
+    NoUtf8,
     /// The facts of MLST and MLSD.
     Mlst(FactSet),
 }
@@ -171,17 +173,54 @@ impl<'a> Command<'a> {
         Self::of(Verb::parse(word).ok_or(Refusal::Unknown)?, rest.as_bstr())
     }
 
+    /// The path or the name that it is about, if there is one.
+    pub(crate) fn about(&self) -> Option<&'a BStr> {
+        match *self {
+            Self::Appe(path)
+            | Self::Cwd(path)
+            | Self::Dele(path)
+            | Self::Mdtm(path)
+            | Self::Mff(_, path)
+            | Self::Mfmt(_, path)
+            | Self::Mkd(path)
+            | Self::Retr(path)
+            | Self::Rmd(path)
+            | Self::Rnfr(path)
+            | Self::Rnto(path)
+            | Self::Size(path)
+            | Self::Stor(path)
+            | Self::Site(Site::Chmod(_, path) | Site::Symlink(_, path) | Site::Utime(_, path)) => {
+                Some(path)
+            }
+            Self::Avbl(path)
+            | Self::List(_, path)
+            | Self::Mlsd(path)
+            | Self::Mlst(path)
+            | Self::Nlst(_, path)
+            | Self::Stat(_, path)
+            | Self::Stou(path) => path,
+            Self::User(name) => Some(name),
+            Self::Cdup => Some(b"..".as_bstr()),
+            _ => None,
+        }
+    }
+
     /// Reads the arguments of a verb.
     pub(crate) fn of(verb: Verb, rest: &'a BStr) -> Result<Self, Refusal> {
+        // Blanks belong to a name, and mean nothing around anything else.
+        let rest = match verb.takes_a_name() {
+            true => rest,
+            false => rest.trim_ascii().as_bstr(),
+        };
         let optional = (!rest.is_empty()).then_some(rest);
         let required = optional.ok_or(Refusal::Syntax);
-        // A blank argument where none belongs is no mistake.
-        let alone = |command| {
-            if rest.trim_ascii().is_empty() {
-                Ok(command)
-            } else {
-                Err(Refusal::Syntax)
-            }
+        let alone = |command| match rest.is_empty() {
+            true => Ok(command),
+            false => Err(Refusal::Syntax),
+        };
+        let listed = || {
+            let (options, path) = ListOptions::parse(rest);
+            (options, (!path.is_empty()).then_some(path.as_bstr()))
         };
         match verb {
             Verb::Abor => Ok(Self::Abor),
@@ -194,7 +233,8 @@ impl<'a> Command<'a> {
             Verb::Cdup => alone(Self::Cdup),
             Verb::Clnt => required.map(Self::Clnt),
             Verb::Csid => required.map(Self::Csid),
-            Verb::Cwd => required.map(Self::Cwd),
+            // Without a name it stays where it is.
+            Verb::Cwd => Ok(Self::Cwd(rest)),
             Verb::Dele => required.map(Self::Dele),
             Verb::Eprt => match address::parse_eprt(rest) {
                 Ok(address) => Ok(Self::Eprt(address)),
@@ -207,11 +247,8 @@ impl<'a> Command<'a> {
             Verb::Host => required.map(Self::Host),
             Verb::Lang => Ok(Self::Lang(optional)),
             Verb::List => {
-                let (options, path) = ListOptions::parse(rest);
-                Ok(Self::List(
-                    options,
-                    (!path.is_empty()).then_some(path.as_bstr()),
-                ))
+                let (options, path) = listed();
+                Ok(Self::List(options, path))
             }
             Verb::Mdtm => required.map(Self::Mdtm),
             Verb::Mff => argument::mff(rest).map(|(facts, path)| Self::Mff(facts, path)),
@@ -221,17 +258,14 @@ impl<'a> Command<'a> {
             Verb::Mlst => Ok(Self::Mlst(optional)),
             Verb::Mode => argument::keyword(rest, b"S", Self::Mode),
             Verb::Nlst => {
-                let (options, path) = ListOptions::parse(rest);
-                Ok(Self::Nlst(
-                    options,
-                    (!path.is_empty()).then_some(path.as_bstr()),
-                ))
+                let (options, path) = listed();
+                Ok(Self::Nlst(options, path))
             }
             Verb::Noop => Ok(Self::Noop),
             Verb::Opts => argument::opts(rest).map(Self::Opts),
             Verb::Pass => Ok(Self::Pass(rest)),
             Verb::Pasv => alone(Self::Pasv),
-            Verb::Pbsz => match decimal::parse(rest.trim_ascii()) {
+            Verb::Pbsz => match decimal::parse(rest) {
                 Some(size) if size <= u64::from(u32::MAX) => Ok(Self::Pbsz),
                 _ => Err(Refusal::Syntax),
             },
@@ -243,16 +277,20 @@ impl<'a> Command<'a> {
             Verb::Pwd => alone(Self::Pwd),
             Verb::Quit => Ok(Self::Quit),
             Verb::Rein => alone(Self::Rein),
-            Verb::Rest => decimal::parse(rest.trim_ascii_end())
-                .map(Self::Rest)
-                .ok_or(Refusal::Syntax),
+            Verb::Rest => decimal::parse(rest).map(Self::Rest).ok_or(Refusal::Syntax),
             Verb::Retr => required.map(Self::Retr),
             Verb::Rmd => required.map(Self::Rmd),
             Verb::Rnfr => required.map(Self::Rnfr),
             Verb::Rnto => required.map(Self::Rnto),
             Verb::Site => argument::site(rest).map(Self::Site),
             Verb::Size => required.map(Self::Size),
-            Verb::Stat => Ok(Self::Stat(optional)),
+            Verb::Stat if rest.trim_ascii().is_empty() => {
+                Ok(Self::Stat(ListOptions::default(), None))
+            }
+            Verb::Stat => {
+                let (options, path) = listed();
+                Ok(Self::Stat(options, path))
+            }
             Verb::Stor => required.map(Self::Stor),
             Verb::Stou => Ok(Self::Stou(optional)),
             Verb::Stru => argument::keyword(rest, b"F", Self::Stru),

@@ -1,9 +1,9 @@
 //! Values back to command lines: what a client would send.
 
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 use core::net::SocketAddr;
 
+use crate::action::Facts;
 use crate::address;
 use crate::command::{Command, Epsv, Opts, Site, Type, Verb};
 use crate::decimal::Decimal;
@@ -61,7 +61,6 @@ impl Command<'_> {
             | Self::Lang(text)
             | Self::Mlsd(text)
             | Self::Mlst(text)
-            | Self::Stat(text)
             | Self::Stou(text) => {
                 if let Some(text) = text {
                     word(text);
@@ -91,7 +90,7 @@ impl Command<'_> {
                 let text = alloc::format!("|{family}|{}|{}|", to.ip(), to.port());
                 word(text.as_bytes());
             }
-            Self::List(options, path) | Self::Nlst(options, path) => {
+            Self::List(options, path) | Self::Nlst(options, path) | Self::Stat(options, path) => {
                 let letters = letters(*options);
                 if letters.len() > 1 {
                     word(&letters);
@@ -105,24 +104,20 @@ impl Command<'_> {
                 }
             }
             Self::Opts(Opts::Utf8) => word(b"UTF8 ON"),
+            Self::Opts(Opts::NoUtf8) => word(b"UTF8 OFF"),
             Self::Opts(Opts::Mlst(facts)) => {
                 word(b"MLST ");
                 write_facts(&mut line, *facts);
             }
             Self::Mfmt(time, path) => {
-                word(&time_val(*time));
+                let mut text = Vec::new();
+                write_time_val(&mut text, *time);
+                word(&text);
                 word(path);
             }
             Self::Mff(facts, path) => {
                 let mut text = Vec::new();
-                if let Some(time) = facts.modified {
-                    text.extend_from_slice(b"Modify=");
-                    text.extend_from_slice(&time_val(time));
-                    text.push(b';');
-                }
-                if let Some(mode) = facts.mode {
-                    text.extend_from_slice(alloc::format!("UNIX.mode={mode:04o};").as_bytes());
-                }
+                facts.write(&mut text);
                 word(&text);
                 word(path);
             }
@@ -141,8 +136,9 @@ impl Command<'_> {
                 word(path);
             }
             Self::Site(Site::Utime(time, path)) => {
-                word(b"UTIME");
-                word(&time_val(*time));
+                let mut text = Vec::from(*b"UTIME ");
+                write_time_val(&mut text, *time);
+                word(&text);
                 word(path);
             }
         }
@@ -198,7 +194,7 @@ impl Command<'_> {
             Self::Rnto(_) => Verb::Rnto,
             Self::Site(_) => Verb::Site,
             Self::Size(_) => Verb::Size,
-            Self::Stat(_) => Verb::Stat,
+            Self::Stat(..) => Verb::Stat,
             Self::Stor(_) => Verb::Stor,
             Self::Stou(_) => Verb::Stou,
             Self::Stru => Verb::Stru,
@@ -240,15 +236,32 @@ pub(crate) fn write_facts(out: &mut Vec<u8>, facts: FactSet) {
     }
 }
 
-fn time_val(time: Timestamp) -> Vec<u8> {
+impl Facts {
+    /// As MFF takes them: `Modify=20260102030405;UNIX.mode=0644;`.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        if let Some(time) = self.modified {
+            out.extend_from_slice(b"Modify=");
+            write_time_val(out, time);
+            out.push(b';');
+        }
+        if let Some(mode) = self.mode {
+            out.extend_from_slice(b"UNIX.mode=");
+            out.extend([9, 6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8));
+            out.push(b';');
+        }
+    }
+}
+
+/// `20260102030405`, with all the digits of a fraction if there is one.
+fn write_time_val(out: &mut Vec<u8>, time: Timestamp) {
     let mut text = [0; 32];
     let mut line = Line::new(&mut text);
     line.time_val(time, false);
     let length = line.len();
-    let mut text = alloc::string::String::from_utf8_lossy(&text[..length]).into_owned();
+    out.extend_from_slice(&text[..length]);
     if time.nanos != 0 {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ".{:09}", time.nanos);
+        out.push(b'.');
+        let digit = |power: u32| b'0' + (time.nanos / 10_u32.pow(power) % 10) as u8;
+        out.extend((0..9).rev().map(digit));
     }
-    text.into_bytes()
 }

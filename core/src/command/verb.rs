@@ -281,6 +281,40 @@ impl Verb {
             .map_or(Always, |(_, access, _)| *access)
     }
 
+    /// Whether blanks at the ends of its argument belong to it.
+    pub(crate) fn takes_a_name(self) -> bool {
+        self.has_path() || matches!(self, Self::Acct | Self::Pass | Self::Site | Self::User)
+    }
+
+    /// Whether it is about a file or a directory.
+    pub(crate) fn has_path(self) -> bool {
+        matches!(
+            self,
+            Self::Appe
+                | Self::Avbl
+                | Self::Cdup
+                | Self::Cwd
+                | Self::Dele
+                | Self::List
+                | Self::Mdtm
+                | Self::Mff
+                | Self::Mfmt
+                | Self::Mkd
+                | Self::Mlsd
+                | Self::Mlst
+                | Self::Nlst
+                | Self::Retr
+                | Self::Rmd
+                | Self::Rnfr
+                | Self::Rnto
+                | Self::Site
+                | Self::Size
+                | Self::Stat
+                | Self::Stor
+                | Self::Stou
+        )
+    }
+
     /// How it is used: the verb and its arguments.
     #[must_use]
     pub fn syntax(self) -> &'static str {

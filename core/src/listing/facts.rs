@@ -80,6 +80,7 @@ impl Default for FactSet {
 pub(crate) struct Perm {
     file: Letters,
     directory: Letters,
+    partial: Letters,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +113,11 @@ impl Perm {
                 (b'r', rights.contains(Rights::READ)),
                 (b'w', overwrite),
             ]),
+            partial: Letters::of(&[
+                (b'a', can.append && rights.contains(Rights::WRITE)),
+                (b'd', delete),
+                (b'w', rights.contains(Rights::WRITE)),
+            ]),
             directory: Letters::of(&[
                 (b'c', rights.contains(Rights::WRITE)),
                 (b'd', delete),
@@ -128,6 +134,7 @@ impl Perm {
         let letters = match kind {
             Kind::File | Kind::Link => &self.file,
             Kind::Directory => &self.directory,
+            Kind::Partial => &self.partial,
             Kind::Other => return b"",
         };
         &letters.bytes[..usize::from(letters.len)]

@@ -107,7 +107,7 @@ impl<'a> Line<'a> {
 
     fn permissions(&mut self, facts: &Metadata) {
         let (kind, default) = match facts.kind {
-            Kind::File => (b'-', 0o644),
+            Kind::File | Kind::Partial => (b'-', 0o644),
             Kind::Directory => (b'd', 0o755),
             Kind::Link => (b'l', 0o777),
             Kind::Other => (b's', 0o644),
@@ -194,7 +194,7 @@ impl<'a> Line<'a> {
             Kind::Directory => self.byte(b'/'),
             Kind::Link => self.byte(b'@'),
             Kind::File if facts.mode.is_some_and(|mode| mode & 0o111 != 0) => self.byte(b'*'),
-            Kind::File | Kind::Other => {}
+            Kind::File | Kind::Partial | Kind::Other => {}
         }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Line<'a> {
         if set.contains(FactSet::TYPE) {
             self.kind(entry);
         }
-        if set.contains(FactSet::SIZE) && facts.kind.is_file() {
+        if set.contains(FactSet::SIZE) && facts.kind.has_size() {
             self.bytes(b"size=");
             self.number(facts.size);
             self.byte(b';');
@@ -248,7 +248,7 @@ impl<'a> Line<'a> {
 
     fn kind(&mut self, entry: &Entry<'_>) {
         match (entry.metadata.kind, entry.target) {
-            (Kind::File, _) => self.bytes(b"type=file;"),
+            (Kind::File | Kind::Partial, _) => self.bytes(b"type=file;"),
             (Kind::Directory, _) => self.bytes(b"type=dir;"),
             (Kind::Other, _) => self.bytes(b"type=OS.unix=special;"),
             // A target with a semicolon would look like another fact.

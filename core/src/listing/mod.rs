@@ -17,7 +17,7 @@
 //!
 //! for name in ["a.txt", ".hidden"] {
 //!     let metadata = Metadata { size: 5, modified, ..Metadata::default() };
-//!     let entry = Entry { name: name.into(), metadata, target: None };
+//!     let entry = Entry { name: name.into(), metadata, target: None, leads_to: None };
 //!     let pushed = listing.push(&entry, clock, &mut buffer);
 //!     assert!(pushed.taken);
 //!     text.extend_from_slice(&buffer[..pushed.written]);
@@ -109,6 +109,8 @@ pub struct Listing {
     dot_files: bool,
     /// Lines begin with a space, as in the middle of a reply.
     indented: bool,
+    /// Facts tell of links as what they lead to.
+    link_targets: bool,
     sorter: Option<Box<Sorter>>,
     tree: Option<Box<Tree>>,
 }
@@ -164,6 +166,7 @@ impl Listing {
             pattern: None,
             dot_files: options.all || listed_once,
             indented: false,
+            link_targets: false,
             sorter: options.sorts().then(Box::default),
             tree: (options.recursive && !listed_once).then(|| {
                 Box::new(Tree {
@@ -216,6 +219,22 @@ impl Listing {
     fn split_name(&mut self) -> Vec<u8> {
         let start = memrchr(b'/', &self.prefix).map_or(0, |slash| slash + 1);
         self.prefix.split_off(start)
+    }
+
+    /// Keeps at most so many bytes to sort lines, also those that no option asks to be sorted if
+    /// they are to be sorted by name. Facts are never sorted.
+    pub(crate) fn sorted_within(mut self, limit: usize, by_name: bool) -> Self {
+        let sorts = by_name && !matches!(self.form, Form::Facts { .. });
+        if self.options.sorts() || sorts {
+            self.sorter = Some(Box::new(Sorter::new(limit)));
+        }
+        self
+    }
+
+    /// Facts tell of links as what they lead to, where that is known.
+    pub(crate) fn with_link_targets(mut self, told: bool) -> Self {
+        self.link_targets = told;
+        self
     }
 
     /// Lists names that begin with a dot also without `-a`.
@@ -313,10 +332,16 @@ impl Listing {
         (written, step)
     }
 
+    /// LIST and MLSD may tell what can be continued; names without a length, and STAT, do not.
+    fn shows_partials(&self) -> bool {
+        !self.indented && self.line_form() != Form::Names
+    }
+
     fn shows(&self, entry: &Entry<'_>) -> bool {
         let name = entry.name;
         let addressable = !name.is_empty() && name.len() <= VPath::MAX && !name.contains(&b'/');
         addressable
+            && (entry.metadata.kind != Kind::Partial || self.shows_partials())
             && (self.dot_files || !name.starts_with(b"."))
             && self
                 .pattern
@@ -397,14 +422,29 @@ impl Listing {
         line.len()
     }
 
+    /// What the lines look like, once the options are heard.
+    fn line_form(&self) -> Form {
+        match self.form {
+            Form::Unix | Form::MsDos if self.options.names_only => Form::Names,
+            Form::Names if self.options.long => Form::Unix,
+            form => form,
+        }
+    }
+
     /// The line of one entry; `None` if it has no room.
     fn write_entry(&mut self, entry: &Entry<'_>, clock: Clock, out: &mut [u8]) -> Option<usize> {
         // As with names: what no path can hold is not shown.
         let fits = |target: &&BStr| target.len() <= VPath::MAX;
-        let entry = &Entry {
+        let mut entry = Entry {
             target: entry.target.filter(fits),
             ..*entry
         };
+        if let (Form::Facts { .. }, true, Some(metadata)) =
+            (self.form, self.link_targets, entry.leads_to)
+        {
+            entry.metadata = metadata;
+        }
+        let entry = &entry;
         let target = entry.target.map_or(0, |target| target.len());
         if out.len() < FIXED + self.prefix.len() + entry.name.len() + target {
             return None;
@@ -413,12 +453,7 @@ impl Listing {
         if self.indented {
             line.bytes(b" ");
         }
-        let form = match self.form {
-            Form::Unix | Form::MsDos if self.options.names_only => Form::Names,
-            Form::Names if self.options.long => Form::Unix,
-            form => form,
-        };
-        match form {
+        match self.line_form() {
             Form::Unix => {
                 line.unix(entry, clock);
                 // `ls -F` shows either where a link points or that it is one.

@@ -10,9 +10,11 @@
 /// | `-d` | the entry of the directory itself, not what is in it | |
 /// | `-F` | `/` behind directories, `@` behind links, `*` behind executable files | |
 /// | `-R` | also what is in its directories | 16 levels, 10,000 directories, links are not followed |
-/// | `-t` | newest first | sorts up to 10,000 names, beyond that the order of the storage |
+/// | `-t` | newest first | sorts up to 10,000 names in [`Limits::sorted`](crate::Limits::sorted) bytes, beyond that the order of the storage |
 /// | `-S` | largest first | as `-t` |
 /// | `-r` | the other way round; alone: by name from z to a | as `-t` |
+///
+/// Without `-t` or `-S`, LIST and NLST sort by name, within the same limits.
 ///
 /// Other letters and digits are taken and mean nothing. An argument is a group of options only if
 /// everything behind its dash is a letter or a digit; `--` ends the options, and `./-x` is always
@@ -40,9 +42,9 @@ pub struct ListOptions {
 /// The order that the options ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// As the storage yields them, or by name with `-r`.
+    /// By name.
     #[default]
-    Storage,
+    Name,
     /// `-t`: by time, newest first.
     Time,
     /// `-S`: by size, largest first.
@@ -101,6 +103,6 @@ impl ListOptions {
 
     /// Whether the entries must be collected before they are written.
     pub(crate) fn sorts(self) -> bool {
-        self.reverse || self.order != Order::Storage
+        self.reverse || self.order != Order::Name
     }
 }

@@ -1,4 +1,4 @@
-//! The entries that `-t`, `-S` and `-r` keep back until the directory ends.
+//! The entries that are kept back until the directory ends, to be sorted.
 
 use alloc::vec::Vec;
 
@@ -8,12 +8,18 @@ use crate::entry::{Entry, Metadata};
 use crate::listing::options::{ListOptions, Order};
 
 /// How many entries are kept at most.
-const LIMIT: usize = 10_000;
+const MOST: usize = 10_000;
+/// How many bytes they may take, where nothing is said.
+const BYTES: usize = 512 << 10;
 
 /// Keeps entries until the directory ends or there are too many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sorter {
     kept: Vec<Kept>,
+    /// Bytes that may still be kept.
+    room: usize,
+    /// How many there were.
+    limit: usize,
     /// Entries before this one are written.
     next: usize,
     /// There were too many: no more are kept in this directory.
@@ -25,21 +31,44 @@ struct Kept {
     name: BString,
     target: Option<BString>,
     metadata: Metadata,
+    leads_to: Option<Metadata>,
+}
+
+impl Default for Sorter {
+    fn default() -> Self {
+        Self::new(BYTES)
+    }
 }
 
 /// There are more entries than are ever sorted.
 pub(crate) struct Full;
 
 impl Sorter {
+    /// Keeps no more than so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            room: limit,
+            limit,
+            next: 0,
+            overflowed: false,
+        }
+    }
+
     pub(crate) fn keep(&mut self, entry: &Entry<'_>) -> Result<(), Full> {
-        if self.overflowed || self.kept.len() == LIMIT {
+        let names = entry.name.len() + entry.target.map_or(0, |target| target.len());
+        // A vector that grows has room for twice as many.
+        let room = self.room.checked_sub(2 * size_of::<Kept>() + names);
+        let Some(room) = room.filter(|_| !self.overflowed && self.kept.len() < MOST) else {
             self.overflowed = true;
             return Err(Full);
-        }
+        };
+        self.room = room;
         self.kept.push(Kept {
             name: entry.name.into(),
             target: entry.target.map(Into::into),
             metadata: entry.metadata,
+            leads_to: entry.leads_to,
         });
         Ok(())
     }
@@ -51,7 +80,7 @@ impl Sorter {
         }
         self.kept.sort_by(|a, b| {
             let order = match options.order {
-                Order::Storage => a.name.cmp(&b.name),
+                Order::Name => a.name.cmp(&b.name),
                 Order::Time => b
                     .metadata
                     .modified
@@ -76,6 +105,7 @@ impl Sorter {
             name: kept.name.as_bstr(),
             metadata: kept.metadata,
             target: kept.target.as_ref().map(|target| target.as_bstr()),
+            leads_to: kept.leads_to,
         })
     }
 
@@ -88,6 +118,6 @@ impl Sorter {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.limit);
     }
 }

@@ -4,10 +4,12 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::Session;
 use super::run::{After, Job};
+use crate::account::Rights;
 use crate::action::{Action, Route};
 use crate::address;
 use crate::command::{Epsv, Type, Verb};
 use crate::failure::Failure;
+use crate::optional::{Answer, Optional};
 
 /// What stands ready for the next data connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +101,7 @@ impl Session {
         } else if to.is_ipv6() != self.peer_address().is_ipv6() {
             self.done(522, if to.is_ipv6() { "Use (1)." } else { "Use (2)." });
         } else if to.ip() != self.peer_address() || to.port() < 1024 {
-            self.done(
+            self.forbid(
                 501,
                 "Data connections go to your own address, port 1024 or higher.",
             );
@@ -179,7 +181,30 @@ impl Session {
         }
     }
 
+    /// What cannot fit is refused before it is sent.
     pub(super) fn allo(&mut self, size: u64) {
+        if self.capabilities().available
+            && self.rights().contains(Rights::WRITE)
+            && self.target(b"")
+        {
+            self.ask(Job::Allocate(size), self.config.limits.request, |ticket| {
+                Action::Optional(ticket, Optional::Available)
+            });
+        } else {
+            self.announced(size);
+        }
+    }
+
+    pub(super) fn on_available(&mut self, size: u64, outcome: Result<Answer, Failure>) {
+        match outcome {
+            Ok(Answer::Bytes(free)) if free < size => self.refuse(Failure::NoSpace),
+            Err(full @ (Failure::NoSpace | Failure::Quota)) => self.refuse(full),
+            // The upload itself will show.
+            _ => self.announced(size),
+        }
+    }
+
+    fn announced(&mut self, size: u64) {
         self.settings.announced = Some(size);
         // Not 202: some cameras repeat the command for ever.
         self.done(200, "Noted.");

@@ -1,19 +1,22 @@
 //! What a server tells of itself: FEAT, OPTS, HELP, SYST, STAT, CSID, LANG.
 
+use alloc::sync::Arc;
+
 use bstr::{BStr, ByteSlice};
 
 use super::run::{Job, Look, Work};
 use super::{Login, Session};
 use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
-use crate::config::{Style, TlsPolicy};
-use crate::listing::FactSet;
+use crate::config::{Config, Style};
+use crate::listing::{FactSet, ListOptions};
 
 /// Whether a verb has something behind it.
-fn offers(tls: TlsPolicy, verb: Verb) -> bool {
+fn offers(config: &Config, verb: Verb) -> bool {
     match verb {
-        Verb::Auth | Verb::Pbsz | Verb::Prot => tls.is_offered(),
-        Verb::Ccc => tls.may_end(),
+        Verb::Auth | Verb::Pbsz | Verb::Prot => config.tls.is_offered(),
+        Verb::Ccc => config.tls.may_end(),
+        Verb::Site => config.site,
         _ => true,
     }
 }
@@ -22,12 +25,12 @@ impl Session {
     /// RFC 2389 section 3: one feature on each line, behind one space.
     pub(super) fn feat(&mut self) {
         let can = self.capabilities();
-        let tls = self.config.tls;
+        let config = Arc::clone(&self.config);
         self.output.first(211, "Features:");
         let features: [(&str, bool); 19] = [
-            ("AUTH TLS", offers(tls, Verb::Auth)),
+            ("AUTH TLS", offers(&config, Verb::Auth)),
             ("AVBL", can.available),
-            ("CCC", offers(tls, Verb::Ccc)),
+            ("CCC", offers(&config, Verb::Ccc)),
             ("CLNT", true),
             ("CSID", true),
             ("EPRT", self.config.active),
@@ -37,9 +40,9 @@ impl Session {
             ("MDTM", true),
             ("MFF Modify;UNIX.mode;", can.set_time && can.set_mode),
             ("MFMT", can.set_time),
-            ("PBSZ", offers(tls, Verb::Pbsz)),
+            ("PBSZ", offers(&config, Verb::Pbsz)),
             ("PRET", true),
-            ("PROT", offers(tls, Verb::Prot)),
+            ("PROT", offers(&config, Verb::Prot)),
             ("REST STREAM", true),
             ("SIZE", true),
             ("TVFS", true),
@@ -65,6 +68,7 @@ impl Session {
     pub(super) fn opts(&mut self, option: Opts) {
         match option {
             Opts::Utf8 => self.done(200, "UTF-8 is on."),
+            Opts::NoUtf8 => self.done(200, "Names are bytes, and stay what they are."),
             Opts::Mlst(facts) => {
                 self.settings.facts = facts;
                 self.output
@@ -110,11 +114,11 @@ impl Session {
     }
 
     pub(super) fn help(&mut self, topic: Option<&BStr>) {
-        let tls = self.config.tls;
+        let config = Arc::clone(&self.config);
         match topic.map(|topic| topic.trim_ascii()) {
             None => {
                 self.output.first(214, "These commands are known:");
-                let mut names = Verb::all().filter(|verb| offers(tls, *verb));
+                let mut names = Verb::all().filter(|verb| offers(&config, *verb));
                 let mut name = || names.next().map(Verb::name);
                 while let Some(first) = name() {
                     let mut line = self.output.inner().text(first.as_bytes());
@@ -125,7 +129,7 @@ impl Session {
                 }
                 self.done(214, "HELP verb shows its syntax.");
             }
-            Some(word) => match Verb::parse(word).filter(|verb| offers(tls, *verb)) {
+            Some(word) => match Verb::parse(word).filter(|verb| offers(&config, *verb)) {
                 Some(Verb::Site) => self.site_help(),
                 Some(verb) if !verb.syntax().is_empty() => {
                     self.output
@@ -156,17 +160,12 @@ impl Session {
         self.done(214, "End.");
     }
 
-    pub(super) fn stat(&mut self, path: Option<&BStr>) {
-        match path {
-            Some(path) => {
-                if self.permit(Rights::LIST) {
-                    self.look(path, Look::Status);
-                }
-            }
-            None => {
-                self.write_status();
-                self.finished(211);
-            }
+    pub(super) fn stat(&mut self, options: ListOptions, path: Option<&BStr>) {
+        if path.is_none() && options == ListOptions::default() {
+            self.write_status();
+            self.finished(211);
+        } else if self.permit(Rights::LIST) {
+            self.look(path.unwrap_or_default(), Look::Status(options));
         }
     }
 

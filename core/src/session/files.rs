@@ -3,12 +3,24 @@
 use bstr::BStr;
 
 use super::Session;
+use super::navigation::UNABLE;
 use super::run::{Job, Look};
 use crate::account::Rights;
 use crate::action::{Action, Edit, Facts};
 use crate::command::Verb;
+use crate::config::Notes;
 use crate::failure::Failure;
+use crate::note::Note;
 use crate::time::Timestamp;
+
+/// The permission bits that a client may set: no set-user-ID, set-group-ID or sticky bit, which
+/// other programs obey.
+const SETTABLE: u16 = 0o777;
+
+/// Three octal digits.
+fn octal(mode: u16) -> [u8; 3] {
+    [6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8)
+}
 
 impl Session {
     pub(super) fn dele(&mut self, path: &BStr) {
@@ -109,7 +121,8 @@ impl Session {
         if !able {
             self.refuse_verb();
         } else if self.permit(Rights::OVERWRITE) && self.target(path) {
-            self.change(verb, Edit::Set(facts));
+            let mode = facts.mode.map(|mode| mode & SETTABLE);
+            self.change(verb, Edit::Set(Facts { mode, ..facts }));
         }
     }
 
@@ -131,8 +144,11 @@ impl Session {
         } else if mask.is_some() {
             self.settings.umask = mask;
             self.done(200, "Mask set for this session.");
+            if let Some(umask) = mask {
+                self.note_that(Notes::Audit, |_| Note::MaskSet { umask });
+            }
         } else if let Some(mask) = self.settings.umask {
-            let digits = [6, 3, 0].map(|shift| b'0' + (mask >> shift & 7) as u8);
+            let digits = octal(mask);
             self.output
                 .begin(200, b' ')
                 .text(b"The mask is ")
@@ -147,40 +163,82 @@ impl Session {
 
     fn change(&mut self, verb: Verb, edit: Edit) {
         let limit = self.config.limits.request;
-        self.ask(Job::Change(verb), limit, |ticket| {
+        self.ask(Job::Change(verb, edit), limit, |ticket| {
             Action::Change(ticket, edit)
         });
     }
 
-    pub(super) fn on_change(&mut self, verb: Verb, outcome: Result<(), Failure>) {
-        match (outcome, verb) {
-            (Ok(()), Verb::Mkd) => {
+    pub(super) fn on_change(&mut self, verb: Verb, edit: Edit, outcome: Result<(), Failure>) {
+        let (code, refused) = match (outcome, verb) {
+            (Ok(()), Verb::Mkd) => (257, None),
+            (Ok(()), Verb::Dele | Verb::Rmd | Verb::Rnto) => (250, None),
+            (Ok(()), Verb::Mfmt | Verb::Mff) => (213, None),
+            (Ok(()), _) => (200, None),
+            // This very text is what some clients look for.
+            (Err(Failure::IsADirectory), Verb::Mkd) => (550, Some("Directory already exists")),
+            (Err(Failure::Unsupported), _) => (502, Some(UNABLE)),
+            (Err(failure), _) => {
+                let failure = match (failure, verb) {
+                    (failure, Verb::Dele | Verb::Rmd) => failure.of_looking(),
+                    // There is no offset that it could mean.
+                    (Failure::PastEnd | Failure::BrokenOff, _) => Failure::Io,
+                    (failure, _) => failure,
+                };
+                (failure.code(), Some(failure.text()))
+            }
+        };
+        self.note_that(Notes::Audit, |session| Note::Changed {
+            verb,
+            edit,
+            path: session.path.clone(),
+            other: match edit {
+                Edit::Rename { .. } | Edit::Symlink => Some(session.other.clone()),
+                _ => None,
+            },
+            code,
+            refused,
+        });
+        match (refused, verb) {
+            (Some(why), _) => self.done(code, why),
+            (None, Verb::Mkd) => {
                 self.output
-                    .begin(257, b' ')
+                    .begin(code, b' ')
                     .quoted(self.path.as_bytes())
                     .text(b" created.")
                     .end();
-                self.finished(257);
+                self.finished(code);
             }
-            // This very text is what some clients look for.
-            (Err(Failure::Exists), Verb::Mkd) => self.done(550, "Directory already exists"),
-            (Err(Failure::Unsupported), _) => self.refuse_verb(),
-            (Err(failure), Verb::Dele | Verb::Rmd) => self.refuse(failure.of_looking()),
-            // There is no offset that it could mean.
-            (Err(Failure::PastEnd), _) => self.refuse(Failure::Io),
-            (Err(failure), _) => self.refuse(failure),
-            (Ok(()), Verb::Dele) => self.done(250, "Deleted."),
-            (Ok(()), Verb::Rmd) => self.done(250, "Directory removed."),
-            (Ok(()), Verb::Rnto) => self.done(250, "Renamed."),
-            (Ok(()), Verb::Mfmt | Verb::Mff) => {
+            (None, Verb::Mfmt | Verb::Mff) => {
+                let Edit::Set(facts) = edit else {
+                    return self.done(code, "Done.");
+                };
+                // draft-somers-ftp-mfxx sections 3.1 and 5.1.
                 self.output
-                    .begin(213, b' ')
-                    .text(b"Set; ")
+                    .begin(code, b' ')
+                    .with(|out| facts.write(out))
+                    .text(b" ")
                     .text(self.path.as_bytes())
                     .end();
-                self.finished(213);
+                self.finished(code);
             }
-            (Ok(()), _) => self.done(200, "Done."),
+            (None, Verb::Dele) => self.done(code, "Deleted."),
+            (None, Verb::Rmd) => self.done(code, "Directory removed."),
+            (None, Verb::Rnto) => self.done(code, "Renamed."),
+            (None, _) => match edit {
+                Edit::Set(Facts {
+                    mode: Some(mode), ..
+                }) => {
+                    let digits = octal(mode);
+                    self.output
+                        .begin(code, b' ')
+                        .text(b"The mode is ")
+                        .text(&digits)
+                        .text(b".")
+                        .end();
+                    self.finished(code);
+                }
+                _ => self.done(code, "Done."),
+            },
         }
     }
 }

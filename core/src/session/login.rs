@@ -8,7 +8,7 @@ use super::{Login, Session, Settings};
 use crate::account::{Denied, Grant, Identified};
 use crate::action::Action;
 use crate::config::Notes;
-use crate::note::Note;
+use crate::note::{Ending, Note};
 use crate::path::VPath;
 use crate::timer::Timer;
 
@@ -29,6 +29,9 @@ impl Session {
 
     /// Forgets the account and everything that was set, and what stood ready for data.
     pub(super) fn log_out(&mut self, after: After) {
+        if let Login::Account { .. } = self.login {
+            self.note_that(Notes::Audit, |_| Note::LoggedOut);
+        }
         self.login = Login::Nobody;
         self.cwd = VPath::root();
         let data = core::mem::take(&mut self.settings).data;
@@ -96,31 +99,38 @@ impl Session {
             rights: grant.rights,
             capabilities: grant.capabilities,
             protect_data: grant.protect_data,
+            accept: grant.accept,
         };
-        self.cwd = grant.start;
+        self.cwd = grant.start.clone();
+        self.home = grant.start;
         self.settings = Settings::default();
         self.note_that(Notes::Audit, |session| Note::LoggedIn {
             username: session.noted_name(),
         });
+        let config = alloc::sync::Arc::clone(&self.config);
+        self.output.preface(code, &config.welcome);
         self.done(code, text);
     }
 
     fn deny(&mut self, denied: Denied) {
-        match denied {
-            Denied::Credentials => self.punish(),
-            Denied::Unprotected => self.done(530, UNPROTECTED),
-            Denied::TooMany => self.farewell(421, "Too many connections, try again later."),
-            Denied::Unavailable => self.farewell(421, "Logins are not possible now."),
-        }
+        self.tries += u32::from(denied == Denied::Credentials);
+        self.note_that(Notes::Audit, |session| Note::LoginRefused {
+            username: session.noted_name(),
+            why: denied,
+            tries: session.tries,
+        });
+        let busy = match denied {
+            Denied::Credentials => return self.punish(),
+            Denied::Unprotected => return self.done(530, UNPROTECTED),
+            Denied::TooMany => "Too many connections, try again later.",
+            Denied::Waits => "Too many refused logins, try again later.",
+            Denied::Unavailable => "Logins are not possible now.",
+        };
+        self.farewell(421, busy, Ending::LoginRefused);
     }
 
     /// Answers a refused login after a time that doubles with each.
     fn punish(&mut self) {
-        self.tries += 1;
-        self.note_that(Notes::Audit, |session| Note::LoginRefused {
-            username: session.noted_name(),
-            tries: session.tries,
-        });
         let limits = &self.config.limits;
         let last = self.tries >= limits.login_tries;
         let penalty = if last { Penalty::Last } else { Penalty::Retry };

@@ -25,10 +25,10 @@ use bstr::{BStr, BString, ByteSlice};
 use crate::account::{Capabilities, Rights};
 use crate::action::{Action, Reason};
 use crate::command::{Type, Verb};
-use crate::config::{Config, Notes};
+use crate::config::{Config, DoubtfulEnds, Notes};
 use crate::line::{Input, wipe_bytes};
 use crate::listing::FactSet;
-use crate::note::{Journal, Note};
+use crate::note::{Ending, Journal, Note};
 use crate::pace::Pace;
 use crate::path::VPath;
 use crate::reply::{MAX_REPLY, Output, SHORT_REPLY};
@@ -66,8 +66,14 @@ pub struct Session {
     desk: Desk,
     work: Work,
     journal: Journal,
-    /// The command in hand, for its note.
+    /// The line of the command in hand, for its note.
     noted: Option<BString>,
+    /// The command in hand, as long as no note says what became of it.
+    unnoted: Option<Verb>,
+    /// The code and the text by which it was refused.
+    forbidden: Option<(u16, &'static str)>,
+    /// Why the session will be over, where that is known before.
+    ending: Option<Ending>,
 
     login: Login,
     username: Vec<u8>,
@@ -78,6 +84,8 @@ pub struct Session {
     bad_commands: u32,
     pace: Pace,
 
+    /// Where the login has begun.
+    home: VPath,
     cwd: VPath,
     path: VPath,
     other: VPath,
@@ -107,6 +115,8 @@ enum Login {
         capabilities: Capabilities,
         /// Data moves under PROT P only.
         protect_data: bool,
+        /// Doubtful ends of uploads that count for this account.
+        accept: DoubtfulEnds,
     },
 }
 
@@ -121,6 +131,8 @@ struct Settings {
     restart: u64,
     /// ALLO, for the next upload.
     announced: Option<u64>,
+    /// The partial whose length SIZE has told last, for APPE.
+    told: Option<(VPath, u64)>,
     /// RNFR, for RNTO.
     rename_from: Option<VPath>,
     facts: FactSet,
@@ -143,12 +155,16 @@ impl Session {
             work: Work::Idle,
             journal: Journal::default(),
             noted: None,
+            unnoted: None,
+            forbidden: None,
+            ending: None,
             login: Login::Nobody,
             username: Vec::new(),
             password: Vec::new(),
             tries: 0,
             bad_commands: 0,
             pace: Pace::default(),
+            home: VPath::root(),
             cwd: VPath::root(),
             path: VPath::root(),
             other: VPath::root(),
@@ -161,7 +177,7 @@ impl Session {
         };
         let config = Arc::clone(config);
         session.timers.set(Timer::Login, now, config.limits.login);
-        session.output.line(220, &config.greeting);
+        session.output.paragraph(220, &config.greeting);
         session.rest();
         session
     }
@@ -198,13 +214,14 @@ impl Session {
     }
 
     /// The client will send no more, though it may still read. Complete lines that wait still
-    /// run; a transfer is aborted unless a QUIT waits behind it.
+    /// run; a transfer is aborted unless a QUIT waits behind it, or how an upload ends is still to
+    /// be seen ([`DoubtfulEnds`], ALLO).
     pub fn receive_eof(&mut self, now: Instant) {
         self.advance_clock(now);
         self.ended = true;
         self.timers.clear(Timer::Line);
         if self.input.quits == 0 {
-            self.abort_transfer(Reason::ControlLost);
+            self.hang_up();
         }
         self.advance();
     }
@@ -221,7 +238,10 @@ impl Session {
         if let Work::Penalty(_) | Work::Turning(_) = self.work {
             self.work = Work::Idle;
         }
-        self.abort_transfer(Reason::ControlLost);
+        // That a client which has closed in order is then gone says nothing new.
+        if !self.goes_on_without_client() {
+            self.abort_transfer(Reason::ControlLost);
+        }
         // What a transfer has decided is left to complete.
         if !matches!(self.work, Work::Waiting(Job::Transfer(_))) {
             self.desk.cancel();
@@ -312,6 +332,7 @@ impl Session {
             Work::Waiting(job) => self.on_outcome(job, event.outcome),
             other => self.work = other,
         }
+        self.note_forbidden(None);
         self.advance();
         Ok(())
     }
@@ -408,10 +429,13 @@ impl Session {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         let rename_from = self.settings.rename_from.as_ref();
-        let paths = self.cwd.capacity()
+        let told = self.settings.told.as_ref();
+        let paths = self.home.capacity()
+            + self.cwd.capacity()
             + self.path.capacity()
             + self.other.capacity()
-            + rename_from.map_or(0, VPath::capacity);
+            + rename_from.map_or(0, VPath::capacity)
+            + told.map_or(0, |(path, _)| path.capacity());
         let noted = self.noted.as_ref().map_or(0, |line| line.capacity());
         self.input.capacity()
             + self.output.capacity()
@@ -480,14 +504,22 @@ impl Session {
         }
     }
 
-    /// The final reply and the end of the session.
-    fn farewell(&mut self, code: u16, text: &str) {
+    /// The final reply by which a command is refused, which is worth a note.
+    fn forbid(&mut self, code: u16, text: &'static str) {
+        self.forbidden = Some((code, text));
         self.done(code, text);
-        self.close();
+    }
+
+    /// The final reply and the end of the session.
+    fn farewell(&mut self, code: u16, text: &str, why: Ending) {
+        self.done(code, text);
+        self.close(why);
     }
 
     /// Nothing more is taken; what is written is still sent.
-    fn close(&mut self) {
+    fn close(&mut self, why: Ending) {
+        let why = self.ending.unwrap_or(why);
+        self.note_that(Notes::Audit, |_| Note::Ended { why });
         self.input.clear();
         if self.lost {
             self.output.clear();
@@ -514,7 +546,36 @@ impl Session {
     fn note_that(&mut self, kind: Notes, note: impl FnOnce(&Self) -> Note) {
         if self.config.notes >= kind {
             let note = note(self);
+            if let Note::Changed { .. } | Note::Transferred { .. } = note {
+                self.unnoted = None;
+            }
             self.journal.push(note);
+        }
+    }
+
+    /// Notes that the command in hand was refused, if it was and nothing says so yet. `about` is
+    /// its argument; without one its path is in hand.
+    fn note_forbidden(&mut self, about: Option<&BStr>) {
+        let Some((code, why)) = self.forbidden.take() else {
+            return;
+        };
+        if let Some(verb) = self.unnoted {
+            self.note_that(Notes::Audit, |session| {
+                let about = match about {
+                    Some(name) if verb == Verb::User => Some(name.into()),
+                    Some(path) => Some(match VPath::resolve(&session.cwd, path) {
+                        Ok(path) => path.as_bytes().into(),
+                        Err(_) => path.into(),
+                    }),
+                    None => verb.has_path().then(|| session.path.as_bytes().into()),
+                };
+                Note::Refused {
+                    verb,
+                    about,
+                    code,
+                    why,
+                }
+            });
         }
     }
 

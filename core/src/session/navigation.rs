@@ -8,15 +8,18 @@ use crate::account::Rights;
 use crate::action::{Action, Scope};
 use crate::command::Type;
 use crate::config::Style;
-use crate::entry::{Entry, Metadata};
+use crate::entry::{Entry, Kind, Metadata};
 use crate::failure::Failure;
-use crate::listing::{Form, Line, ListOptions, Listing};
+use crate::listing::{Form, Line, ListOptions, Listing, is_pattern};
 use crate::optional::{Answer, Optional};
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
-/// What is needed to learn that something exists: any right that lets one find out anyway.
-const KNOW: Rights = Rights::LIST.union(Rights::READ).union(Rights::WRITE);
+/// What is needed to learn the facts of a file: one of the rights that show it anyway.
+const KNOW: Rights = Rights::LIST.union(Rights::READ);
+
+/// A command that this storage does not have.
+pub(super) const UNABLE: &str = "This storage cannot do that.";
 
 impl Session {
     pub(super) fn pwd(&mut self) {
@@ -29,18 +32,29 @@ impl Session {
     }
 
     pub(super) fn cwd(&mut self, path: &BStr) {
-        self.look(path, Look::Enter);
-    }
-
-    pub(super) fn mlst(&mut self, path: Option<&BStr>) {
-        if self.permit(Rights::LIST) {
-            self.look(path.unwrap_or_default(), Look::Facts);
-        }
+        // `~` means the home, unless something has that very name.
+        let below_home = match path.strip_prefix(b"~") {
+            Some(rest) if rest.is_empty() || rest.starts_with(b"/") => Some(rest),
+            _ => None,
+        };
+        let or_home = below_home.is_some_and(|rest| {
+            let relative = rest.trim_start_with(|c| c == '/');
+            self.other.assign(&self.home, relative).is_ok()
+        });
+        self.look(path, Look::Enter { or_home });
     }
 
     /// Asks the storage about a path.
     pub(super) fn look(&mut self, path: &BStr, look: Look) {
-        if !self.rights().intersects(KNOW) && !matches!(look, Look::Enter | Look::RenameFrom) {
+        let rights = self.rights();
+        let may = match look {
+            // Whoever uploads may ask how much of it has arrived.
+            Look::Size => rights.intersects(KNOW | Rights::WRITE),
+            Look::Modified | Look::Facts => rights.intersects(KNOW),
+            // What these need the command has seen to.
+            Look::Enter { .. } | Look::RenameFrom | Look::Status(_) | Look::List(..) => true,
+        };
+        if !may {
             self.refuse(Failure::Denied);
         } else if self.target(path) {
             self.ask(Job::Look(look), self.config.limits.request, Action::Stat);
@@ -48,16 +62,31 @@ impl Session {
     }
 
     pub(super) fn on_look(&mut self, look: Look, outcome: Result<Metadata, Failure>) {
-        if let Look::List(transfer, options) = look {
-            self.on_list_target(transfer, options, outcome);
-            return;
-        }
-        let facts = match outcome {
-            Ok(facts) => facts,
-            Err(failure) => return self.refuse(failure.of_looking()),
+        // Everything tells what RETR gives; SIZE alone knows of what can be continued.
+        let outcome = match (&look, outcome) {
+            (Look::Size, outcome) => return self.on_size(outcome),
+            (_, Ok(facts)) if facts.kind == Kind::Partial => Err(Failure::NotFound),
+            (_, outcome) => outcome,
+        };
+        let look = match look {
+            Look::List(transfer, options) => {
+                return self.on_list_target(transfer, options, outcome);
+            }
+            Look::Status(options) => return self.on_status(options, outcome),
+            look => look,
+        };
+        let facts = match (outcome, &look) {
+            (Ok(facts), _) => facts,
+            (Err(Failure::NotFound), Look::Enter { or_home: true }) => {
+                core::mem::swap(&mut self.path, &mut self.other);
+                let look = Look::Enter { or_home: false };
+                return self.ask(Job::Look(look), self.config.limits.request, Action::Stat);
+            }
+            (Err(failure), _) => return self.refuse(failure.of_looking()),
         };
         match look {
-            Look::Enter if facts.kind.is_directory() => {
+            Look::Enter { .. } if facts.enterable == Some(false) => self.refuse(Failure::Denied),
+            Look::Enter { .. } if facts.kind.is_directory() => {
                 core::mem::swap(&mut self.cwd, &mut self.path);
                 self.output
                     .begin(250, b' ')
@@ -66,8 +95,7 @@ impl Session {
                     .end();
                 self.finished(250);
             }
-            Look::Enter => self.refuse(Failure::NotADirectory),
-            Look::Size => self.on_size(&facts),
+            Look::Enter { .. } => self.refuse(Failure::NotADirectory),
             Look::Modified if !facts.kind.is_file() => self.refuse(Failure::NotAFile),
             Look::Modified => match facts.modified {
                 Some(modified) => self.time_reply(modified),
@@ -78,14 +106,29 @@ impl Session {
                 self.settings.rename_from = Some(self.path.clone());
                 self.done(350, "Ready for RNTO.");
             }
-            Look::Status => self.on_status(&facts),
-            Look::List(..) => {}
+            Look::Size | Look::Status(_) | Look::List(..) => {}
         }
     }
 
-    /// In TYPE A the length is that of the translated file, which must be counted.
-    fn on_size(&mut self, facts: &Metadata) {
+    /// SIZE: the length of a file, or how much of an upload that broke off can be continued. In
+    /// TYPE A the length is that of the translated file, which must be counted.
+    fn on_size(&mut self, outcome: Result<Metadata, Failure>) {
         let limit = self.config.limits.text_size;
+        let is_image = self.settings.representation == Type::Image;
+        self.settings.told = None;
+        let facts = match outcome {
+            Ok(facts) if facts.kind == Kind::Partial && is_image => {
+                self.settings.told = Some((self.path.clone(), facts.size));
+                return self.number_reply(facts.size);
+            }
+            // Whoever may neither list nor read learns of nothing else, not even that it is there.
+            Ok(_) | Err(Failure::NotFound) if !self.rights().intersects(KNOW) => {
+                return self.refuse(Failure::Denied);
+            }
+            Ok(facts) if facts.kind == Kind::Partial => return self.refuse(Failure::NotFound),
+            Ok(facts) => facts,
+            Err(failure) => return self.refuse(failure.of_looking()),
+        };
         if !facts.kind.is_file() {
             self.refuse(if facts.kind.is_directory() {
                 Failure::IsADirectory
@@ -143,11 +186,12 @@ impl Session {
 
     /// MLST: the facts of one path, which is printed whole (RFC 3659 section 7.2).
     fn facts_reply(&mut self, facts: &Metadata) {
-        let listing = Listing::new(self.facts_form(), ListOptions::default());
+        let listing = self.listing(self.facts_form(), ListOptions::default());
         let entry = Entry {
             name: b"".as_bstr(),
             metadata: *facts,
             target: None,
+            leads_to: None,
         };
         let mut text = [0; 256];
         let length = listing.write_facts(&entry, &mut text);
@@ -169,19 +213,37 @@ impl Session {
         }
     }
 
-    /// STAT with a path: a listing over the control connection.
-    fn on_status(&mut self, facts: &Metadata) {
-        let (code, scope) = if facts.kind.is_directory() {
-            (212, Scope::Entries)
-        } else {
-            (213, Scope::Itself)
+    /// STAT with a path was looked at: a listing over the control connection, as LIST would be.
+    fn on_status(&mut self, options: ListOptions, outcome: Result<Metadata, Failure>) {
+        let mut listing = self.long_listing(options).indented();
+        let (code, scope) = match outcome {
+            Ok(facts) if facts.kind.is_directory() && !options.itself => {
+                listing.show_entries(&self.path);
+                (212, Scope::Entries)
+            }
+            Ok(facts) => {
+                listing.show_itself();
+                let code = if facts.kind.is_directory() { 212 } else { 213 };
+                (code, Scope::Itself)
+            }
+            Err(Failure::NotFound) if self.is_pattern() => {
+                listing = listing.named(self.path.file_name().unwrap_or_default());
+                listing.show_matches();
+                self.path.pop();
+                (212, Scope::Entries)
+            }
+            Err(failure) => return self.refuse(failure.of_looking()),
         };
-        let listing = self.long_listing(ListOptions::default()).indented();
         self.ask(
             Job::Report { code, begun: false },
             self.config.limits.request,
             |ticket| Action::Report(ticket, scope, listing),
         );
+    }
+
+    /// Whether the last name of the path is a pattern. A file of just that name comes before it.
+    pub(super) fn is_pattern(&self) -> bool {
+        self.path.file_name().is_some_and(|name| is_pattern(name))
     }
 
     /// Lines of the listing that STAT asked for.
@@ -230,11 +292,21 @@ impl Session {
             Style::Unix => Form::Unix,
             Style::MsDos => Form::MsDos,
         };
-        Listing::new(form, options).with_dot_files(self.config.dot_files)
+        self.listing(form, options)
+            .with_dot_files(self.config.dot_files)
     }
 
-    /// A command that this storage does not have.
+    /// A listing in that form, sorted by name unless the storage yields the names so.
+    pub(super) fn listing(&self, form: Form, options: ListOptions) -> Listing {
+        let limit = self.config.limits.sorted;
+        let by_name = !self.capabilities().sorted;
+        Listing::new(form, options)
+            .sorted_within(limit, by_name)
+            .with_link_targets(self.config.link_targets)
+    }
+
+    /// The final reply for a command that this storage does not have.
     pub(super) fn refuse_verb(&mut self) {
-        self.done(502, "This storage cannot do that.");
+        self.forbid(502, UNABLE);
     }
 }

@@ -7,6 +7,7 @@ use super::run::{After, Job, Work};
 use super::{Login, Session};
 use crate::action::Action;
 use crate::config::{Protection, TlsPolicy};
+use crate::note::Ending;
 use crate::outcome::TlsFailure;
 
 /// A name or a password in clear.
@@ -90,7 +91,7 @@ impl Session {
         match &level.to_ascii_uppercase()[..] {
             _ if !self.protected.sized => self.done(503, "PBSZ comes before PROT."),
             b"C" if self.must_protect_data() => {
-                self.done(534, "Data connections must be protected.");
+                self.forbid(534, "Data connections must be protected.");
             }
             b"P" if !offered => self.done(534, "Data connections are clear."),
             b"C" => {
@@ -108,7 +109,7 @@ impl Session {
 
     pub(super) fn ccc(&mut self) {
         if !self.config.tls.may_end() {
-            self.done(534, "The control connection stays protected.");
+            self.forbid(534, "The control connection stays protected.");
         } else if !self.protected.control {
             self.done(533, "This connection is not protected.");
         } else {
@@ -128,7 +129,7 @@ impl Session {
     pub(super) fn is_private(&mut self) -> bool {
         let private = self.protected.control || self.config.tls.control != Protection::Required;
         if !private {
-            self.done(530, UNPROTECTED);
+            self.forbid(530, UNPROTECTED);
         }
         private
     }
@@ -137,7 +138,7 @@ impl Session {
     pub(super) fn may_send_data(&mut self) -> bool {
         let may = self.protected.data || !self.must_protect_data();
         if !may {
-            self.done(521, "Protect data connections with PROT P first.");
+            self.forbid(521, "Protect data connections with PROT P first.");
         }
         may
     }
@@ -190,7 +191,7 @@ impl Session {
                 self.rest();
             }
             // Nothing more can be said.
-            (_, Err(_)) => self.close(),
+            (_, Err(_)) => self.close(Ending::Tls),
         }
     }
 

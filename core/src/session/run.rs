@@ -8,10 +8,12 @@ use super::protection::Turn;
 use super::transfer::Transfer;
 use super::{Login, Session};
 use crate::account::{Capabilities, Rights};
-use crate::action::{Action, Reason, Verdict};
+use crate::action::{Action, Edit, Reason, Verdict};
 use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
+use crate::config::DoubtfulEnds;
 use crate::failure::Failure;
 use crate::listing::ListOptions;
+use crate::note::Ending;
 use crate::path::PathError;
 use crate::reply::{MAX_REPLY, SHORT_REPLY};
 use crate::ticket::{Outcome, Request, Ticket};
@@ -59,13 +61,15 @@ pub(super) enum Job {
     /// Stat.
     Look(Look),
     /// Change.
-    Change(Verb),
+    Change(Verb, Edit),
     /// Listen for PASV or EPSV.
     Listen(Verb),
     /// A transfer command.
     Transfer(Transfer),
     /// SIZE in TYPE A, AVBL.
     Count,
+    /// ALLO of so many bytes.
+    Allocate(u64),
     /// StartTls, StopTls.
     Turn(Turn),
     /// STAT with a path: the code of its reply, and whether its first line is written.
@@ -92,8 +96,8 @@ pub(super) enum After {
 /// What a Stat was for.
 #[derive(Clone, Debug)]
 pub(super) enum Look {
-    /// CWD, CDUP.
-    Enter,
+    /// CWD, CDUP; whether a name that is not there may mean one below the home.
+    Enter { or_home: bool },
     /// SIZE.
     Size,
     /// MDTM.
@@ -102,8 +106,8 @@ pub(super) enum Look {
     Facts,
     /// RNFR.
     RenameFrom,
-    /// STAT with a path.
-    Status,
+    /// STAT with a path: a directory, a file, or a pattern.
+    Status(ListOptions),
     /// LIST or NLST with an argument: a directory, a file, or nothing of that name?
     List(Transfer, ListOptions),
 }
@@ -120,7 +124,7 @@ impl Session {
     pub(super) fn advance(&mut self) {
         while matches!(self.work, Work::Idle) {
             if self.stopping && !self.lost {
-                self.farewell(421, "Server is shutting down.");
+                self.farewell(421, "Server is shutting down.", Ending::Shutdown);
                 return;
             }
             if !self.has_reply_room() || self.input.has_line() && !self.keeps_pace() {
@@ -136,7 +140,12 @@ impl Session {
             }
         }
         if self.ended && matches!(self.work, Work::Idle) && !self.input.has_line() {
-            self.close();
+            let why = if self.lost {
+                Ending::Lost
+            } else {
+                Ending::Closed
+            };
+            self.close(why);
         }
     }
 
@@ -166,6 +175,7 @@ impl Session {
     fn run(&mut self, line: &[u8]) -> bool {
         self.work = Work::Running;
         let verb = Verb::of_line(line);
+        (self.unnoted, self.forbidden) = (verb, None);
         self.note_line(verb, line);
         if line.len() > self.config.limits.line {
             self.misunderstood(500, "Line too long.");
@@ -176,23 +186,34 @@ impl Session {
             return false;
         };
         if verb.access() == Access::LoggedIn && !self.is_logged_in() {
-            self.done(530, "Please log in with USER and PASS.");
+            self.forbid(530, "Please log in with USER and PASS.");
+            self.note_forbidden(None);
             return false;
         }
         match Command::parse(line) {
-            Ok(command) => self.dispatch(command),
+            Ok(command) => {
+                self.dispatch(command);
+                self.note_forbidden(command.about());
+            }
             Err(Refusal::Unknown) => self.misunderstood(500, "Command not understood."),
             Err(Refusal::Syntax) => self.misused(verb),
             Err(Refusal::Absent) => self.done(502, "Command not implemented."),
             Err(Refusal::Parameter) => self.done(504, "Not implemented for that parameter."),
             Err(Refusal::Protocol) => self.done(522, "Network protocol not supported, use (1,2)."),
-            Err(Refusal::Foreign) => self.farewell(421, "This is an FTP server."),
+            Err(Refusal::Foreign) => {
+                self.farewell(421, "This is an FTP server.", Ending::Foreign);
+            }
         }
         verb == Verb::Pass
     }
 
     fn dispatch(&mut self, command: Command<'_>) {
+        // RFC 959 section 4.1.3: RNTO follows at once, or the old name is forgotten.
+        if !matches!(command, Command::Rnto(_) | Command::Noop) {
+            self.settings.rename_from = None;
+        }
         match command {
+            Command::Site(_) if !self.config.site => self.done(502, "SITE is not offered."),
             Command::Abor => self.abor(),
             Command::Acct(_) => self.done(202, "No account information is needed."),
             Command::Allo(size) => self.allo(size),
@@ -223,7 +244,7 @@ impl Session {
             Command::Mfmt(time, path) => self.mfmt(time, path),
             Command::Mkd(path) => self.mkd(path),
             Command::Mlsd(path) => self.mlsd(path),
-            Command::Mlst(path) => self.mlst(path),
+            Command::Mlst(path) => self.look(path.unwrap_or_default(), Look::Facts),
             Command::Mode => self.done(200, "Mode is stream."),
             Command::Nlst(options, path) => self.list(Verb::Nlst, options, path),
             Command::Noop => self.done(200, "NOOP ok."),
@@ -235,7 +256,7 @@ impl Session {
             Command::Pret => self.done(200, "Noted."),
             Command::Prot(level) => self.prot(level),
             Command::Pwd => self.pwd(),
-            Command::Quit => self.farewell(221, "Goodbye."),
+            Command::Quit => self.farewell(221, "Goodbye.", Ending::Quit),
             Command::Rein => self.rein(),
             Command::Rest(offset) => self.restart(offset),
             Command::Retr(path) => self.retr(path),
@@ -248,7 +269,7 @@ impl Session {
             Command::Site(Site::Umask(mask)) => self.umask(mask),
             Command::Site(Site::Utime(time, path)) => self.utime(time, path),
             Command::Size(path) => self.look(path, Look::Size),
-            Command::Stat(path) => self.stat(path),
+            Command::Stat(options, path) => self.stat(options, path),
             Command::Stor(path) => self.stor(path),
             Command::Stou(name) => self.stou(name),
             Command::Stru => self.done(200, "Structure is file."),
@@ -266,9 +287,12 @@ impl Session {
             (Job::Login, Outcome::Login(outcome)) => self.on_login(outcome),
             (Job::Forget(after), Outcome::CloseData(())) => self.on_forgotten(after),
             (Job::Look(look), Outcome::Stat(outcome)) => self.on_look(look, outcome),
-            (Job::Change(verb), Outcome::Change(outcome)) => self.on_change(verb, outcome),
+            (Job::Change(verb, edit), Outcome::Change(outcome)) => {
+                self.on_change(verb, edit, outcome);
+            }
             (Job::Listen(verb), Outcome::Listen(outcome)) => self.on_listen(verb, outcome),
             (Job::Count, Outcome::Optional(outcome)) => self.on_count(outcome),
+            (Job::Allocate(size), Outcome::Optional(outcome)) => self.on_available(size, outcome),
             (Job::Report { code, begun }, Outcome::Report(outcome)) => {
                 self.on_reported(code, begun, outcome);
             }
@@ -299,7 +323,7 @@ impl Session {
         if let Login::Nobody | Login::Named = self.login {
             self.bad_commands += 1;
             if self.bad_commands >= self.config.limits.bad_commands {
-                self.farewell(421, "Too many bad commands.");
+                self.farewell(421, "Too many bad commands.", Ending::BadCommands);
                 return;
             }
         }
@@ -316,9 +340,14 @@ impl Session {
         self.finished(501);
     }
 
-    /// The final reply for something that the storage refused.
+    /// The final reply for something that the storage refused. What is not there, or is something
+    /// else, is an answer and no refusal.
     pub(super) fn refuse(&mut self, failure: Failure) {
-        self.done(failure.code(), failure.text());
+        if failure == Failure::Denied || failure.code() != 550 {
+            self.forbid(failure.code(), failure.text());
+        } else {
+            self.done(failure.code(), failure.text());
+        }
     }
 
     pub(super) fn rights(&self) -> Rights {
@@ -332,6 +361,14 @@ impl Session {
         match self.login {
             Login::Account { capabilities, .. } => capabilities,
             Login::Nobody | Login::Named => Capabilities::ALL,
+        }
+    }
+
+    /// The doubtful ends of an upload that count.
+    pub(super) fn accepted(&self) -> DoubtfulEnds {
+        match self.login {
+            Login::Account { accept, .. } => self.config.accept.union(accept),
+            Login::Nobody | Login::Named => self.config.accept,
         }
     }
 
@@ -354,11 +391,11 @@ impl Session {
         match self.path.assign(&self.cwd, argument) {
             Ok(()) => true,
             Err(PathError::ForbiddenByte) => {
-                self.done(501, "A path cannot hold NUL, CR or LF.");
+                self.forbid(501, "A path cannot hold NUL, CR or LF.");
                 false
             }
             Err(PathError::TooLong) => {
-                self.done(too_long, "The path is too long.");
+                self.forbid(too_long, "The path is too long.");
                 false
             }
         }
@@ -372,7 +409,7 @@ impl Session {
         }
         let printable = !self.path.as_bytes().iter().any(u8::is_ascii_control);
         if !printable {
-            self.done(553, "A name cannot hold control characters.");
+            self.forbid(553, "A name cannot hold control characters.");
         }
         printable
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Session;
 use super::run::{Job, Penalty, Work};
 use crate::action::{Reason, Verdict};
+use crate::note::Ending;
 use crate::path::VPath;
 use crate::timer::Timer;
 
@@ -31,7 +32,13 @@ impl Session {
             Work::Idle if self.input.has_line() => {
                 self.timers.set(timer, self.now, self.config.limits.unread);
             }
-            Work::Idle => self.farewell(421, "Timeout."),
+            Work::Idle => {
+                let why = match timer {
+                    Timer::Login => Ending::NoLogin,
+                    _ => Ending::Idle,
+                };
+                self.farewell(421, "Timeout.", why);
+            }
             // The time that a login takes the server is not the client's; the idle time stops.
             _ => self.timers.set(timer, self.now, self.config.limits.login),
         }
@@ -40,7 +47,9 @@ impl Session {
     /// A line that came whole and waits for its turn keeps the next one from its end.
     fn on_slow_line(&mut self) {
         match self.work {
-            Work::Idle if !self.input.has_line() => self.farewell(421, "Timeout."),
+            Work::Idle if !self.input.has_line() => {
+                self.farewell(421, "Timeout.", Ending::SlowLine);
+            }
             _ => self
                 .timers
                 .set(Timer::Line, self.now, self.config.limits.line_time),
@@ -56,7 +65,7 @@ impl Session {
             if let Job::Turn(_) = job {
                 // Amid a handshake nothing can be said.
                 self.desk.abandon();
-                self.close();
+                self.close(Ending::Tls);
                 return;
             }
             // A reply of several lines that has begun ends with its own code.
@@ -65,7 +74,7 @@ impl Session {
             }
             self.desk.abandon();
             self.wipe_password();
-            self.farewell(421, "Timeout.");
+            self.farewell(421, "Timeout.", Ending::Unanswered);
             return;
         }
         self.desk.cancel();
@@ -80,7 +89,9 @@ impl Session {
         if let Work::Penalty(penalty) = self.work {
             match penalty {
                 Penalty::Retry => self.done(530, "Login incorrect."),
-                Penalty::Last => self.farewell(421, "Too many failed logins."),
+                Penalty::Last => {
+                    self.farewell(421, "Too many failed logins.", Ending::LoginRefused);
+                }
             }
         }
     }
@@ -92,6 +103,7 @@ impl Session {
         }
         self.output.clear();
         if !self.work.is_over() {
+            self.ending = Some(Ending::Unread);
             self.lost(self.now);
         }
     }

@@ -20,7 +20,8 @@ pub(crate) fn obliging(request: &str) -> &'static str {
         "open" => "opened",
         "send" | "receive" | "list" => "moved 5 clean",
         "identify" => "password",
-        "text-size" | "available" => "7",
+        "text-size" => "7",
+        "available" => "7000000",
         _ => "ok",
     }
 }
@@ -47,7 +48,7 @@ pub(crate) fn outcomes(request: &str) -> &'static [&'static str] {
             "unavailable",
         ],
         "stat" if request.ends_with('d') => &["dir", "dir", "file 5", "fails"],
-        "stat" => &["file 5", "fails", "dir", "link"],
+        "stat" => &["file 5", "fails", "dir", "link", "partial 4096", "sealed"],
         "listen" => &["127.0.0.1:51210", "127.0.0.1:51210", "[::1]:51210", "fails"],
         "open" if request.contains("read@") => &["opened 5", "opened", "opened 2", "fails"],
         "open" if request.contains("unique") => &["chosen /u.1", "fails"],
@@ -64,7 +65,7 @@ pub(crate) fn outcomes(request: &str) -> &'static [&'static str] {
         "close-data" => &["ok"],
         "start-tls" | "stop-tls" => &["ok", "ok", "Handshake", "Closed"],
         "secure" => &["ok", "ok", "Handshake", "NotResumed", "Cancelled"],
-        "text-size" | "available" => &["7", "fails", "decline"],
+        "text-size" | "available" => &["7", "7000000", "fails", "decline"],
         _ => &["ok", "fails"],
     }
 }

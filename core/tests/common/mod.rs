@@ -23,7 +23,7 @@ pub(crate) mod embedder;
 pub(crate) mod peer;
 pub(crate) mod script;
 
-use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Rights, VPath};
+use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Rights};
 
 pub(crate) use peer::Peer;
 
@@ -34,6 +34,12 @@ pub(crate) struct Scene {
     pub(crate) grant: Grant,
     pub(crate) ends: Endpoints,
 }
+
+/// Everything, and directories are yielded in order, so that a trace shows lines as they come.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    sorted: true,
+    ..Capabilities::ALL
+};
 
 const LOGIN: &str = "
     S: 220 Wharf ready.
@@ -66,12 +72,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         Self {
             config: Config::default(),
-            grant: Grant {
-                rights: Rights::ALL,
-                capabilities: Capabilities::ALL,
-                start: VPath::root(),
-                protect_data: false,
-            },
+            grant: Grant::new(Rights::ALL, CAPABILITIES),
             ends: Endpoints {
                 local: ([127, 0, 0, 1], 21).into(),
                 peer: ([127, 0, 0, 1], 40_000).into(),

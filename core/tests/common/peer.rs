@@ -152,13 +152,27 @@ impl Peer {
         }
         let (kind, rest) = split(line);
         let mut metadata = metadata(kind);
+        let mut leads_to = None;
         let (name, target) = match kind {
-            "file" => {
+            "file" | "partial" => {
                 let Some((name, size)) = rest.rsplit_once(' ') else {
                     panic!("no size in {line}");
                 };
                 metadata.size = number(size);
                 (name, None)
+            }
+            "link" if rest.contains(" leads to ") => {
+                let Some((link, size)) = rest.split_once(" leads to file ") else {
+                    panic!("a link leads to a file in {line}");
+                };
+                leads_to = Some(Metadata {
+                    size: number(size),
+                    ..self::metadata("file")
+                });
+                match link.split_once(" -> ") {
+                    Some((name, target)) => (name, Some(target)),
+                    None => (link, None),
+                }
             }
             "link" => match rest.split_once(" -> ") {
                 Some((name, target)) => (name, Some(target)),
@@ -170,6 +184,7 @@ impl Peer {
             name: name.into(),
             metadata,
             target: target.map(Into::into),
+            leads_to,
         };
         let pushed = self.listing().push(&entry, CLOCK, &mut out);
         assert!(pushed.taken, "a buffer of MAX_LINE has room for a line");
@@ -191,6 +206,7 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
     let path = session.path();
     let masked =
         |umask: &Option<u16>| umask.map_or(String::new(), |umask| format!(" umask {umask:03o}"));
+    let whole = |resumable: &bool| if *resumable { "" } else { " or-nothing" };
     let replacing = |replace: &bool| if *replace { " replace" } else { "" };
     match action {
         Action::Identify(_) => format!("identify {}", session.username()),
@@ -222,17 +238,36 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
         },
         Action::Open(_, mode) => match mode {
             Mode::Read { offset } => format!("open {path} read@{offset}"),
-            Mode::Write { at, replace, umask } => {
+            Mode::Write {
+                at,
+                replace,
+                umask,
+                resumable,
+            } => {
                 format!(
-                    "open {path} write@{at}{}{}",
+                    "open {path} write@{at}{}{}{}",
                     replacing(replace),
-                    masked(umask)
+                    masked(umask),
+                    whole(resumable)
                 )
             }
-            Mode::Append { replace, umask } => {
-                format!("open {path} append{}{}", replacing(replace), masked(umask))
+            Mode::Append {
+                told,
+                replace,
+                umask,
+                resumable,
+            } => {
+                let told = told.map_or(String::new(), |length| format!("@{length}"));
+                format!(
+                    "open {path} append{told}{}{}{}",
+                    replacing(replace),
+                    masked(umask),
+                    whole(resumable)
+                )
             }
-            Mode::Unique { umask } => format!("open {path} unique{}", masked(umask)),
+            Mode::Unique { umask, resumable } => {
+                format!("open {path} unique{}{}", masked(umask), whole(resumable))
+            }
             Mode::List(scope) => format!("open {path} {}", scoped(*scope)),
         },
         Action::Listen(_) => "listen".into(),
@@ -294,11 +329,15 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
             _ => Err(denied(outcome)),
         }),
         Action::Stat(ticket) => ticket.done(match first {
-            "file" => Ok(Metadata {
+            "file" | "partial" => Ok(Metadata {
                 size: number(rest),
                 ..metadata(first)
             }),
             "dir" | "link" | "other" => Ok(metadata(first)),
+            "sealed" => Ok(Metadata {
+                enterable: Some(false),
+                ..metadata("dir")
+            }),
             "timeless" => Ok(Metadata::default()),
             "whole" => Ok(Metadata {
                 modified: Some(CLOCK.now),
@@ -366,6 +405,7 @@ fn denied(outcome: &str) -> Denied {
         "denied" => Denied::Credentials,
         "unprotected" => Denied::Unprotected,
         "too-many" => Denied::TooMany,
+        "waits" => Denied::Waits,
         "unavailable" => Denied::Unavailable,
         _ => panic!("no outcome of a login: {outcome}"),
     }
@@ -390,7 +430,7 @@ pub(crate) fn failure(name: &str) -> Failure {
     found.unwrap_or_else(|| panic!("no such outcome: {name}"))
 }
 
-pub(crate) const FAILURES: [Failure; 18] = [
+pub(crate) const FAILURES: [Failure; 19] = [
     Failure::NotFound,
     Failure::Denied,
     Failure::Exists,
@@ -401,6 +441,7 @@ pub(crate) const FAILURES: [Failure; 18] = [
     Failure::BadName,
     Failure::BadMove,
     Failure::PastEnd,
+    Failure::BrokenOff,
     Failure::TooLarge,
     Failure::Busy,
     Failure::NoSpace,
@@ -419,6 +460,7 @@ fn metadata(kind: &str) -> Metadata {
             "dir" => Kind::Directory,
             "link" => Kind::Link,
             "other" => Kind::Other,
+            "partial" => Kind::Partial,
             _ => panic!("no such kind: {kind}"),
         },
         modified: Some(Timestamp {

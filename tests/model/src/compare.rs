@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine};
-use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Rights, VPath};
+use wharf_core::{Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Rights};
 
 use crate::embed::Embedder;
 use crate::model::{Answer, Model, Move};
@@ -35,12 +35,7 @@ impl Default for Real {
             peer: ([127, 0, 0, 1], 40_000).into(),
         };
         let now = Instant::from_micros(1_000_000);
-        let grant = Grant {
-            rights: Rights::ALL,
-            capabilities: Capabilities::ALL,
-            start: VPath::root(),
-            protect_data: false,
-        };
+        let grant = Grant::new(Rights::ALL, Capabilities::ALL);
         let mut session = Checked::new(&config, ends, now);
         let greeting = session.transmit().len();
         session.transmitted(now, greeting);

@@ -155,6 +155,7 @@ impl Embedder {
                 name: name.as_ref(),
                 metadata: *metadata,
                 target: None,
+                leads_to: None,
             };
             let pushed = listing.push(&entry, CLOCK, &mut line);
             lines.extend_from_slice(&line[..pushed.written]);

@@ -79,6 +79,9 @@ impl Model {
             return Answer::default();
         }
         let (verb, argument) = step.line.split_once(' ').unwrap_or((&step.line, ""));
+        if !matches!(verb, "RNTO" | "NOOP") {
+            self.rename_from = None;
+        }
         match verb {
             "USER" => {
                 self.log_out();
@@ -203,7 +206,7 @@ impl Model {
 
     fn transfer(&mut self, verb: &str, argument: &str, path: &str, step: &Move) -> Answer {
         let at = std::mem::take(&mut self.restart);
-        if at > 0 && self.text && matches!(verb, "RETR" | "STOR") {
+        if at > 0 && self.text && matches!(verb, "RETR" | "STOR" | "APPE") {
             return codes(&[501]);
         }
         if !self.ready {
@@ -231,7 +234,7 @@ impl Model {
                         self.unique += 1;
                         (format!("{path}.{}", self.unique), 0)
                     }
-                    "APPE" => (path.to_owned(), old.len()),
+                    "APPE" if at == 0 => (path.to_owned(), old.len()),
                     _ => (path.to_owned(), at),
                 };
                 if at > old.len() {

@@ -174,7 +174,12 @@ impl Store {
                     Ok(())
                 }
             },
-            Edit::MakeDirectory { .. } if self.nodes.contains_key(path) => Err(Failure::Exists),
+            Edit::MakeDirectory { .. } if self.nodes.contains_key(path) => {
+                Err(match self.is_directory(path) {
+                    true => Failure::IsADirectory,
+                    false => Failure::Exists,
+                })
+            }
             Edit::MakeDirectory { .. } => {
                 self.check_place(path)?;
                 self.nodes.insert(path.clone(), Node::Directory);

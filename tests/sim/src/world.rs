@@ -7,7 +7,6 @@ use std::time::Duration;
 use wharf_core::check::{Checked, Machine};
 use wharf_core::{
     Action, Capabilities, Config, Endpoints, Grant, Instant, Limits, Notes, Rights, TlsPolicy,
-    VPath,
 };
 use wharf_model::{Embedder, Store};
 
@@ -105,12 +104,7 @@ pub(crate) fn draw_grant(random: &mut Random) -> Grant {
         0 => Rights::LIST | Rights::READ | Rights::WRITE,
         _ => Rights::ALL,
     };
-    Grant {
-        rights,
-        capabilities: Capabilities::ALL,
-        start: VPath::root(),
-        protect_data: false,
-    }
+    Grant::new(rights, Capabilities::ALL)
 }
 
 /// A line of the conversation, if somebody wants to read it.

@@ -208,6 +208,12 @@ fn break_off(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough
     child.wait().expect("a status");
 }
 
+/// How often clients are killed in the middle of an upload.
+fn kills() -> usize {
+    let kills = std::env::var("WHARF_KILLS").ok();
+    kills.map_or(3, |kills| kills.parse().expect("a number"))
+}
+
 /// Starts a client that uploads, kills it when the server has taken more than so many bytes, and
 /// waits until the server has noticed.
 fn kill(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough: u64) {
@@ -281,7 +287,7 @@ fn largest_open_file(server: &Server) -> u64 {
 fn settle(server: &Server) {
     crate::server::eventually("every client is gone", || {
         let log = server.log();
-        log.matches(" connected peer=").count() == log.matches(" disconnected peer=").count()
+        log.matches(" connected session=").count() == log.matches(" disconnected session=").count()
     });
 }
 

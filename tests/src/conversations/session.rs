@@ -11,6 +11,7 @@ cases! { "session";
     greets_and_says_goodbye,
     logs_in_by_password,
     refuses_a_wrong_password_and_an_unknown_name_alike,
+    greets_and_welcomes_in_several_lines,
     ends_after_three_failed_logins,
     serves_anonymous_clients_with_their_rights_only,
     answers_pipelined_commands_in_order,
@@ -59,6 +60,24 @@ fn refuses_a_wrong_password_and_an_unknown_name_alike(program: &Program) {
     let known = client.command("PASS wrong", 530);
     assert_eq!(asked, client.command("USER nobody", 331));
     assert_eq!(known, client.command("PASS wrong", 530));
+}
+
+/// Also a client that has shown by TLS that it listens, and one that a library reads for.
+fn greets_and_welcomes_in_several_lines(program: &Program) {
+    let texts = "greeting = \"\"\"\nThe archive.\n220 is no end.\nReady.\"\"\"\n\
+                 welcome = \"Old files are removed.\"";
+    let server = program.start(Config::default().top(texts).tls(""));
+    let mut client = Client::silent(server.address());
+    let text = client.expect(220);
+    assert_eq!(
+        text,
+        "220-The archive.\r\n220-220 is no end.\r\n220 Ready.\r\n"
+    );
+    client.auth_tls(&crate::Tls::v13());
+    client.command("USER user", 331);
+    let text = client.command("PASS 12345", 230);
+    assert_eq!(text, "230-Old files are removed.\r\n230 Logged in.\r\n");
+    client.command("PWD", 257);
 }
 
 fn ends_after_three_failed_logins(program: &Program) {

@@ -10,6 +10,7 @@ use wharf_core::Denied;
 use wharf_storage::{Account, Accounts, Credentials, Introduction};
 
 use super::certificate::{Fingerprint, NamedBy};
+use super::home::Admission;
 use super::password::HashedPassword;
 
 /// Password hashes at once: each takes about 19 MiB and a processor.
@@ -34,7 +35,7 @@ pub struct User {
     /// The password.
     pub password: HashedPassword,
     /// What they then see.
-    pub account: Account,
+    pub admission: Admission,
     /// SHA-256 fingerprints of certificates that stand for the password.
     pub certificates: Vec<Fingerprint>,
 }
@@ -44,7 +45,7 @@ pub struct User {
 /// An unknown name costs as much time as a known one, and at most two passwords are hashed at once,
 /// so that a flood of logins takes neither all memory nor all processors.
 pub struct FileAccounts {
-    anonymous: Option<Account>,
+    anonymous: Option<Admission>,
     users: Vec<User>,
     named_by: NamedBy,
     by_name: HashMap<Vec<u8>, usize>,
@@ -56,7 +57,7 @@ pub struct FileAccounts {
 impl FileAccounts {
     /// The accounts that there are. Of two users with one name the latter counts.
     #[must_use]
-    pub fn new(anonymous: Option<Account>, users: Vec<User>) -> Self {
+    pub fn new(anonymous: Option<Admission>, users: Vec<User>) -> Self {
         let by_name = users
             .iter()
             .enumerate()
@@ -92,14 +93,19 @@ impl FileAccounts {
 
     /// The account that says whether that name may be told in clear. An unknown name is treated as
     /// some known one is.
-    fn model(&self, name: &[u8]) -> Option<&Account> {
-        match &self.anonymous {
-            Some(account) if is_anonymous(name) => Some(account),
+    fn model(&self, name: &[u8]) -> Option<&Admission> {
+        match self.nobody(name) {
+            Some(admission) => Some(admission),
             _ => {
                 let user = self.user(name).or_else(|| self.decoy(name));
-                user.map(|user| &user.account)
+                user.map(|user| &user.admission)
             }
         }
+    }
+
+    /// What anonymous clients see, if that is a name of theirs and they are let in.
+    fn nobody(&self, name: &[u8]) -> Option<&Admission> {
+        self.anonymous.as_ref().filter(|_| is_anonymous(name))
     }
 
     /// Some user whose password an unknown name is compared with: always the same one for the same
@@ -122,7 +128,7 @@ impl Accounts for FileAccounts {
         };
         let proved = user.certificates.contains(&Fingerprint::of(certificate))
             || self.named_by.names(certificate, &user.name);
-        Ok(proved.then(|| user.account.clone()))
+        proved.then(|| user.admission.enter()).transpose()
     }
 
     fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
@@ -130,6 +136,9 @@ impl Accounts for FileAccounts {
             return answer;
         }
         let name: &[u8] = credentials.username;
+        if let Some(admission) = self.nobody(name) {
+            return admission.enter();
+        }
         let known = self.user(name);
         let Some(compared) = known.or_else(|| self.decoy(name)) else {
             return Err(Denied::Credentials);
@@ -140,7 +149,7 @@ impl Accounts for FileAccounts {
             compared.password.verify(credentials.password)
         };
         match (right, known) {
-            (Ok(true), Some(user)) => Ok(user.account.clone()),
+            (Ok(true), Some(user)) => user.admission.enter(),
             (Ok(_), _) => Err(Denied::Credentials),
             (Err(error), _) => {
                 tracing::error!(%error, "no password can be checked");
@@ -154,8 +163,9 @@ impl Accounts for FileAccounts {
         if !credentials.protected && model.is_some_and(|model| model.demands_tls) {
             return Some(Err(Denied::Unprotected));
         }
-        match &self.anonymous {
-            Some(account) if is_anonymous(credentials.username) => Some(Ok(account.clone())),
+        match self.nobody(credentials.username) {
+            // A home that is looked at anew may keep one waiting.
+            Some(_) => None,
             // Where nobody has a password there is nothing to hide.
             _ if self.users.is_empty() => Some(Err(Denied::Credentials)),
             _ => None,

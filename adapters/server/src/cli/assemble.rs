@@ -2,35 +2,38 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Config, Grant, Notes, Rights, VPath};
-use wharf_storage::{Account, Local, LocalOptions, Seats, Storage};
+use wharf_core::{Capabilities, Config, DoubtfulEnds, Grant, Notes, Rights};
+use wharf_storage::{LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::certificate::Fingerprint;
 use super::config::{self, Anonymous, File, rights, set};
+use super::home::{self, Admission, Home};
 use super::listen::{self, Listen};
 use super::log;
 use super::material::Certified;
+use super::mistakes::Mistakes;
 use super::options::Options;
-use super::process::{self, Process};
+use super::process::Process;
 use super::report::{Protected, Report};
 use super::served::{Served, changes};
 use super::source::Source;
 use super::tls::{self, Demand};
-use super::value::{Count, Table, Value};
-use crate::escape::Escape;
+use super::value::{Count, ListedLinks, Table, Value};
 use crate::settings::{PublicAddress, Settings};
 
 /// How often directories are swept: seldom, since all of them are read.
 const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How often it is looked for uploads whose time is over, at the most.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that a binary needs to serve.
 pub struct Launch {
@@ -45,7 +48,9 @@ pub struct Launch {
     pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
-    pub storages: BTreeMap<PathBuf, Local>,
+    pub homes: BTreeMap<PathBuf, Arc<Home>>,
+    /// What is wrong, but keeps nobody else from being served.
+    pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
     pub log: log::Options,
     /// How the process gives up what it no longer needs: what to call [`Process::enter`] on.
@@ -54,20 +59,38 @@ pub struct Launch {
     pub report: Report,
 }
 
-/// Removes what earlier runs left behind in these directories, now and every six hours, in a
-/// thread that ends with the process.
+/// Removes what earlier runs left behind in these directories, now and every six hours, and what
+/// this one leaves when its time is over, in a thread that ends with the process.
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sweep(storages: BTreeMap<PathBuf, Local>) -> io::Result<()> {
+pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
+    let retention = homes.values().map(|home| home.retention()).min();
+    // What this process knows of goes within a tenth of its time.
+    let pause = (retention.unwrap_or(SWEEP) / 10).clamp(LEAST_PAUSE, SWEEP);
     let sweeper = move || {
+        let mut walked: Option<Instant> = None;
         loop {
-            for (home, storage) in &storages {
-                let removed = storage.sweep();
-                let home = Escape(home.as_os_str().as_bytes());
-                tracing::debug!(%home, removed, "swept");
+            thread::sleep(if walked.is_some() {
+                pause
+            } else {
+                Duration::ZERO
+            });
+            if walked.is_some_and(|walked| walked.elapsed() < SWEEP) {
+                wharf_storage::sweep_due();
+                continue;
             }
-            thread::sleep(SWEEP);
+            walked = Some(Instant::now());
+            for home in homes.values() {
+                let name = home.name();
+                match home.open().and_then(|root| root.account(b"")) {
+                    Ok(storage) => {
+                        let removed = storage.sweep();
+                        tracing::debug!(home = ?name, removed, "swept");
+                    }
+                    Err(error) => tracing::debug!(home = ?name, %error, "not swept"),
+                }
+            }
         }
     };
     thread::Builder::new().name("sweep".into()).spawn(sweeper)?;
@@ -84,41 +107,73 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         Some(path) => Source::read(path)?,
         None => Source::default(),
     };
-    let file = File::parse(&source)?;
+    let mut mistakes = Mistakes::default();
+    let Some(file) = File::parse(&source, &mut mistakes) else {
+        return Err(mistakes.to_string());
+    };
 
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
     let mut homes = Homes::new(storage);
     homes.serve_root = options.serve_root;
-    homes.sessions = file.limits.0.sessions_per_account.map(Count::get);
-    let mut process = file.process.0.resolve(&source)?;
-    let tls = tls::protect(&source, file.tls, options.self_signed)?;
-    let (listen, listen_default) = listen::listen(
-        options.listen.clone(),
+    homes.sessions = file
+        .limits
+        .0
+        .sessions_per_account
+        .and_then(|count| count.0)
+        .map(Count::get);
+    wharf_storage::prepare();
+    let process = mistakes.take(file.process.0.resolve(&source));
+    let tls = mistakes.take(tls::protect(&source, file.tls, options.self_signed));
+    // Where TLS is not understood, nobody is told that there is none.
+    homes.has_tls = tls.as_ref().is_none_or(|tls| tls.certified.is_some());
+    homes.asks_clients = tls.as_ref().is_none_or(|tls| tls.asks_clients);
+    let listen = tls.as_ref().and_then(|tls| {
+        let given = options.listen.clone();
+        let listen = listen::listen(given, &source, file.listen, &file.listeners.0, tls);
+        let listen = mistakes.take(listen)?;
+        mistakes.extend(listen::twice(&listen.0).map(|what| source.whole(what)));
+        Some(listen)
+    });
+    let anonymous = mistakes.take(homes.anonymous(&options, &source, file.anonymous.as_ref()));
+    let anonymous = anonymous.flatten();
+    let users = homes.users(
         &source,
-        file.listen,
-        &file.listeners.0,
-        &tls,
-    )?;
-    homes.has_tls = tls.certified.is_some();
-    homes.asks_clients = tls.asks_clients;
-    let anonymous = homes.anonymous(&options, &source, file.anonymous.as_ref())?;
-    let users = homes.users(&source, &file.users.0, anonymous.is_some())?;
-    if homes.served.is_empty() {
-        return Err(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
+        &file.users.0,
+        file.anonymous.is_some() || anonymous.is_some(),
+        &mut mistakes,
+    );
+    let passive = file.passive.0;
+    mistakes.take(config::check_address(&source, passive.address.as_ref()));
+    if homes.served.is_empty() && mistakes.is_empty() {
+        mistakes.push(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
+    let expects_homes = process.as_ref().is_none_or(Process::expects_homes);
+    let all_missing = homes.missing.len() == homes.served.len() && !expects_homes;
+    if all_missing || !mistakes.is_empty() {
+        mistakes.extend(std::mem::take(&mut homes.missing));
+    }
+    let (Some(mut process), Some(tls), Some((listen, listen_default)), true) =
+        (process, tls, listen, mistakes.is_empty())
+    else {
+        return Err(mistakes.to_string());
+    };
 
     let accounts = FileAccounts::new(anonymous, users).named_by(tls.named_by);
     let mut settings = Settings::new(Arc::new(accounts));
     settings.passive_ports = options
         .passive_ports
-        .or(file.passive.0.ports.map(|word| word.0));
+        .or(passive.ports.and_then(|word| word.0.0));
     settings.public_address = options
         .public_address
-        .or(file.passive.0.address.map(|word| word.0));
+        .or(passive.address.and_then(|word| word.into_inner().0.0));
     set(
         &mut settings.active_port,
-        file.active.0.port.map(|port| port.0),
+        file.active
+            .0
+            .port
+            .and_then(|port| port.0)
+            .map(|port| port.0),
     );
     set(
         &mut settings.utc_offset,
@@ -128,6 +183,14 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let mut protocol = Config {
         dot_files: file.dot_files,
+        link_targets: file
+            .listed_links
+            .is_none_or(|word| word.0 == ListedLinks::Target),
+        site: file.site.unwrap_or(true),
+        accept: DoubtfulEnds {
+            truncated: file.accept_truncated,
+            hang_up: file.accept_hang_up,
+        },
         ..Config::default()
     };
     if log.level >= LevelFilter::DEBUG {
@@ -136,6 +199,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     set(
         &mut protocol.greeting,
         file.greeting.map(|word| word.0.0.into()),
+    );
+    set(
+        &mut protocol.welcome,
+        file.welcome.map(|word| word.0.0.into()),
     );
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
@@ -148,7 +215,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     process.active_port = settings.active_port;
     process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
+    let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
+        reach,
         tls: tls.certified.as_deref().map(|certified| Protected {
             policy: tls.policy,
             fingerprint: certified
@@ -165,7 +234,8 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         listen,
         listen_default,
         certified: tls.certified,
-        storages: homes.storages,
+        homes: homes.homes,
+        warnings: homes.missing,
         log,
         process,
         report,
@@ -183,8 +253,10 @@ struct Homes {
     asks_clients: bool,
     /// How many sessions a user may have whose section does not say.
     sessions: Option<usize>,
-    storages: BTreeMap<PathBuf, Local>,
+    homes: BTreeMap<PathBuf, Arc<Home>>,
     served: Vec<Served>,
+    /// What is said of homes that are not there.
+    missing: Vec<String>,
 }
 
 impl Homes {
@@ -195,8 +267,9 @@ impl Homes {
             asks_clients: false,
             serve_root: false,
             sessions: None,
-            storages: BTreeMap::new(),
+            homes: BTreeMap::new(),
             served: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -206,7 +279,7 @@ impl Homes {
         options: &Options,
         source: &Source,
         section: Option<&Spanned<Table<Anonymous>>>,
-    ) -> Result<Option<Account>, String> {
+    ) -> Result<Option<Admission>, String> {
         let mut rights = rights(section.and_then(|section| section.get_ref().0.rights.as_ref()));
         if options.write {
             rights |= Rights::WRITE | Rights::MKDIR;
@@ -214,11 +287,15 @@ impl Homes {
         let access = Access {
             rights,
             serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
-            sessions: section.and_then(|section| section.get_ref().0.sessions.map(Count::get)),
+            sessions: section.and_then(|section| section.get_ref().0.sessions?.0.map(Count::get)),
             demand: self.demand(
                 source,
                 section.and_then(|section| section.get_ref().0.tls.as_ref()),
             )?,
+            accept: section.map_or(DoubtfulEnds::NONE, |section| DoubtfulEnds {
+                truncated: section.get_ref().0.accept_truncated,
+                hang_up: section.get_ref().0.accept_hang_up,
+            }),
         };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
@@ -226,12 +303,18 @@ impl Homes {
             None => None,
         };
         match (directory, section) {
-            (Some(directory), _) => self.open(directory, None, access).map(Some),
+            // Who names it now means one that is there.
+            (Some(directory), _) => match self.admit(directory, None, access)? {
+                (admission, None) => Ok(Some(admission)),
+                (_, Some(missing)) => Err(missing),
+            },
             (None, Some(section)) => match &section.get_ref().0.home {
-                Some(home) => self
-                    .open(&source.locate(home.get_ref()), None, access)
-                    .map(Some)
-                    .map_err(|error| source.mistake(&home.span(), error)),
+                Some(home) => {
+                    let directory = source.locate(home.get_ref());
+                    let mistake = |error| source.mistake(&home.span(), error);
+                    self.admit_later(&directory, None, access, mistake)
+                        .map(Some)
+                }
                 None => Err(source.mistake(
                     &section.span(),
                     "expected `home` in here, or DIR as argument",
@@ -250,37 +333,53 @@ impl Homes {
         source: &Source,
         sections: &[config::User],
         anonymous: bool,
-    ) -> Result<Vec<User>, String> {
+        mistakes: &mut Mistakes,
+    ) -> Vec<User> {
         let mut names = HashSet::new();
         let mut users = Vec::with_capacity(sections.len());
         for section in sections {
             let name = &section.name.get_ref().0.0;
-            let mistake = |what| Err(source.mistake(&section.name.span(), what));
-            if anonymous && is_anonymous(name.as_bytes()) {
-                return mistake("this name means anonymous clients, expected another one");
-            }
-            if !names.insert(name) {
-                return mistake("there is a user of this name already, expected another one");
-            }
-            let home = source.locate(section.home.get_ref());
-            let access = Access {
-                rights: rights(section.rights.as_ref()),
-                serve_root: section.serve_root,
-                sessions: section.sessions.map(Count::get).or(self.sessions),
-                demand: self.demand(source, section.tls.as_ref())?,
+            let wrong = if anonymous && is_anonymous(name.as_bytes()) {
+                Some("this name means anonymous clients, expected another one")
+            } else if !names.insert(name) {
+                Some("there is a user of this name already, expected another one")
+            } else {
+                None
             };
-            let certificates = self.certificates(source, section)?;
-            let account = self
-                .open(&home, Some(name), access)
-                .map_err(|error| source.mistake(&section.home.span(), error))?;
-            users.push(User {
-                name: name.clone(),
-                password: section.password.clone(),
-                account,
-                certificates,
-            });
+            match wrong {
+                Some(wrong) => mistakes.push(source.mistake(&section.name.span(), wrong)),
+                None => users.extend(mistakes.take(self.user(source, section))),
+            }
         }
-        Ok(users)
+        users
+    }
+
+    /// A user of the file.
+    fn user(&mut self, source: &Source, section: &config::User) -> Result<User, String> {
+        let name = &section.name.get_ref().0.0;
+        let access = Access {
+            rights: rights(section.rights.as_ref()),
+            serve_root: section.serve_root,
+            sessions: match section.sessions {
+                Some(count) => count.0.map(Count::get),
+                None => self.sessions,
+            },
+            demand: self.demand(source, section.tls.as_ref())?,
+            accept: DoubtfulEnds {
+                truncated: section.accept_truncated,
+                hang_up: section.accept_hang_up,
+            },
+        };
+        let certificates = self.certificates(source, section)?;
+        let home = source.locate(section.home.get_ref());
+        let mistake = |error| source.mistake(&section.home.span(), error);
+        let admission = self.admit_later(&home, Some(name), access, mistake)?;
+        Ok(User {
+            name: name.clone(),
+            password: section.password.clone(),
+            admission,
+            certificates,
+        })
     }
 
     /// What an account demands of its clients.
@@ -313,41 +412,61 @@ impl Homes {
         }
     }
 
-    /// Opens a directory for a user, or for anonymous clients.
-    fn open(&mut self, home: &Path, user: Option<&str>, access: Access) -> Result<Account, String> {
+    /// Lets a user, or anonymous clients, into a directory, which may come later: what is wrong
+    /// with it for now is kept, with where it is named.
+    fn admit_later(
+        &mut self,
+        home: &Path,
+        user: Option<&str>,
+        access: Access,
+        mistake: impl Fn(String) -> String,
+    ) -> Result<Admission, String> {
+        let (admission, missing) = self.admit(home, user, access).map_err(&mistake)?;
+        self.missing.extend(missing.map(mistake));
+        Ok(admission)
+    }
+
+    /// Lets a user, or anonymous clients, into a directory; says what is wrong with it for now.
+    fn admit(
+        &mut self,
+        given: &Path,
+        user: Option<&str>,
+        access: Access,
+    ) -> Result<(Admission, Option<String>), String> {
         let rights = access.rights;
-        // No user's name is empty, so none ever sees the partials of anonymous clients.
-        let name = user.unwrap_or_default().as_bytes();
-        let local = Local::open(home, name, self.options)
-            .map_err(|error| format!("{}: {error}, expected a directory", home.display()))?;
-        let may = access.serve_root || self.serve_root || !changes(rights);
-        if !may && process::is_root(&local) {
-            return Err(format!(
-                "{}: this is the root of the file system, expected another directory, no right to \
-                 change it, or serve-root as well",
-                home.display()
-            ));
-        }
-        let home = path::absolute(home).unwrap_or_else(|_| home.to_owned());
-        self.storages
-            .entry(home.clone())
-            .or_insert_with(|| local.clone());
+        let home = Arc::new(Home::new(given, self.options));
+        let path = home.path().to_owned();
+        let home = Arc::clone(self.homes.entry(path.clone()).or_insert(home));
+        let may_be_root = access.serve_root || self.serve_root || !changes(rights);
+        let missing = match Root::open(given, self.options) {
+            Ok(root) if !may_be_root && home::is_root(&root) => {
+                return Err(format!("{}: {}", given.display(), home::ROOT));
+            }
+            Ok(_) => None,
+            Err(error) => Some(format!(
+                "{}: {error}, expected a directory",
+                given.display()
+            )),
+        };
         self.served.push(Served {
-            home,
+            home: path,
             user: user.map(str::to_owned),
             rights,
         });
-        Ok(Account {
+        let admission = Admission {
             grant: Grant {
-                rights,
-                capabilities: local.capabilities(),
-                start: VPath::default(),
                 protect_data: access.demand == Demand::Data,
+                accept: access.accept,
+                ..Grant::new(rights, Capabilities::ALL)
             },
-            storage: Arc::new(local),
+            home,
+            // No user's name is empty, so none ever sees the partials of anonymous clients.
+            owner: user.unwrap_or_default().into(),
+            may_be_root,
             demands_tls: access.demand >= Demand::Login,
             seats: access.sessions.map(Seats::new),
-        })
+        };
+        Ok((admission, missing))
     }
 }
 
@@ -361,4 +480,6 @@ struct Access {
     sessions: Option<usize>,
     /// Only under TLS.
     demand: Demand,
+    /// Doubtful ends of uploads that count.
+    accept: DoubtfulEnds,
 }

@@ -1,12 +1,14 @@
 //! From a command line to what is to be served, or to what is to be said instead.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
 use super::assemble::{Launch, assemble};
+use super::check;
+use super::log;
 use super::options::Options;
 use super::password::{self, HashedPassword};
 
@@ -27,22 +29,27 @@ impl Stop {
 
     fn mistake(what: impl std::fmt::Display) -> Self {
         Self {
-            text: format!("error: {what}\n"),
+            text: what
+                .to_string()
+                .lines()
+                .map(|line| format!("error: {line}\n"))
+                .collect(),
             code: 2,
         }
     }
 
-    /// Prints the text. That nobody reads it is not an error of its own.
+    /// Prints the text in the form of the log.
     #[must_use]
-    pub fn print(&self) -> ExitCode {
-        let text = self.text.as_bytes();
-        let _ = if self.code == 0 {
-            io::stdout()
-                .write_all(text)
-                .and_then(|()| io::stdout().flush())
-        } else {
-            io::stderr().write_all(text)
-        };
+    pub fn print(&self, format: log::Format) -> ExitCode {
+        match (self.code, format) {
+            (0, _) => log::say(format, &self.text),
+            (_, log::Format::Text) => log::complain(format, &self.text),
+            (_, log::Format::Json) => {
+                let lines = self.text.lines();
+                let lines = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line));
+                lines.for_each(|line| log::complain(format, line));
+            }
+        }
         ExitCode::from(self.code)
     }
 }
@@ -64,13 +71,23 @@ impl From<clap::Error> for Stop {
 /// Everything is said and done: end with this code.
 pub fn launch(program: &'static str) -> Result<Launch, ExitCode> {
     rustix::process::umask(rustix::fs::Mode::empty());
-    let stdin = || {
-        if io::stdin().is_terminal() {
-            let _ = writeln!(io::stderr(), "password (it is shown while you type):");
-        }
-        io::stdin().lock()
-    };
-    start(program, std::env::args_os(), stdin).map_err(|stop| stop.print())
+    let format = wanted_format(std::env::args_os());
+    start(program, std::env::args_os(), password::hidden).map_err(|stop| stop.print(format))
+}
+
+/// The form of the log that these arguments ask for, also where there is a mistake in others.
+fn wanted_format(arguments: impl Iterator<Item = OsString>) -> log::Format {
+    let mut json = false;
+    let mut before = OsString::new();
+    for argument in arguments.take_while(|argument| argument != "--") {
+        json |= argument == "--log-format=json" || before == "--log-format" && argument == "json";
+        before = argument;
+    }
+    if json {
+        log::Format::Json
+    } else {
+        log::Format::Text
+    }
 }
 
 /// [`launch`] with everything given: the arguments, of which the first is the program itself, and
@@ -98,8 +115,8 @@ pub fn start<R: Read>(
     let check = options.check;
     let launch = assemble(options).map_err(Stop::mistake)?;
     if check {
-        let report = launch.report.text(&launch.listen, None);
-        return Err(Stop::answer(format!("{report}the configuration is good\n")));
+        let (text, code) = check::check(&launch);
+        return Err(Stop { text, code });
     }
     Ok(launch)
 }

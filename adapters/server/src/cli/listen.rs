@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_core::{Protection, TlsPolicy};
+use wharf_core::{DoubtfulEnds, Protection, TlsPolicy};
 
 use super::source::Source;
 use super::tls::{Configured, NO_TLS, ONLY_DATA};
@@ -22,16 +22,22 @@ pub struct Listen {
     pub for_both: bool,
     /// What is protected by TLS there.
     pub tls: TlsPolicy,
+    /// Doubtful ends of uploads that count there, beside those that count everywhere.
+    pub accept: DoubtfulEnds,
 }
 
 /// `[[listener]]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Section {
     address: Spanned<Value<SocketAddr>>,
     control: Option<Spanned<Value<Protection>>>,
     data: Option<Spanned<Value<Protection>>>,
     implicit: Option<Spanned<bool>>,
+    #[serde(default)]
+    accept_truncated: bool,
+    #[serde(default)]
+    accept_hang_up: bool,
 }
 
 impl Listed for Section {
@@ -59,6 +65,7 @@ pub(crate) fn listen(
             implicit: true,
             ..tls.policy
         },
+        accept: DoubtfulEnds::NONE,
     });
     let has_others = !own.is_empty() || !tls.implicit.is_empty();
     let chosen = match file {
@@ -82,6 +89,7 @@ pub(crate) fn listen(
         address,
         for_both: false,
         tls: tls.policy,
+        accept: DoubtfulEnds::NONE,
     });
     let mut all: Vec<Listen> = common.chain(implicit).chain(own).collect();
     let ports: Vec<u16> = all
@@ -97,6 +105,36 @@ pub(crate) fn listen(
         *for_both = address.ip() == Ipv6Addr::UNSPECIFIED && (port == 0 || !ports.contains(&port));
     }
     Ok((all, default))
+}
+
+/// What is said of addresses that two listeners would need.
+pub(crate) fn twice(listen: &[Listen]) -> impl Iterator<Item = String> {
+    let pairs = listen.iter().enumerate().filter_map(|(at, one)| {
+        let before = &listen[..at];
+        let other = before.iter().find(|other| meet(one, other))?;
+        Some((one, other))
+    });
+    pairs.map(|(one, other)| {
+        if one.address == other.address {
+            format!(
+                "two listeners have the address {}, expected each once",
+                one.address
+            )
+        } else {
+            format!(
+                "{} holds {} too, expected one of them, or another port",
+                other.address, one.address
+            )
+        }
+    })
+}
+
+/// Whether one of two listeners could not be had beside the other.
+fn meet(one: &Listen, other: &Listen) -> bool {
+    let [a, b] = [one, other].map(|listen| listen.address);
+    let same_kind = a.is_ipv4() == b.is_ipv4();
+    let same = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && same_kind && same
 }
 
 impl Section {
@@ -125,6 +163,10 @@ impl Section {
             address: self.address.get_ref().0,
             for_both: false,
             tls: policy,
+            accept: DoubtfulEnds {
+                truncated: self.accept_truncated,
+                hang_up: self.accept_hang_up,
+            },
         })
     }
 }

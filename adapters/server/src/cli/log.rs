@@ -10,8 +10,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::line::{self, Lines};
 
 /// Lines that wait to be written.
 const LINES: usize = 4_096;
@@ -21,6 +24,40 @@ const BATCH: usize = 64 * 1_024;
 
 /// How long the end of a server waits for its last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Writes a line to the standard error, in the form of the log, for what is said before there is
+/// one. Where even this cannot be written, the exit code tells.
+pub(super) fn complain(format: Format, text: &str) {
+    let said = match format {
+        Format::Text => format!("{}\n", text.trim_end()),
+        Format::Json => line::message(format, Level::ERROR, text.trim_end()),
+    };
+    let _ = io::stderr().write_all(said.as_bytes());
+}
+
+/// Writes an answer to the standard output: as it is, or each line of it as a JSON object. That
+/// nobody reads it is not an error of its own.
+pub(super) fn say(format: Format, text: &str) {
+    let said = match format {
+        Format::Text => text.to_owned(),
+        Format::Json => text
+            .lines()
+            .map(|said| line::message(format, Level::INFO, said))
+            .collect(),
+    };
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(said.as_bytes());
+    let _ = output.flush();
+}
+
+/// Has a panic logged as everything else is.
+pub(super) fn catch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        tracing::error!(thread, %panic, "a thread panicked");
+    }));
+}
 
 /// How much is logged, and how.
 #[derive(Clone, Copy, Debug)]
@@ -53,30 +90,38 @@ pub fn prepare(options: Options) -> io::Result<Prepared> {
         sender: sender.clone(),
         lost: Arc::clone(&lost),
     };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(options.level)
-        .with_ansi(false)
-        .with_target(false)
-        .log_internal_errors(false)
-        .with_writer(queue);
-    match options.format {
-        Format::Text => tracing::subscriber::set_global_default(builder.finish()),
-        Format::Json => tracing::subscriber::set_global_default(builder.json().finish()),
-    }
-    .map_err(io::Error::other)?;
+    let lines = Lines {
+        format: options.format,
+        write: move |line: String| queue.send(line),
+    };
+    let log = tracing_subscriber::registry()
+        .with(options.level)
+        .with(lines);
+    tracing::subscriber::set_global_default(log).map_err(io::Error::other)?;
     Ok(Prepared {
         sender,
-        receiver,
+        receiver: Some(receiver),
         lost,
     })
 }
 
-/// A log that nobody writes yet.
+/// A log that nobody writes yet. If it is dropped, what waits in it is written at once.
 #[derive(Debug)]
 pub struct Prepared {
     sender: SyncSender<Message>,
-    receiver: Receiver<Message>,
+    receiver: Option<Receiver<Message>>,
     lost: Arc<AtomicU64>,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let lines = self.receiver.iter().flat_map(Receiver::try_iter);
+        for message in lines {
+            if let Message::Line(line) = message {
+                let _ = io::stderr().write_all(line.as_bytes());
+            }
+        }
+    }
 }
 
 impl Prepared {
@@ -85,16 +130,14 @@ impl Prepared {
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(self) -> io::Result<Log> {
-        let Self {
-            sender,
-            receiver,
-            lost,
-        } = self;
-        thread::Builder::new()
-            .name("log".into())
-            .spawn(move || write_lines(&receiver, &lost))?;
-        Ok(Log(sender))
+    pub fn start(mut self) -> io::Result<Log> {
+        let lost = Arc::clone(&self.lost);
+        if let Some(receiver) = self.receiver.take() {
+            thread::Builder::new()
+                .name("log".into())
+                .spawn(move || write_lines(&receiver, &lost))?;
+        }
+        Ok(Log(self.sender.clone()))
     }
 }
 
@@ -121,7 +164,7 @@ impl Drop for Log {
 
 #[derive(Debug)]
 enum Message {
-    Line(Vec<u8>),
+    Line(String),
     Flush(SyncSender<()>),
 }
 
@@ -131,24 +174,11 @@ struct Queue {
     lost: Arc<AtomicU64>,
 }
 
-impl<'a> MakeWriter<'a> for Queue {
-    type Writer = &'a Self;
-
-    fn make_writer(&'a self) -> &'a Self {
-        self
-    }
-}
-
-impl Write for &Queue {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.sender.try_send(Message::Line(line.to_vec())).is_err() {
+impl Queue {
+    fn send(&self, line: String) {
+        if self.sender.try_send(Message::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -160,7 +190,7 @@ fn write_lines(receiver: &Receiver<Message>, lost: &AtomicU64) {
         let mut flushed = None;
         while let Some(message) = next {
             match message {
-                Message::Line(line) => batch.extend_from_slice(&line),
+                Message::Line(line) => batch.extend_from_slice(line.as_bytes()),
                 Message::Flush(done) => flushed = Some(done),
             }
             next = (batch.len() < BATCH)

@@ -114,9 +114,18 @@ impl Material {
             } else {
                 key
             };
+            let what = if error.file == key.path && is_encrypted(&key.path) {
+                format!(
+                    "{0}: the key has a passphrase, which nobody could type when the server \
+                     starts, expected one without: `openssl pkey -in {0} -out plain.pem` writes it",
+                    key.path.display()
+                )
+            } else {
+                error.to_string()
+            };
             Wrong {
                 place: Some(place.clone()),
-                what: error.to_string(),
+                what,
             }
         })
     }
@@ -148,7 +157,7 @@ impl Material {
     }
 
     /// The files that may change.
-    fn files(&self) -> impl Iterator<Item = &Path> {
+    fn files(&self) -> impl Iterator<Item = &Path> + Clone {
         let identities = match &self.origin {
             Origin::Files(first, others) => std::slice::from_ref(first).iter().chain(others),
             Origin::Made(_) => [].iter().chain(&[]),
@@ -164,6 +173,17 @@ impl Material {
     fn stamps(&self) -> Stamps {
         self.files().map(|file| Stamp::of(file).ok()).collect()
     }
+}
+
+/// Whether a file holds a key that takes a passphrase to read.
+fn is_encrypted(file: &Path) -> bool {
+    let marks = [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        "Proc-Type: 4,ENCRYPTED",
+    ];
+    let text = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    marks.iter().any(|mark| text.contains(mark))
 }
 
 /// How files look from outside; `None`: they cannot be looked at.
@@ -203,6 +223,11 @@ impl Certified {
         Arc::clone(&self.tls)
     }
 
+    /// The files that are read again while the server runs.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.material.files()
+    }
+
     /// A certificate that was made for trying things out.
     pub(crate) fn made(&self) -> Option<&Identity> {
         match &self.material.origin {
@@ -227,15 +252,19 @@ impl Certified {
     }
 
     /// Reads the files again. If anything is wrong with them, that is logged, and the server goes
-    /// on with what it has.
-    pub fn reload(&self) {
+    /// on with what it has. Whether they were taken.
+    pub fn reload(&self) -> bool {
         *lock(&self.loaded) = self.material.stamps();
         match self.material.config() {
             Ok(config) => {
                 self.tls.replace(config);
                 tracing::info!("the certificates were read again");
+                true
             }
-            Err(wrong) => tracing::error!("the certificates stay as they were: {}", wrong.what),
+            Err(wrong) => {
+                tracing::error!("the certificates stay as they were: {}", wrong.what);
+                false
+            }
         }
     }
 

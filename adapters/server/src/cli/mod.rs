@@ -18,14 +18,21 @@
 
 pub mod accounts;
 mod assemble;
+mod bind;
 pub mod certificate;
+mod check;
 mod config;
 mod crypto;
 mod descriptors;
+mod hint;
+pub mod home;
 mod launch;
+mod line;
 mod listen;
 pub mod log;
+mod look;
 mod material;
+mod mistakes;
 mod options;
 pub mod password;
 mod privileges;

@@ -1,12 +1,13 @@
 //! [`HashedPassword`]: a password that cannot be read back.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 
 use argon2::password_hash::Error;
 use argon2::{
     ARGON2ID_IDENT, Argon2, MIN_SALT_LEN, Params, PasswordHash, PasswordHasher, PasswordVerifier,
 };
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use zeroize::Zeroizing;
 
@@ -127,6 +128,44 @@ impl Visitor<'_> for HashVisitor {
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<HashedPassword, E> {
         Err(E::custom(NotAHash))
+    }
+}
+
+/// The standard input. What is typed on a terminal is asked for, and not shown until this is
+/// dropped.
+pub(super) fn hidden() -> impl Read {
+    let stdin = io::stdin();
+    let mut shown = None;
+    if let Ok(terminal) = tcgetattr(&stdin) {
+        let _ = write!(io::stderr(), "password: ");
+        let mut silent = terminal.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.insert(LocalModes::ECHONL);
+        if tcsetattr(&stdin, OptionalActions::Flush, &silent).is_ok() {
+            shown = Some(terminal);
+        }
+    }
+    Hidden { stdin, shown }
+}
+
+/// The standard input, on a terminal that does not show what is typed.
+struct Hidden {
+    stdin: io::Stdin,
+    /// How the terminal was before.
+    shown: Option<Termios>,
+}
+
+impl Read for Hidden {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stdin.read(buffer)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(terminal) = self.shown.take() {
+            let _ = tcsetattr(&self.stdin, OptionalActions::Flush, &terminal);
+        }
     }
 }
 

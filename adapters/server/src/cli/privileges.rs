@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::io;
 
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups,
-    setresgid, setresuid,
+    Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups, getresgid, getresuid,
+    setfsgid, setfsuid, setgroups, setresgid, setresuid,
 };
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
 
@@ -31,7 +31,7 @@ impl Identity {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn new(name: &str, group: Option<&Group>) -> Result<Self, String> {
-        let user = found(User::from_name(name), "user")?;
+        let user = found(User::from_name(name), "user", name)?;
         if user.uid.is_root() {
             return Err("root may do everything, expected another user".into());
         }
@@ -48,14 +48,59 @@ impl Identity {
         })
     }
 
+    /// Does something as that user would, as far as files are concerned, and is who it was
+    /// afterwards. To be called before any thread is started. Who is not root stays who it is.
+    ///
+    /// # Errors
+    /// The process cannot act as that user.
+    pub(super) fn act_as<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
+        if !geteuid().is_root() {
+            return Ok(act());
+        }
+        let back = Back(getgroups()?);
+        setgroups(&self.groups).map_err(|error| self.refused(error.desc()))?;
+        setfsgid(self.gid);
+        setfsuid(self.uid);
+        let done = act();
+        drop(back);
+        Ok(done)
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the process could become that user.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_assume(&self) -> io::Result<()> {
+        if self.is_here() || geteuid().is_root() {
+            Ok(())
+        } else {
+            Err(self.refused(ONLY_ROOT))
+        }
+    }
+
+    /// Whether the process was started as that user, in whatever further groups.
+    pub(super) fn is_here(&self) -> bool {
+        let uid = getresuid().map(|uid| [uid.real, uid.effective, uid.saved]);
+        let gid = getresgid().map(|gid| [gid.real, gid.effective, gid.saved]);
+        uid == Ok([self.uid; 3]) && gid == Ok([self.gid; 3])
+    }
+
     /// Becomes that user for ever, and keeps no right of root but, where it is wanted, that to bind
     /// ports below 1024.
     ///
     /// # Errors
     /// Why the process cannot, or could go back.
     pub(super) fn assume(&self, keeps_ports: bool) -> io::Result<()> {
+        if self.is_here() {
+            return Ok(());
+        }
         if !geteuid().is_root() {
-            return Err(self.refused("only root can become another user"));
+            return Err(self.refused(ONLY_ROOT));
         }
         set_keep_capabilities(keeps_ports)?;
         // As that user it may change neither groups nor gid.
@@ -97,21 +142,37 @@ impl Identity {
     }
 }
 
+/// The groups that the process goes back to, and the user whom it is, when this is dropped.
+struct Back(Vec<Gid>);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        setfsuid(geteuid());
+        setfsgid(getegid());
+        let _ = setgroups(&self.0);
+    }
+}
+
+/// What is said to who is neither root nor that user.
+const ONLY_ROOT: &str = "only root can become another user; start it as root, or leave `user` out \
+                         and start it as the user whom it shall be (`User=` of systemd)";
+
 /// The group of that name.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) fn group(name: &str) -> Result<Group, String> {
-    found(Group::from_name(name), "group")
+    found(Group::from_name(name), "group", name)
 }
 
-fn found<T>(found: nix::Result<Option<T>>, kind: &str) -> Result<T, String> {
+fn found<T>(found: nix::Result<Option<T>>, kind: &str, name: &str) -> Result<T, String> {
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(format!(
-            "there is no such {kind}, expected one of this machine"
+            "there is no {kind} {name}, expected one of this machine; `{kind}add --system {name}` \
+             makes it"
         )),
-        Err(error) => Err(format!("the {kind} cannot be looked up: {error}")),
+        Err(error) => Err(format!("the {kind} {name} cannot be looked up: {error}")),
     }
 }
 
@@ -131,7 +192,7 @@ mod tests {
             nobody.assume(false).unwrap_err().to_string()
         };
         let said = thread::spawn(here).join().unwrap();
-        let expected = "cannot become the user nobody: only root can become another user";
+        let expected = format!("cannot become the user nobody: {ONLY_ROOT}");
         assert_eq!(said, expected);
     }
 }

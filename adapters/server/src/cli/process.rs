@@ -2,36 +2,44 @@
 //!
 //! It never starts another process, and may not win anything by one: `no_new_privs` is set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, accessat, fstat, stat};
-use rustix::process::geteuid;
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::io::Errno;
+use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_core::Rights;
-use wharf_storage::Local;
 
+use super::home::Home;
+use super::look::{self, Trouble};
+use super::material::Certified;
 use super::privileges::{self, Identity};
 pub use super::sandbox::Confinement;
 use super::sandbox::{self, Reach};
 use super::served::{Served, changes};
 use super::source::Source;
-use super::value::{Name, Value};
+use super::value::{List, Listed, Name, OrNone, Value};
 use crate::escape::Escape;
 
 /// `[process]`
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Section {
-    user: Option<Spanned<Value<Name>>>,
-    group: Option<Spanned<Value<Name>>>,
+    user: Option<Spanned<Value<OrNone<Name>>>>,
+    group: Option<Spanned<Value<OrNone<Name>>>>,
     landlock: Option<bool>,
+    reach: Option<List<Spanned<PathBuf>>>,
+}
+
+impl Listed for Spanned<PathBuf> {
+    const LIST: &'static str = "a list of directories, such as [\"/srv/ftp\"]";
 }
 
 impl Section {
@@ -40,32 +48,54 @@ impl Section {
     /// # Errors
     /// What to tell the user.
     pub(crate) fn resolve(&self, source: &Source) -> Result<Process, String> {
-        let name = |value: &Spanned<Value<Name>>| value.get_ref().0.0.clone();
-        let group = match &self.group {
-            Some(group) if self.user.is_none() => {
-                return Err(source.mistake(&group.span(), "expected `user` beside it"));
+        let [user, group] = [&self.user, &self.group].map(|word| {
+            let word = word.as_ref()?;
+            Some((word.get_ref().0.0.as_ref()?.0.as_str(), word.span()))
+        });
+        let group = match group {
+            Some((_, span)) if user.is_none() => {
+                return Err(source.mistake(&span, "expected `user` beside it"));
             }
-            Some(group) => Some(
-                privileges::group(&name(group))
-                    .map_err(|error| source.mistake(&group.span(), error))?,
+            Some((name, span)) => {
+                Some(privileges::group(name).map_err(|error| source.mistake(&span, error))?)
+            }
+            None => None,
+        };
+        let identity = match user {
+            Some((name, span)) => Some(
+                Identity::new(name, group.as_ref())
+                    .map_err(|error| source.mistake(&span, error))?,
             ),
             None => None,
         };
-        let identity = match &self.user {
-            Some(user) => Some(
-                Identity::new(&name(user), group.as_ref())
-                    .map_err(|error| source.mistake(&user.span(), error))?,
-            ),
-            None => None,
-        };
+        let reach = self.reach.as_ref().map(|list| {
+            let trees = list.0.iter().map(|word| tree(source, word));
+            trees.collect::<Result<Vec<_>, _>>()
+        });
         Ok(Process {
             identity,
             landlock: self.landlock.unwrap_or(true),
+            reach: reach.transpose()?,
             looks_names_up: false,
             active_port: 0,
             readable: Vec::new(),
         })
     }
+}
+
+/// A directory below which homes may come and go.
+fn tree(source: &Source, word: &Spanned<PathBuf>) -> Result<PathBuf, String> {
+    let path = source.locate(word.get_ref());
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let what = match path.metadata() {
+        _ if path.parent().is_none() => {
+            "this is the root of the file system, expected a directory below it".to_owned()
+        }
+        Ok(metadata) if metadata.is_dir() => return Ok(path),
+        Ok(_) => format!("{}: expected a directory", path.display()),
+        Err(error) => format!("{}: {error}, expected a directory", path.display()),
+    };
+    Err(source.mistake(&word.span(), what))
 }
 
 /// What the process gives up.
@@ -75,6 +105,8 @@ pub struct Process {
     identity: Option<Identity>,
     /// Whether Landlock confines it, where the kernel has that.
     landlock: bool,
+    /// Below which directories homes may come and go; `None`: those above each home.
+    reach: Option<Vec<PathBuf>>,
     /// The port that active data connections come from; 0: any. To bind one below 1024 it keeps the
     /// right to bind such ports, and nothing else.
     pub active_port: u16,
@@ -90,12 +122,14 @@ impl Process {
     /// before any thread is started: others would keep what they have.
     ///
     /// # Errors
-    /// The process cannot become that user, or that user cannot enter a home.
+    /// The process cannot become that user, or nobody could be served.
     pub fn enter(
         &self,
         served: &[Served],
-        storages: &BTreeMap<PathBuf, Local>,
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
     ) -> io::Result<Confinement> {
+        system_calls()?;
+        let kept = self.keep(homes)?;
         match &self.identity {
             Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
             None if geteuid().is_root() => tracing::warn!(
@@ -108,28 +142,225 @@ impl Process {
         if self.active_port != 0 {
             try_port(self.active_port)?;
         }
-        for each in served {
-            if let Some(storage) = storages.get(&each.home) {
-                check(each, storage)?;
-            }
+        if let Some((first, others)) = kept.split_first() {
+            let home = Escape(first.as_os_str().as_encoded_bytes());
+            let others = others.len();
+            tracing::warn!(
+                ?home,
+                others,
+                "this user cannot walk to a home: the directory from the start is served, also if \
+                 another one takes its place"
+            );
+        }
+        let troubles = look::all(served, homes);
+        troubles.iter().for_each(Trouble::log);
+        if let Some(first) = self.nobody_is_served(served, &troubles) {
+            return Err(io::Error::other(first.to_string()));
         }
         if !self.landlock {
             return Ok(Confinement::Off);
         }
-        let changed = |home: &Path| {
-            let mut here = served.iter().filter(|each| each.home == home);
-            here.any(|each| changes(each.rights))
+        Ok(self.confine(served, homes))
+    }
+
+    /// What keeps everybody from being served, unless it was said that homes come later.
+    pub(super) fn nobody_is_served<'a>(
+        &self,
+        served: &[Served],
+        troubles: &'a [Trouble],
+    ) -> Option<&'a Trouble> {
+        let unserved = troubles.iter().filter(|trouble| trouble.is_missing());
+        let all = !self.expects_homes() && unserved.count() == served.len();
+        troubles.first().filter(|_| all)
+    }
+
+    /// Whom the process becomes.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.identity.as_ref().map(Identity::name)
+    }
+
+    /// Whether the process can become whom it shall be, and do what only that one needs.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_enter(&self) -> io::Result<()> {
+        if let Some(identity) = &self.identity {
+            identity.can_assume()?;
+        }
+        system_calls()
+    }
+
+    /// The files of certificates that are read again later, and that the user whom the process
+    /// becomes cannot read.
+    pub(super) fn unreadable(&self, certified: Option<&Certified>) -> Vec<String> {
+        let (Some(identity), Some(certified)) = (&self.identity, certified) else {
+            return Vec::new();
         };
-        let homes = storages
-            .iter()
-            .map(|(home, storage)| (storage.as_fd(), changed(home)));
+        let look = || {
+            let files = certified.files();
+            files
+                .filter_map(|file| Some((file, File::open(file).err()?)))
+                .collect::<Vec<_>>()
+        };
+        let name = identity.name();
+        let told = |(file, error): (&Path, io::Error)| {
+            let file = file.display();
+            format!(
+                "{name} cannot read {file} when it is renewed ({error}), so that the certificate \
+                 would be the old one until the next start: let a group of {name} read it and walk \
+                 to it, or have it copied to where that may"
+            )
+        };
+        let unreadable = self.act(look).unwrap_or_default();
+        unreadable.into_iter().map(told).collect()
+    }
+
+    /// Whether it was said that homes may come later.
+    pub(super) fn expects_homes(&self) -> bool {
+        self.reach.as_ref().is_some_and(|trees| !trees.is_empty())
+    }
+
+    /// Does something as the user that the process will be.
+    ///
+    /// # Errors
+    /// The process cannot act as that user.
+    pub(super) fn act<T>(&self, act: impl FnOnce() -> T) -> io::Result<T> {
+        match &self.identity {
+            Some(identity) => identity.act_as(act),
+            None => Ok(act()),
+        }
+    }
+
+    /// Keeps the homes open to which the user that the process becomes cannot walk; says which.
+    pub(super) fn keep<'a>(
+        &self,
+        homes: &'a BTreeMap<PathBuf, Arc<Home>>,
+    ) -> io::Result<Vec<&'a Path>> {
+        let is_closed = |home: &&'a Arc<Home>| {
+            let opened = home.open().map(drop);
+            opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        };
+        let closed: Vec<_> = self.act(|| homes.values().filter(is_closed).collect())?;
+        let mut kept = Vec::new();
+        // The others are for clients.
+        let most = getrlimit(Resource::Nofile)
+            .current
+            .map_or(u64::MAX, |most| most / 2);
+        for home in closed {
+            if home.keep().is_err() {
+                continue;
+            }
+            if self.act(|| home.open().is_ok())? {
+                kept.push(home.path());
+            } else {
+                // Not even so could it be entered.
+                home.let_go();
+            }
+            if kept.len() as u64 > most {
+                return Err(io::Error::other(format!(
+                    "this user cannot walk to more than {most} homes, such as {}, each of which \
+                     would take one of the descriptors that the process may have: let it enter \
+                     the directories above them, or raise the limit (`LimitNOFILE=` of systemd)",
+                    home.path().display()
+                )));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The directories below which homes may come and go, and whether clients change anything
+    /// there: those that were named, or those above each home, and above what it leads to.
+    pub(super) fn trees(
+        &self,
+        served: &[Served],
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
+    ) -> BTreeMap<PathBuf, bool> {
+        let mut trees = BTreeMap::new();
+        let changed = changed(served);
+        for home in homes.keys() {
+            let changed = changed.contains(home.as_path());
+            let above = [Some(home.clone()), home.canonicalize().ok()];
+            let above = above.into_iter().flatten();
+            let above: Vec<PathBuf> = match &self.reach {
+                Some(named) => named
+                    .iter()
+                    .filter(|tree| above.clone().any(|home| home.starts_with(tree)))
+                    .cloned()
+                    .collect(),
+                None => above
+                    .filter_map(|home| home.parent().map(Path::to_owned))
+                    .filter(|tree| tree.parent().is_some())
+                    .collect(),
+            };
+            for tree in above {
+                *trees.entry(tree).or_insert(false) |= changed;
+            }
+        }
+        // Where there is no home yet, one may appear.
+        for tree in self.reach.iter().flatten() {
+            trees.entry(tree.clone()).or_insert(true);
+        }
+        trees
+    }
+
+    /// [`Process::trees`], if anything but them is out of reach.
+    pub(super) fn reach(
+        &self,
+        served: &[Served],
+        homes: &BTreeMap<PathBuf, Arc<Home>>,
+    ) -> Vec<PathBuf> {
+        if self.landlock {
+            self.trees(served, homes).into_keys().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn confine(&self, served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Confinement {
+        let trees = self.trees(served, homes);
+        let changed = changed(served);
+        let changed = |home: &Path| changed.contains(home);
+        // What lies in no tree is reached as it is now.
+        let alone = homes.values().filter(|home| {
+            let mut above = home.path().ancestors().skip(1);
+            let covered = above.any(|tree| {
+                let changes = trees.get(tree);
+                changes.is_some_and(|changes| *changes || !changed(home.path()))
+            });
+            home.is_kept() || !covered
+        });
+        let alone: Vec<_> = alone
+            .filter_map(|home| Some((home.open().ok()?, changed(home.path()))))
+            .collect();
         let names = sandbox::NAME_SERVICE.map(PathBuf::from);
         let names = names.into_iter().filter(|_| self.looks_names_up);
-        Ok(sandbox::confine(&Reach {
-            homes: homes.collect(),
+        sandbox::confine(&Reach {
+            homes: alone
+                .iter()
+                .map(|(root, changed)| (root.as_fd(), *changed))
+                .collect(),
+            trees: trees.into_iter().collect(),
             readable: names.chain(self.readable.iter().cloned()).collect(),
-        }))
+        })
     }
+}
+
+/// Whether the kernel has what the storage stands on.
+fn system_calls() -> io::Result<()> {
+    match statx(CWD, c".", AtFlags::empty(), StatxFlags::BASIC_STATS) {
+        Err(Errno::NOSYS | Errno::PERM) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this kernel has no statx, or a sandbox around the process forbids it: it takes Linux \
+             4.11 or later, and in a container a runtime that knows that call",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The homes in which somebody may change something.
+fn changed(served: &[Served]) -> HashSet<&Path> {
+    let changed = served.iter().filter(|each| changes(each.rights));
+    changed.map(|each| each.home.as_path()).collect()
 }
 
 /// Whether connections can come from that port: told at the start, not by every transfer.
@@ -145,36 +376,4 @@ fn try_port(port: u16) -> io::Result<()> {
         let what = format!("active data cannot come from port {port}: {error}{hint}");
         io::Error::new(kind, what)
     })
-}
-
-/// Whether a home is the root of the file system, by whatever name.
-pub(super) fn is_root(home: &Local) -> bool {
-    let place = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
-    match (fstat(home), stat("/")) {
-        (Ok(home), Ok(root)) => place(home) == place(root),
-        // What cannot be told apart might be.
-        _ => true,
-    }
-}
-
-/// Whether the process may do in a home what its clients may. Who cannot enter it serves nothing;
-/// the rest is worth a warning, since it may be otherwise further down.
-fn check(served: &Served, storage: &Local) -> io::Result<()> {
-    let home = Escape(served.home.as_os_str().as_bytes());
-    let may = |access| accessat(storage, ".", access, AtFlags::empty());
-    may(Access::EXEC_OK).map_err(|error| {
-        let user = rustix::process::geteuid().as_raw();
-        io::Error::other(format!("uid {user} cannot enter {home}: {error}"))
-    })?;
-    if served.rights.contains(Rights::LIST)
-        && let Err(error) = may(Access::READ_OK)
-    {
-        tracing::warn!(%home, %error, "clients may list it, but the server may not");
-    }
-    if changes(served.rights)
-        && let Err(error) = may(Access::WRITE_OK)
-    {
-        tracing::warn!(%home, %error, "clients may change it, but the server may not");
-    }
-    Ok(())
 }

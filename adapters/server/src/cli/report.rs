@@ -1,9 +1,9 @@
 //! [`Report`]: what is printed at the start.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use wharf_core::{Protection, Rights, TlsPolicy};
 
@@ -27,7 +27,12 @@ pub struct Report {
     pub active_port: u16,
     /// As in [`Settings`](crate::Settings).
     pub public_address: Option<PublicAddress>,
+    /// The directories below which homes may come and go.
+    pub reach: Vec<PathBuf>,
 }
+
+/// So many directories are named in one line.
+const NAMED: usize = 5;
 
 /// What is protected by TLS.
 #[derive(Clone, Debug)]
@@ -50,13 +55,6 @@ impl Report {
             let _ = writeln!(text, "{confinement}");
         }
         text
-    }
-
-    /// Prints the report. That nobody reads it is no reason to stop a server.
-    pub fn print(&self, listening: &[Listen], confinement: Option<&Confinement>) {
-        let mut output = io::stdout().lock();
-        let _ = output.write_all(self.text(listening, confinement).as_bytes());
-        let _ = output.flush();
     }
 
     fn write(&self, text: &mut String, listening: &[Listen]) -> std::fmt::Result {
@@ -104,6 +102,17 @@ impl Report {
         }
         if let Some(address) = &self.public_address {
             writeln!(text, "announced to clients as {address}")?;
+        }
+        if !self.reach.is_empty() {
+            write!(text, "homes may appear, be replaced or be mounted below ")?;
+            for (at, tree) in self.reach.iter().take(NAMED).enumerate() {
+                let comma = if at == 0 { "" } else { ", " };
+                write!(text, "{comma}{}", Escape(tree.as_os_str().as_bytes()))?;
+            }
+            match self.reach.len().checked_sub(NAMED) {
+                Some(more @ 1..) => writeln!(text, " and {more} more")?,
+                _ => writeln!(text)?,
+            }
         }
         if let Some(first) = listening.first()
             && listening

@@ -15,6 +15,8 @@ use landlock::{
 pub(super) struct Reach<'a> {
     /// Directories, each with whether it may be changed.
     pub(super) homes: Vec<(BorrowedFd<'a>, bool)>,
+    /// The same by path: trees in which directories may come and go.
+    pub(super) trees: Vec<(PathBuf, bool)>,
     /// Files and directories that may be read. One that does not exist is left out.
     pub(super) readable: Vec<PathBuf>,
 }
@@ -93,10 +95,15 @@ pub(super) fn confine(reach: &Reach<'_>) -> Confinement {
 }
 
 fn restrict(ruleset: Ruleset, reach: &Reach<'_>) -> Result<RestrictionStatus, RulesetError> {
-    let homes = reach.homes.iter().map(|(home, changes)| {
-        let access = if *changes { CHANGE } else { READ };
-        Ok::<_, RulesetError>(PathBeneath::new(*home, access))
-    });
+    let access = |changes: bool| if changes { CHANGE } else { READ };
+    let homes = reach
+        .homes
+        .iter()
+        .map(|(home, changes)| Ok::<_, RulesetError>(PathBeneath::new(*home, access(*changes))));
+    let trees = |changes: bool| {
+        let trees = reach.trees.iter().filter(move |tree| tree.1 == changes);
+        path_beneath_rules(trees.map(|(tree, _)| tree), access(changes))
+    };
     let readable = reach.readable.iter().map(PathBuf::as_path);
     let readable = readable.chain(PROCESSORS.iter().map(Path::new));
     ruleset
@@ -105,6 +112,8 @@ fn restrict(ruleset: Ruleset, reach: &Reach<'_>) -> Result<RestrictionStatus, Ru
         .scope(Scope::from_all(ABI::V6))?
         .create()?
         .add_rules(homes)?
+        .add_rules(trees(true))?
+        .add_rules(trees(false))?
         .add_rules(path_beneath_rules(readable, READ))?
         .restrict_self()
 }
@@ -138,6 +147,7 @@ mod tests {
         let shown = Local::open(&place.join("pub"), b"", LocalOptions::default()).unwrap();
         let reach = Reach {
             homes: vec![(home.as_fd(), true), (shown.as_fd(), false)],
+            trees: Vec::new(),
             readable: vec![place.join("key"), place.join("nowhere")],
         };
         // Nothing but this thread is confined, and it ends with its test.
@@ -228,6 +238,7 @@ mod tests {
         let here = || {
             let reach = Reach {
                 homes: vec![(home.as_fd(), true)],
+                trees: Vec::new(),
                 readable: Vec::new(),
             };
             confine(&reach);

@@ -32,7 +32,6 @@ pub(crate) struct Section {
     session_reuse: Option<Value<Reuse>>,
     implicit: List<Value<SocketAddr>>,
     ccc: bool,
-    accept_truncated: bool,
     client_certificates: Option<Spanned<Value<ClientCertificates>>>,
     client_ca: Option<Spanned<PathBuf>>,
     client_name: Option<Spanned<Value<NamedBy>>>,
@@ -263,7 +262,6 @@ impl Section {
             clients,
             options: TlsOptions {
                 reuse: self.session_reuse.map_or(Reuse::default(), |word| word.0),
-                accept_truncated: self.accept_truncated,
             },
         })
     }

@@ -3,14 +3,15 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use wharf_core::{Rights, Style};
-use wharf_storage::{Durability, Links};
+use wharf_storage::{Durability, Links, Partials, Replace};
 
 use crate::settings::PublicAddress;
 
@@ -47,6 +48,44 @@ pub(crate) use choices;
 choices!(Style: "unix" => Unix; "msdos" => MsDos);
 choices!(Links: "root" => Root, "beneath" => Beneath; "none" => None);
 choices!(Durability: "os" => Os; "disk" => Disk);
+choices!(Partials: "resume" => Resume, "listed" => Listed; "off" => Off);
+choices!(Replace: "rename" => Rename; "in-place-if-needed" => InPlaceIfNeeded);
+
+/// How MLSD tells of a link to something within the home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedLinks {
+    /// As what it leads to.
+    Target,
+    /// As a link.
+    Link,
+}
+
+choices!(ListedLinks: "target" => Target; "link" => Link);
+
+/// A number of bytes, with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl Word for Size {
+    const EXPECTED: &'static str = "a size such as \"500 MiB\" or \"100 GiB\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let end = word
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(word.len());
+        let (number, unit) = word.split_at(end);
+        let shift = match unit.trim_start() {
+            "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            "TiB" => 40,
+            _ => return None,
+        };
+        let number: u64 = number.parse().ok()?;
+        number.checked_mul(1 << shift).map(Self)
+    }
+}
 
 /// Reads a word of the command line.
 pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {
@@ -76,6 +115,63 @@ impl<T: Word> Visitor<'_> for WordVisitor<T> {
 
     fn visit_str<E: Error>(self, word: &str) -> Result<T, E> {
         T::read(word).ok_or_else(|| E::invalid_value(Unexpected::Str(word), &self))
+    }
+}
+
+/// A value for which `"none"` may stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrNone<T>(pub(crate) Option<T>);
+
+/// What stands where there is none.
+const NONE: &str = "none";
+
+impl<T: Word> Word for OrNone<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn read(word: &str) -> Option<Self> {
+        if word == NONE {
+            Some(Self(None))
+        } else {
+            T::read(word).map(|value| Self(Some(value)))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OrNone<Count> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let count = deserializer.deserialize_any(NumberOrNone(CountVisitor))?;
+        Ok(Self(count.map(Count)))
+    }
+}
+
+impl<'de> Deserialize<'de> for OrNone<Port> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let port = deserializer.deserialize_any(NumberOrNone(PortVisitor))?;
+        Ok(Self(port.map(Port)))
+    }
+}
+
+/// A number as another visitor takes it, or none.
+struct NumberOrNone<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for NumberOrNone<V> {
+    type Value = Option<V::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)?;
+        f.write_str(", or \"none\"")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        self.0.visit_i64(number).map(Some)
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
+        if word == NONE {
+            Ok(None)
+        } else {
+            Err(E::invalid_type(Unexpected::Str(word), &self))
+        }
     }
 }
 
@@ -255,16 +351,34 @@ fn two_digits(text: &str) -> Option<i32> {
     all.then(|| text.parse().ok())?
 }
 
-/// The text of the 220.
+/// What a client is told first, or after its login.
 #[derive(Clone, Debug)]
 pub(crate) struct Greeting(pub(crate) String);
 
 impl Word for Greeting {
-    const EXPECTED: &'static str = "one line of at most 500 bytes";
+    const EXPECTED: &'static str =
+        "up to 2048 bytes and 100 lines of text without other control characters";
 
     fn read(word: &str) -> Option<Self> {
-        (word.len() <= 500 && !word.contains(char::is_control)).then(|| Self(word.to_owned()))
+        let lines = word.trim_end().split('\n');
+        let sound = |line: &str| !line.trim_end_matches('\r').contains(char::is_control);
+        let fits = word.len() <= 2_048 && lines.clone().count() <= 100;
+        let text = || lines.clone().map(|line| line.trim_end_matches('\r'));
+        (fits && lines.clone().all(sound)).then(|| Self(text().collect::<Vec<_>>().join("\n")))
     }
+}
+
+impl Word for IpNet {
+    const EXPECTED: &'static str = "a network, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let network = word.parse::<Self>().ok();
+        network.or_else(|| word.parse().ok().map(IpAddr::into))
+    }
+}
+
+impl Listed for Value<IpNet> {
+    const LIST: &'static str = "a list of networks, such as [\"10.0.0.0/8\"]";
 }
 
 /// The name of an account.
@@ -316,12 +430,6 @@ impl Visitor<'_> for CountVisitor {
 /// A port of a given number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Port(pub(crate) u16);
-
-impl<'de> Deserialize<'de> for Port {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_u16(PortVisitor).map(Self)
-    }
-}
 
 struct PortVisitor;
 

@@ -1,5 +1,6 @@
 //! From the data connection into a sink.
 
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -37,6 +38,21 @@ enum Way {
     },
     /// Through a pipe, within the kernel.
     Pipe { read: OwnedFd, write: OwnedFd },
+}
+
+/// Writes what the translation has kept back, now that the data has ended so.
+fn finish_text(
+    codec: &mut ToFile,
+    translated: &mut [u8],
+    sink: &mut dyn Sink,
+    moved: &mut u64,
+    end: End,
+) -> Step {
+    let last = std::mem::take(codec).finish(translated);
+    match write(sink, &translated[..last.written], moved) {
+        Step::Moved => ended(end),
+        step => step,
+    }
 }
 
 impl Receiver {
@@ -87,12 +103,9 @@ impl Receiver {
                 raw,
                 translated,
             } => match data.read(raw) {
-                Ok(0) => {
-                    let last = std::mem::take(codec).finish(translated);
-                    match write(sink.as_mut(), &translated[..last.written], moved) {
-                        Step::Moved => ended(End::Clean),
-                        step => step,
-                    }
+                Ok(0) => finish_text(codec, translated, sink.as_mut(), moved, End::Clean),
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    finish_text(codec, translated, sink.as_mut(), moved, End::Truncated)
                 }
                 Ok(count) => {
                     let mut read = 0;

@@ -29,8 +29,6 @@ pub(crate) struct Channel {
     pledged: usize,
     /// Our close_notify is sent, or waits to be.
     closing: bool,
-    /// A peer that ends without close_notify has ended properly all the same.
-    lenient: bool,
 }
 
 impl Channel {
@@ -38,11 +36,7 @@ impl Channel {
     ///
     /// # Errors
     /// The configuration is not sound.
-    pub(crate) fn new(
-        config: Arc<ServerConfig>,
-        lenient: bool,
-        read: &[u8],
-    ) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(config: Arc<ServerConfig>, read: &[u8]) -> Result<Self, rustls::Error> {
         Ok(Self {
             tls: ServerConnection::new(config)?,
             raw: read.to_vec(),
@@ -50,7 +44,6 @@ impl Channel {
             touched: !read.is_empty(),
             pledged: 0,
             closing: false,
-            lenient,
         })
     }
 
@@ -106,10 +99,6 @@ impl Channel {
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof && self.lenient => {
-                    tracing::warn!("taken as whole: a TLS connection ended without close_notify");
-                    return Ok(0);
-                }
                 Err(error) => return Err(error),
             }
             match self.take(&mut connection) {

@@ -112,11 +112,11 @@ struct Pair {
 
 impl Pair {
     /// Both have shaken hands.
-    fn new(version: usize, lenient: bool, portions: Vec<usize>) -> Self {
+    fn new(version: usize, portions: Vec<usize>) -> Self {
         let (server, client) = &CONFIGS[version];
         let name = ServerName::try_from("localhost").unwrap();
         let mut pair = Self {
-            channel: Channel::new(Arc::clone(server), lenient, &[]).unwrap(),
+            channel: Channel::new(Arc::clone(server), &[]).unwrap(),
             client: ClientConnection::new(Arc::clone(client), name).unwrap(),
             line: Line::new(portions),
             heard: Vec::new(),
@@ -208,7 +208,7 @@ proptest! {
         length in prop_oneof![Just(0), 1..100_usize, 1..200_000_usize],
     ) {
         let content = pattern(length);
-        let mut pair = Pair::new(version, false, portions);
+        let mut pair = Pair::new(version, portions);
         pair.say(&content);
         pair.end();
         let (bytes, ended) = pair.read_all();
@@ -243,7 +243,7 @@ proptest! {
         bend in any::<u8>(),
     ) {
         let content = pattern(length);
-        let mut pair = Pair::new(version, false, portions);
+        let mut pair = Pair::new(version, portions);
         let before = pair.line.to_server.len();
         pair.say(&content);
         pair.end();
@@ -258,15 +258,6 @@ proptest! {
         prop_assert!(ended.is_err() || bytes == content && bend > 0);
     }
 
-    #[test]
-    fn a_cut_is_an_end_for_who_says_so(version in 0..2_usize, portions in portions()) {
-        let mut pair = Pair::new(version, true, portions);
-        pair.say(b"hello");
-        pair.line.ended = true;
-        let (bytes, ended) = pair.read_all();
-        prop_assert!(bytes == b"hello" && ended.is_ok());
-    }
-
     /// However they come, of the bytes behind our close_notify those of the client's are taken and
     /// no others.
     #[test]
@@ -275,7 +266,7 @@ proptest! {
         notifies: bool,
         cuts in prop::collection::vec(1..40_usize, 1..8),
     ) {
-        let mut pair = Pair::new(version, false, vec![10_000]);
+        let mut pair = Pair::new(version, vec![10_000]);
         pair.channel.close(&mut pair.line).unwrap();
         pair.exchange();
         if notifies {
@@ -305,7 +296,7 @@ proptest! {
 
 #[test]
 fn what_goes_on_within_tls_is_refused() {
-    let mut pair = Pair::new(1, false, vec![10_000]);
+    let mut pair = Pair::new(1, vec![10_000]);
     pair.channel.close(&mut pair.line).unwrap();
     pair.client.writer().write_all(b"NOOP\r\n").unwrap();
     pair.exchange();
@@ -316,7 +307,7 @@ fn what_goes_on_within_tls_is_refused() {
 #[test]
 fn what_came_before_a_fault_is_told_before_it() {
     for version in [0, 1] {
-        let mut pair = Pair::new(version, false, vec![10_000]);
+        let mut pair = Pair::new(version, vec![10_000]);
         pair.say(b"hello");
         let record = b"\x17\x03\x03\x00\x20no record of this connection at all";
         pair.line.to_server.extend(record);
@@ -328,7 +319,7 @@ fn what_came_before_a_fault_is_told_before_it() {
 
 #[test]
 fn it_holds_what_its_connection_does_not_tell_of() {
-    let mut pair = Pair::new(1, false, vec![10_000]);
+    let mut pair = Pair::new(1, vec![10_000]);
     pair.line.to_server.clear();
     assert!(!pair.channel.holds());
     pair.say(b"hello");
@@ -343,7 +334,7 @@ fn clear_text_is_no_handshake() {
     for said in [&b"NOOP\r\nUSER user\r\n"[..], b"\x16\x03", b"\x16NOOP\r\n"] {
         let mut line = Line::new(vec![1_000]);
         line.ended = true;
-        let mut channel = Channel::new(Arc::clone(&CONFIGS[1].0), false, said).unwrap();
+        let mut channel = Channel::new(Arc::clone(&CONFIGS[1].0), said).unwrap();
         let error = channel.shake(&mut line).unwrap_err();
         assert_ne!(error.kind(), ErrorKind::WouldBlock, "{said:?}");
     }

@@ -71,10 +71,6 @@ pub enum Reuse {
 pub struct TlsOptions {
     /// Whether data connections resume the session of their control connection.
     pub reuse: Reuse,
-    /// An upload whose connection ends without close_notify is taken as whole, with a warning in
-    /// the log. Anybody on the way can then cut uploads short unnoticed: only for clients that know
-    /// no better.
-    pub accept_truncated: bool,
 }
 
 /// TLS for the connections of a server. What it is made of can be replaced while it runs.
@@ -126,7 +122,7 @@ impl Tls {
             options: self.options,
             client: None,
         };
-        Ok((Channel::new(Arc::new(control), false, left)?, keys))
+        Ok((Channel::new(Arc::new(control), left)?, keys))
     }
 }
 
@@ -176,7 +172,7 @@ impl Keys {
         let mut config = self.config.clone();
         self.offered = self.store.as_ref().map(Store::data);
         offer(&mut config, self.offered.as_ref(), 0);
-        Channel::new(Arc::new(config), self.options.accept_truncated, &[])
+        Channel::new(Arc::new(config), &[])
     }
 
     /// Whether a data connection, which has shaken hands, is resumed as far as it must be.

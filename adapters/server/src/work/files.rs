@@ -18,24 +18,49 @@ use crate::tls::Keys;
 const REPORT: usize = Listing::MAX_LINE + 4096;
 
 impl<H: Helper> Work<H> {
-    pub(super) fn identify(&mut self, ticket: Ticket<Identify>, session: &Session) -> Event {
-        let introduction = Introduction {
-            username: session.username(),
-            peer: self.ends.peer,
-            protected: session.protects_control(),
-            certificate: self.keys.as_ref().and_then(Keys::client),
+    pub(super) fn identify(
+        &mut self,
+        ticket: Ticket<Identify>,
+        session: &Session,
+    ) -> Option<Event> {
+        let (peer, protected) = (self.ends.peer, session.protects_control());
+        let accounts = Arc::clone(&self.service.settings().accounts);
+        let username = session.username().to_owned();
+        let name = username.clone();
+        let certificate = self
+            .keys
+            .as_ref()
+            .and_then(Keys::client)
+            .map(<[u8]>::to_vec);
+        // Only who shows a certificate may be let in now, for which a home is opened.
+        let here = certificate.is_none();
+        let ask = move || {
+            accounts.identify(&Introduction {
+                username: username.as_ref(),
+                peer,
+                protected,
+                certificate: certificate.as_deref(),
+            })
         };
-        let protected = introduction.protected;
-        let accounts = &self.service.settings().accounts;
-        ticket.done(match accounts.identify(&introduction).transpose() {
-            None => Ok(Identified::Password),
-            Some(outcome) => self.settle_in(outcome, protected).map(Identified::Account),
+        self.run(here, ask, move |work, outcome| {
+            Some(
+                ticket.done(match outcome.transpose() {
+                    None => Ok(Identified::Password),
+                    Some(outcome) => work
+                        .settle_in(&name, outcome, protected)
+                        .map(Identified::Account),
+                }),
+            )
         })
     }
 
     pub(super) fn login(&mut self, ticket: Ticket<Login>, session: &Session) -> Option<Event> {
         // Who was logged in before is no more.
         self.seat = None;
+        if self.service.has_to_wait(self.ends.peer, session.username()) {
+            // It need not cost a hash to tell that.
+            return Some(ticket.done(Err(Denied::Waits)));
+        }
         let (peer, protected) = (self.ends.peer, session.protects_control());
         let accounts = Arc::clone(&self.service.settings().accounts);
         let credentials = Credentials {
@@ -45,9 +70,11 @@ impl<H: Helper> Work<H> {
             protected,
         };
         if let Some(outcome) = accounts.login_now(&credentials) {
-            return Some(ticket.done(self.settle_in(outcome, protected)));
+            let name = session.username();
+            return Some(ticket.done(self.settle_in(name, outcome, protected)));
         }
         let username = session.username().to_owned();
+        let name = username.clone();
         let password = Secret::new(session.password());
         let check = move || {
             let password = password.as_bytes();
@@ -59,17 +86,18 @@ impl<H: Helper> Work<H> {
             })
         };
         self.run(false, check, move |work, outcome| {
-            Some(ticket.done(work.settle_in(outcome, protected)))
+            Some(ticket.done(work.settle_in(&name, outcome, protected)))
         })
     }
 
     /// What becomes of a login: its account, if all is well, is that of the session.
     fn settle_in(
         &mut self,
+        username: &[u8],
         outcome: Result<Account, Denied>,
         protected: bool,
     ) -> Result<Grant, Denied> {
-        let (account, seat) = self.service.judge(self.ends.peer, outcome)?;
+        let (account, seat) = self.service.judge(self.ends.peer, username, outcome)?;
         if account.demands_tls && !protected {
             return Err(Denied::Unprotected);
         }

@@ -142,7 +142,7 @@ impl<H: Helper> Work<H> {
             self.cancelled = false;
         }
         match action {
-            Action::Identify(ticket) => Some(self.identify(ticket, session)),
+            Action::Identify(ticket) => self.identify(ticket, session),
             Action::Login(ticket) => self.login(ticket, session),
             Action::Stat(ticket) => self.stat(ticket, session),
             Action::Change(ticket, edit) => self.change(ticket, session, edit),
@@ -323,8 +323,9 @@ impl<H: Helper> Work<H> {
             let outcome = job();
             return then(self, outcome);
         }
+        let span = tracing::Span::current();
         let done = self.helper.run(Box::new(move || {
-            let outcome = job();
+            let outcome = span.in_scope(job);
             Box::new(move |work| then(work, outcome))
         }));
         match done {

@@ -31,8 +31,7 @@ pub(super) struct Append {
 impl Append {
     /// The file at the spot, which must still have the length `size`.
     pub(super) fn open(tree: &Arc<Tree>, spot: Spot, size: u64) -> Result<Self, Failure> {
-        let path = spot.path().relative();
-        let (file, _) = open_file(&tree.jail, path, WRITE, Lookup::Full)?;
+        let (file, _) = open_file(&tree.jail, spot.path(), WRITE, Lookup::Full)?;
         let file = Locked::new(file).map_err(failure)?;
         // Somebody may have appended to it before it was locked.
         if look(&file).map_err(failure)?.stx_size != size {

@@ -1,7 +1,6 @@
 //! [`Durability`]: what a power cut may take.
 
 use std::os::fd::AsFd;
-use std::{fs, io};
 
 use rustix::fs::{OFlags, fsync};
 use rustix::io::{Errno, retry_on_intr};
@@ -9,9 +8,6 @@ use wharf_core::Failure;
 
 use super::failure::failure;
 use super::open::{ENTER, LIST};
-
-/// A name for the time since the system has started.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What a power cut may take of the changes that were answered. The end of the process alone, even
 /// by SIGKILL, takes none of them.
@@ -28,19 +24,10 @@ pub enum Durability {
     /// None: each change waits for the disk, also that to the directory. An upload whose bytes do
     /// not get there is not committed; a change that was made but of which the disk says nothing
     /// fails with [`Failure::Unknown`]. Directories in which something changes must be readable.
-    /// Partials do not wait, so none is continued once the system has started anew.
     Disk,
 }
 
 impl Durability {
-    /// Who owns the partials of an account. What the last boot has left may end in zeros.
-    pub(super) fn owner(self, account: &[u8]) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Os => Ok(account.to_vec()),
-            Self::Disk => Ok([account, &fs::read(BOOT)?].concat()),
-        }
-    }
-
     /// How to open a directory in which something will change: only what can be read can be synced.
     pub(super) fn directory(self) -> OFlags {
         match self {
@@ -58,9 +45,13 @@ impl Durability {
         })
     }
 
-    /// Waits until a change that was made to a file or directory is on the disk.
+    /// Waits until a change that was made to a directory, or to what is told of a file, is on the
+    /// disk. Some file systems cannot be asked for that.
     pub(super) fn settle(self, changed: impl AsFd) -> Result<(), Failure> {
-        self.sync(changed).map_err(|_| Failure::Unknown)
+        match self.sync(changed) {
+            Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+            Err(_) => Err(Failure::Unknown),
+        }
     }
 
     fn sync(self, file: impl AsFd) -> Result<(), Errno> {

@@ -9,7 +9,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 use wharf_core::{Edit, Facts, Failure, Kind, VPath};
 
-use super::Tree;
 use super::failure::{failure, rename_failure};
 use super::jail::Lookup;
 use super::metadata::{kind, look};
@@ -18,6 +17,7 @@ use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{Which, clear};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
+use super::{Tree, upload};
 
 /// Carries out an edit.
 pub(super) fn change(
@@ -31,9 +31,13 @@ pub(super) fn change(
         Edit::RemoveDirectory => remove_directory(tree, &existing(tree, path)?),
         Edit::MakeDirectory { umask } => {
             let spot = new(tree, path)?;
-            let mode = 0o777 & !umask.unwrap_or(tree.options.umask);
+            // A client may take more away than is configured, and give nothing back.
+            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0));
             let mode = Mode::from_raw_mode(mode.into());
-            mkdirat(&spot.directory, spot.name(), mode).map_err(failure)?;
+            match mkdirat(&spot.directory, spot.name(), mode) {
+                Err(Errno::EXIST) => return Err(taken(tree, &spot)),
+                made => made.map_err(failure)?,
+            }
             changed(tree, &spot)
         }
         Edit::Rename { replace } => {
@@ -42,7 +46,11 @@ pub(super) fn change(
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
-            rename(old, new, replace).map_err(rename_failure)?;
+            match rename(old, new, replace) {
+                // Two mounts of one home.
+                Err(Errno::XDEV) => move_file(tree, &from, path, replace)?,
+                outcome => outcome.map_err(rename_failure)?,
+            }
             // The new name first: better two than none.
             changed(tree, &to).and(changed(tree, &from))
         }
@@ -59,6 +67,17 @@ pub(super) fn change(
     }
 }
 
+/// Moves a file to another file system: it is copied as an upload would be, and then removed.
+fn move_file(tree: &Arc<Tree>, from: &Spot, to: &VPath, replace: bool) -> Result<(), Failure> {
+    let file = open_at(&from.directory, from.name(), READ).map_err(rename_failure)?;
+    let stat = look(&file).map_err(failure)?;
+    if kind(&stat) != Kind::File {
+        return Err(Failure::BadMove);
+    }
+    upload::copy_to(tree, to, replace, &file, &stat)?;
+    unlinkat(&from.directory, from.name(), AtFlags::empty()).map_err(failure)
+}
+
 /// Where a path stands that shall be there.
 fn existing(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if !is_visible(path) {
@@ -73,9 +92,17 @@ fn new(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
         return Err(Failure::BadName);
     }
     if path.is_root() {
-        return Err(Failure::Exists);
+        return Err(Failure::IsADirectory);
     }
     Spot::find_to_change(tree, path)
+}
+
+/// Why no directory can be made there.
+fn taken(tree: &Tree, spot: &Spot) -> Failure {
+    match spot.look(&tree.jail, Lookup::Full) {
+        Ok(Some(stat)) if kind(&stat).is_directory() => Failure::IsADirectory,
+        _ => Failure::Exists,
+    }
 }
 
 /// Drops the partials of a file that has changed, and waits for the disk.
@@ -104,7 +131,7 @@ fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
     let removed = match remove() {
-        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(spot).and_then(|()| remove()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(tree, spot).and_then(|()| remove()),
         result => result,
     };
     removed.map_err(failure)?;
@@ -112,7 +139,8 @@ fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 }
 
 /// Empties a directory in which a client sees nothing.
-fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
+fn remove_leftovers(tree: &Tree, spot: &Spot) -> Result<(), Errno> {
+    let place = tree.jail.place(spot.path());
     let open = || open_at(&spot.directory, spot.name(), LIST).map(Names::new);
     let mut names = open()?;
     while names.advance()? {
@@ -122,7 +150,7 @@ fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
     }
     let mut names = open()?;
     while names.advance()? {
-        tidy(&names, names.name(), None);
+        tidy(&names, names.name(), None, &place);
     }
     Ok(())
 }
@@ -136,7 +164,7 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
     let open = |flags| tree.jail.find(path.relative(), flags, Lookup::Full);
     let must_be_settable = |kind| match kind {
         Kind::File | Kind::Directory => Ok(()),
-        Kind::Link | Kind::Other => Err(Failure::NotAFile),
+        Kind::Link | Kind::Other | Kind::Partial => Err(Failure::NotAFile),
     };
     // To open a device may already do something.
     let seen = open(LOOK).and_then(look).map_err(failure)?;
@@ -146,9 +174,15 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
         file => file,
     };
     let file = file.map_err(failure)?;
-    must_be_settable(kind(&look(&file).map_err(failure)?))?;
+    let stat = look(&file).map_err(failure)?;
+    must_be_settable(kind(&stat))?;
     if let Some(mode) = facts.mode {
-        let mode = Mode::from_raw_mode((mode & 0o7777).into());
+        // What other programs obey stays with a directory, and leaves a file.
+        let kept = match kind(&stat) {
+            Kind::Directory => stat.stx_mode & 0o7000,
+            _ => 0,
+        };
+        let mode = Mode::from_raw_mode((mode & 0o777 | kept).into());
         fchmod(&file, mode).map_err(failure)?;
     }
     if let Some(time) = facts.modified {

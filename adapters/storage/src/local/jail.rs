@@ -1,16 +1,22 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bstr::BStr;
+use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
+use super::ledger::Ledger;
+use super::metadata::look;
 use super::open::{ENTER, LIST, LOOK};
 use super::{Links, LocalOptions};
 
@@ -42,23 +48,53 @@ pub(super) struct Jail {
     resolver: Resolver,
     /// What the kernel has in memory it gives without asking anybody.
     is_local: bool,
+    /// Where it was opened, for warnings.
+    path: PathBuf,
+    /// What was warned of.
+    warned: Mutex<BTreeSet<&'static str>>,
+    ledger: Arc<Ledger>,
 }
 
 impl Jail {
     /// The jail whose root is that directory.
     pub(super) fn open(root: &Path, options: &LocalOptions) -> io::Result<Self> {
+        let path = root.to_owned();
         let root = Dir::from(openat(CWD, root, ENTER, Mode::empty())?);
         let resolver = if options.kernel_jail && has_openat2(&root)? {
             Resolver::Kernel
         } else {
             Resolver::Process
         };
+        let stat = look(&root)?;
         Ok(Self {
+            ledger: Ledger::of(&stat, &path, *options),
             is_local: is_local(&root)?,
             root,
             links: options.links,
             resolver,
+            path,
+            warned: Mutex::default(),
         })
+    }
+
+    /// Says once that something which only adorns a file could not be had.
+    pub(super) fn warn_once<T>(&self, outcome: Result<T, Errno>, what: &'static str) {
+        if let Err(error) = outcome {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            if warned.insert(what) {
+                tracing::warn!(home = %self.path.display(), %error, "{what}");
+            }
+        }
+    }
+
+    /// The partials that are known of.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What the log calls a directory.
+    pub(super) fn place(&self, directory: &BStr) -> PathBuf {
+        self.path.join(OsStr::from_bytes(directory))
     }
 
     /// The root.
@@ -95,6 +131,20 @@ impl Jail {
             (Resolver::Kernel, _) => resolve(&self.root, path, flags, links, lookup),
             (Resolver::Process, Lookup::Full) => follow(&self.root, path, flags),
             (Resolver::Process, Lookup::Cached) => Err(Errno::AGAIN),
+        }
+    }
+
+    /// The way to what a link at `path` with that text leads to, if such links are followed. The
+    /// lookup of it sees to it that it stays in the jail.
+    pub(super) fn target(&self, path: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        let rooted = (self.links, self.resolver) == (Links::Root, Resolver::Kernel);
+        match (self.links, text.strip_prefix(b"/")) {
+            (Links::None, _) => None,
+            (_, Some(text)) => rooted.then(|| text.trim_start_with(|c| c == '/').to_vec()),
+            (_, None) => {
+                let parent = path.rfind_byte(b'/').map_or(0, |slash| slash + 1);
+                Some([&path[..parent], text].concat())
+            }
         }
     }
 

@@ -1,30 +1,66 @@
 //! [`Locked`]: a file that nobody else writes to.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::metadata::{identity, look};
+
+/// Files that are locked here because their file system has no locks.
+static HELD: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
+
 /// An open file with its lock, which a killed process gives back too.
-pub(super) struct Locked(OwnedFd);
+pub(super) struct Locked {
+    file: OwnedFd,
+    /// Where the file system has no locks: what is noted in [`HELD`].
+    noted: Option<(u64, u64)>,
+}
 
 impl Locked {
-    /// Locks a file; `EAGAIN` if somebody else holds it.
+    /// Locks a file; `EAGAIN` if somebody else holds it. On a file system without locks, as some
+    /// of NFS and FUSE are, only this process is kept out.
     pub(super) fn new(file: OwnedFd) -> Result<Self, Errno> {
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self(file))
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { file, noted: None }),
+            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+                let identity = identity(&look(&file)?);
+                let noted = held().insert(identity);
+                let locked = noted.then_some(Self {
+                    file,
+                    noted: Some(identity),
+                });
+                locked.ok_or(Errno::AGAIN)
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// Whether other processes are kept out too.
+    pub(super) fn is_known_to_all(&self) -> bool {
+        self.noted.is_none()
+    }
+}
+
+fn held() -> MutexGuard<'static, BTreeSet<(u64, u64)>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AsFd for Locked {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
+        if let Some(identity) = self.noted {
+            held().remove(&identity);
+            return;
+        }
         // To close it is not enough while a child that was just forked has it open too.
-        let _ = flock(&self.0, FlockOperation::Unlock);
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }

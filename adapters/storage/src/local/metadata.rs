@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, makedev, statx};
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, makedev, statx};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use wharf_core::{Kind, Metadata, Timestamp};
@@ -53,25 +53,9 @@ pub(super) fn metadata(stat: &Statx) -> Metadata {
         links: Some(stat.stx_nlink),
         owner: Some(stat.stx_uid),
         group: Some(stat.stx_gid),
+        enterable: None,
         unique: Some(identity(stat)),
     }
-}
-
-/// A name for this version of a file: whoever changes the file in any way changes it.
-pub(super) fn version(stat: &Statx) -> String {
-    let (device, inode) = identity(stat);
-    let mut bytes = Vec::with_capacity(48);
-    for number in [device, inode, stat.stx_size] {
-        bytes.extend(number.to_le_bytes());
-    }
-    for StatxTimestamp {
-        tv_sec, tv_nsec, ..
-    } in [stat.stx_mtime, stat.stx_ctime]
-    {
-        bytes.extend(tv_sec.to_le_bytes());
-        bytes.extend(tv_nsec.to_le_bytes());
-    }
-    format!("{:032x}", fnv(&bytes))
 }
 
 /// The 128-bit hash FNV-1a, which stays the same from one release to the next.

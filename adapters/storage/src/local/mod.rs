@@ -1,17 +1,21 @@
 //! [`Local`]: a local directory as a [`Storage`].
 
+mod adorn;
 mod append;
 mod beneath;
 mod directory;
 mod durability;
 mod edit;
 mod failure;
+mod in_place;
 mod jail;
+mod ledger;
 mod lock;
 mod metadata;
 mod names;
 mod open;
 mod partial;
+mod root;
 mod source;
 mod spot;
 mod sweep;
@@ -24,18 +28,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Statx, fstatvfs};
-use wharf_core::{Capabilities, Edit, Failure, Kind, Metadata, Mode, Opened, VPath};
+use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs};
+use rustix::io::Errno;
+use wharf_core::{Capabilities, Edit, Failure, Metadata, Mode, Opened, VPath};
 
 use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, Lookup};
-use self::metadata::{kind, look, metadata, modified};
-use self::open::LOOK;
-use self::partial::{Drawer, Partial};
+pub use self::ledger::sweep_due;
+use self::metadata::{look, metadata};
+use self::open::{ENTER, LOOK};
+pub use self::partial::Partials;
+use self::partial::{Drawer, seen};
+pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
-use self::upload::Request;
+use self::upload::{Begin, Request};
 use crate::storage::{Handle, Opening, Storage};
 
 /// Which symbolic links are followed. None ever leads out of the directory, not even in a race
@@ -53,6 +61,18 @@ pub enum Links {
     None,
 }
 
+/// How an upload replaces a file where the directory does not let it: there may no temporary file
+/// be made, or the file is a mount of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replace {
+    /// It does not, and is refused: the old file is never seen half overwritten.
+    #[default]
+    Rename,
+    /// It is written into the old file. Where a temporary file can be made, only once all of it has
+    /// arrived; otherwise as it arrives, so that one that breaks off leaves neither file.
+    InPlaceIfNeeded,
+}
+
 /// How a [`Local`] behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalOptions {
@@ -61,8 +81,16 @@ pub struct LocalOptions {
     /// The permission bits that new files and directories do not get, where the client has not
     /// set its own. The `umask` of the process applies to directories too.
     pub umask: u16,
-    /// For how long an abandoned upload is kept; zero keeps none.
+    /// What becomes of an upload that broke off.
+    pub partials: Partials,
+    /// For how long what can be continued is kept, at most until the system starts anew; zero is
+    /// [`Partials::Off`].
     pub retention: Duration,
+    /// How many bytes of uploads that broke off are kept of one account in one directory tree; the
+    /// oldest go first. `None`: any number.
+    pub partials_size: Option<u64>,
+    /// How an upload replaces a file where the directory does not let it.
+    pub replace: Replace,
     /// What a power cut may take of the changes that were answered.
     pub durability: Durability,
     /// Whether the kernel keeps each lookup below the directory, which it does in one call of
@@ -74,13 +102,17 @@ pub struct LocalOptions {
 }
 
 impl Default for LocalOptions {
-    /// Links as after `chroot`, a umask of 022, a day, no wait for the disk, and lookups by the
-    /// kernel.
+    /// Links as after `chroot`, a umask of 022, uploads that broke off are kept for a day, in
+    /// 100 GiB for each account, no wait
+    /// for the disk, and lookups by the kernel.
     fn default() -> Self {
         Self {
             links: Links::default(),
             umask: 0o022,
+            partials: Partials::default(),
             retention: Duration::from_secs(24 * 60 * 60),
+            partials_size: Some(100 << 30),
+            replace: Replace::default(),
             durability: Durability::default(),
             kernel_jail: true,
         }
@@ -91,10 +123,17 @@ impl Default for LocalOptions {
 ///
 /// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
 ///   there lies what uploads leave behind.
-/// - A link is followed by whoever reads it or appends to what it leads to; other changes are made
-///   to the link itself, so an upload to one takes its place. A link that leads nowhere within the
-///   directory can be removed, but not written over.
-/// - An upload that replaces a file keeps its permission bits.
+/// - A link is followed by whoever reads or writes: an upload replaces what it leads to. Other
+///   changes are made to the link itself. A link that leads nowhere within the directory is told as
+///   such; it can be renamed and removed, but not written through.
+/// - An upload that replaces a file keeps its permission bits, and its owner, group, ACL and `user.`
+///   attributes as far as the process may give them; capabilities and set-user-ID are gone. A new
+///   file has the bits that the default ACL of its directory says, else those of the mask.
+/// - What arrived of an upload that broke off is kept where nothing finished stands under the name.
+///   [`Storage::stat`] then tells its account of a [`Partial`](wharf_core::Kind::Partial), in whole
+///   blocks of 4 KiB and less than arrived. Where a finished file stands nothing is kept, and until
+///   the account has stored it anew the rest of it cannot be appended to the old one
+///   ([`Failure::BrokenOff`]).
 /// - Unless the directory is on a file system that is known to be local, as NFS and FUSE are not,
 ///   its calls are not [short](Storage::is_short), and the methods whose name ends in `_now` have
 ///   no answer. What is mounted deeper in the tree does not count.
@@ -105,10 +144,16 @@ pub struct Local {
 
 /// What the handles of a [`Local`] share.
 struct Tree {
-    jail: Jail,
+    jail: Arc<Jail>,
     /// The directory name of the account's partials.
     account: String,
     options: LocalOptions,
+}
+
+/// Reads what a process that is confined later could not: until when uploads that broke off can be
+/// continued.
+pub fn prepare() {
+    partial::new_base();
 }
 
 impl Local {
@@ -118,9 +163,18 @@ impl Local {
     /// # Errors
     /// If `root` is not a directory that can be entered.
     pub fn open(root: &Path, account: &[u8], options: LocalOptions) -> io::Result<Self> {
+        Root::open(root, options)?.account(account)
+    }
+
+    /// What an account sees of that directory.
+    fn of(jail: Arc<Jail>, account: &[u8], mut options: LocalOptions) -> io::Result<Self> {
+        // Nobody in particular could continue what another one has begun.
+        if account.is_empty() || options.retention.is_zero() {
+            options.partials = Partials::Off;
+        }
         let tree = Tree {
-            jail: Jail::open(root, &options)?,
-            account: partial::account_name(&options.durability.owner(account)?),
+            jail,
+            account: partial::account_name(account),
             options,
         };
         Ok(Self {
@@ -173,14 +227,36 @@ impl Storage for Local {
     }
 
     fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
-        let (at, replace, umask) = match mode {
+        let request = match mode {
             Mode::Read { offset } => return self.tree.read(path, offset, Lookup::Full),
             Mode::List(scope) => return Entries::open(&self.tree, path, scope, Lookup::Full),
-            Mode::Unique { umask } => return upload::open_unique(&self.tree, path, umask),
-            Mode::Write { at, replace, umask } => (Some(at), replace, umask),
-            Mode::Append { replace, umask } => (None, replace, umask),
+            Mode::Unique { umask, resumable } => {
+                return upload::open_unique(&self.tree, path, umask, resumable);
+            }
+            Mode::Write {
+                at,
+                replace,
+                umask,
+                resumable,
+            } => Request {
+                begin: Begin::At(at),
+                replace,
+                umask,
+                resumable,
+            },
+            Mode::Append {
+                told,
+                replace,
+                umask,
+                resumable,
+            } => Request {
+                begin: Begin::Behind { told },
+                replace,
+                umask,
+                resumable,
+            },
         };
-        let sink = upload::open(&self.tree, path, Request { at, replace, umask })?;
+        let sink = upload::open(&self.tree, path, request)?;
         Ok(Opening {
             opened: Opened::default(),
             handle: Handle::Sink(sink),
@@ -218,13 +294,51 @@ impl Tree {
         }
         if path.is_root() {
             let root = self.jail.find(path.relative(), LOOK, lookup);
-            return Ok(metadata(&root.and_then(look).map_err(failure)?));
+            let seen = metadata(&root.and_then(look).map_err(failure)?);
+            return Ok(self.with_entrance(path, seen, lookup));
         }
         let spot = Spot::find(&self.jail, path, lookup)?;
-        let finished = spot.look(&self.jail, lookup).map_err(failure)?;
-        let partial = self.partial(&spot, finished.as_ref(), lookup)?;
-        self.merge(finished.as_ref(), partial.as_ref())
-            .ok_or(Failure::NotFound)
+        match spot.look(&self.jail, lookup) {
+            Ok(Some(finished)) => {
+                return Ok(self.with_entrance(path, metadata(&finished), lookup));
+            }
+            Ok(None) => {}
+            // A link that leads nowhere is nothing but itself.
+            Err(Errno::NOENT | Errno::LOOP | Errno::XDEV) => {
+                let link = spot.look_at_name(lookup).map_err(failure)?;
+                return link.map(|link| metadata(&link)).ok_or(Failure::NotFound);
+            }
+            Err(error) => return Err(failure(error)),
+        }
+        let partial = self.partial(&spot, lookup)?;
+        let partial = partial.map(|partial| seen(&partial, self.new_mode()));
+        partial.ok_or(Failure::NotFound)
+    }
+
+    /// Whether a file is written over in place, now that the directory has refused something else:
+    /// because nothing new may stand there, or the file is a mount of its own.
+    fn overwrites_after(&self, error: Errno) -> bool {
+        let refused = matches!(
+            error,
+            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY | Errno::XDEV
+        );
+        refused && self.options.replace == Replace::InPlaceIfNeeded
+    }
+
+    /// The permission bits of a new file.
+    fn new_mode(&self) -> u16 {
+        0o666 & !self.options.umask
+    }
+
+    /// The same, and whether it can be entered if it is a directory.
+    fn with_entrance(&self, path: &VPath, mut seen: Metadata, lookup: Lookup) -> Metadata {
+        if seen.kind.is_directory() {
+            let entered = self.jail.find(path.relative(), ENTER, lookup);
+            let entered = entered
+                .and_then(|directory| accessat(directory, ".", Access::EXEC_OK, AtFlags::EACCESS));
+            seen.enterable = Some(entered != Err(Errno::ACCESS));
+        }
+        seen
     }
 
     fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<Opening, Failure> {
@@ -238,49 +352,27 @@ impl Tree {
         })
     }
 
-    /// The account's partials in the directory of a spot.
-    fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+    /// The account's partials in a directory, and its marks.
+    fn drawer_in(&self, directory: impl AsFd, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+        if self.options.partials == Partials::Off {
+            return Ok(None);
+        }
         let retention = self.options.retention;
-        let drawer = Drawer::open(
-            self.jail.resolver(),
-            &spot.directory,
-            &self.account,
-            retention,
-            lookup,
-        );
+        let resolver = self.jail.resolver();
+        let drawer = Drawer::open(resolver, directory, &self.account, retention, lookup);
         drawer.map_err(failure)
     }
 
-    /// The account's partial of the file at a spot.
-    fn partial(
-        &self,
-        spot: &Spot,
-        finished: Option<&Statx>,
-        lookup: Lookup,
-    ) -> Result<Option<Partial>, Failure> {
-        if finished.is_some_and(|stat| kind(stat) != Kind::File) {
-            return Ok(None);
-        }
-        let drawer = self.drawer(spot, lookup)?;
-        let partial = drawer.map(|drawer| drawer.find(spot.name(), finished, lookup));
-        partial.transpose().map(Option::flatten).map_err(failure)
+    /// The account's partials in the directory of a spot.
+    fn drawer(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Drawer>, Failure> {
+        self.drawer_in(&spot.directory, lookup)
     }
 
-    /// What the owner of a partial sees: its length and time in place of the file's.
-    fn merge(&self, finished: Option<&Statx>, partial: Option<&Partial>) -> Option<Metadata> {
-        let mut seen = match (finished, partial) {
-            (Some(finished), _) => metadata(finished),
-            (None, Some(partial)) => Metadata {
-                mode: Some(0o666 & !self.options.umask),
-                ..metadata(&partial.stat)
-            },
-            (None, None) => return None,
-        };
-        if let Some(partial) = partial {
-            seen.size = partial.stat.stx_size;
-            seen.modified = Some(modified(&partial.stat));
-        }
-        Some(seen)
+    /// The account's partial of the name at a spot, where nothing finished stands.
+    fn partial(&self, spot: &Spot, lookup: Lookup) -> Result<Option<Statx>, Failure> {
+        let drawer = self.drawer(spot, lookup)?;
+        let partial = drawer.map(|drawer| drawer.find(spot.name(), lookup));
+        partial.transpose().map(Option::flatten).map_err(failure)
     }
 }
 

@@ -1,32 +1,65 @@
-//! Partials: what abandoned uploads leave behind, under `.wharf` in the directory of the file.
+//! Partials: what uploads that broke off leave behind, under `.wharf` in the directory of the file.
 //!
-//! A partial of the file `name` lies at `.wharf/<account>/<base>/name`. The base is the version
-//! of the file that stands under the name (its identity, size and times), or `new` where there is
-//! none, so that whoever changes the file has lost the partials of it: they are no longer found.
-//! Behind the version of a file a `+` says that the partial is a patch, which keeps the bytes of
-//! the file beyond its own end. (Before Linux 6.13 time goes in ticks of some milliseconds: a
-//! change by another process in the tick of the last one, to the same length, is not seen.)
+//! Where nothing finished stands under the name `f`, what arrived lies at
+//! `.wharf/<account>/new-<boot>/f.partial`, and can be continued until the system starts anew: what
+//! it had not yet written to the disk then reads as zeros. Where a finished file stands nothing is
+//! continued: an empty file at `.wharf/<account>/<version>/f.partial` marks that the last upload of
+//! the account over this version broke off. The version is the identity and the length of the
+//! finished file, so that whoever replaces it has lost the marks: they are no longer found.
 //!
 //! Whoever writes to a partial, removes it or moves it holds its lock. Hence a partial that is
 //! being continued stays what it is until that upload ends.
 
 use std::ffi::CStr;
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, unlinkat};
+use bstr::BStr;
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
+use wharf_core::{Kind, Metadata};
 
 use super::jail::{Lookup, Resolver};
 use super::lock::Locked;
-use super::metadata::{fnv, identity, is_file, look, look_at, version};
+use super::metadata::{fnv, identity, is_file, look, look_at, metadata};
 use super::names::Names;
 use super::open::{ENTER, LIST, LOOK_AT_LINK, READ, open_at};
 use super::spot::{PARTIALS, Spot, rename};
 
-/// The base of partials that have no file beside them.
+/// What is to become of an upload that broke off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partials {
+    /// Nothing of it is kept.
+    Off,
+    /// It can be continued, and SIZE tells from where.
+    #[default]
+    Resume,
+    /// LIST and MLSD tell that too, for clients that look there before they continue.
+    Listed,
+}
+
+/// What the base of partials that have no file beside them begins with.
 const NEW: &str = "new";
+
+/// A name for the time since the system has started.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// What the name of a partial ends in, so that no pattern for finished files matches it.
+const SUFFIX: &[u8] = b".partial";
+
+/// The longest name that a file system takes.
+const MAX_NAME: usize = 255;
+
+/// A partial can be continued at multiples of this, and at least one byte before what arrived: so
+/// whoever continues it has something left to send, and is told whether that was kept.
+const BLOCK: u64 = 4096;
+
+/// For how long a leftover of an unknown process is left alone on a file system without locks.
+const UNLOCKED: Duration = Duration::from_secs(60 * 60);
 
 /// How often directories are made again that somebody else found empty and removed.
 const TRIES: usize = 8;
@@ -42,14 +75,41 @@ pub(super) fn account_name(account: &[u8]) -> String {
         .fold(String::from("a"), |name, byte| format!("{name}{byte:02x}"))
 }
 
-/// The base of a partial for the file that stands under its name.
-pub(super) fn base_of(finished: Option<&Statx>) -> String {
-    finished.map_or_else(|| NEW.to_owned(), version)
+/// The base of partials that have no file beside them.
+pub(super) fn new_base() -> &'static str {
+    static BASE: OnceLock<String> = OnceLock::new();
+    // Read once, since a process that was confined meanwhile may no longer.
+    BASE.get_or_init(|| {
+        let boot = fs::read(BOOT).unwrap_or_else(|_| {
+            // Then they last as long as this process, of which only the time is known.
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            now.unwrap_or_default().as_nanos().to_le_bytes().to_vec()
+        });
+        format!("{NEW}-{:032x}", fnv(&boot))
+    })
 }
 
-/// The base of a patch of that version of a file.
-pub(super) fn patch_of(version: &str) -> String {
-    format!("{version}+")
+/// The base of a partial or mark for the file that stands under its name.
+pub(super) fn base_of(finished: Option<&Statx>) -> String {
+    let Some(stat) = finished else {
+        return new_base().to_owned();
+    };
+    let (device, inode) = identity(stat);
+    let bytes = [device, inode, stat.stx_size].map(u64::to_le_bytes);
+    format!("{:032x}", fnv(bytes.as_flattened()))
+}
+
+/// How much of an upload that broke off after so many bytes can be continued.
+pub(super) const fn resumable_length(arrived: u64) -> u64 {
+    arrived.saturating_sub(1) / BLOCK * BLOCK
+}
+
+/// The name of a file's partial among others of its base.
+pub(super) fn filed_name(name: &[u8]) -> Vec<u8> {
+    if name.len() + SUFFIX.len() > MAX_NAME {
+        return format!("{:032x}.long", fnv(name)).into_bytes();
+    }
+    [name, SUFFIX].concat()
 }
 
 /// The partials of one account in one directory.
@@ -57,19 +117,6 @@ pub(super) struct Drawer {
     resolver: Resolver,
     directory: OwnedFd,
     retention: Duration,
-}
-
-/// A partial that was found.
-pub(super) struct Partial {
-    pub(super) stat: Statx,
-    pub(super) base: String,
-}
-
-impl Partial {
-    /// Whether it keeps the bytes of the finished file beyond its own end.
-    pub(super) fn is_patch(&self) -> bool {
-        self.base.ends_with('+')
-    }
 }
 
 impl Drawer {
@@ -90,72 +137,139 @@ impl Drawer {
         }))
     }
 
-    /// The partial of a name under which that file stands.
-    pub(super) fn find(
-        &self,
-        name: &[u8],
-        finished: Option<&Statx>,
-        lookup: Lookup,
-    ) -> Result<Option<Partial>, Errno> {
-        let whole = base_of(finished);
-        let patch = finished.map(|_| patch_of(&whole));
-        for base in [Some(whole), patch].into_iter().flatten() {
-            let path = [base.as_bytes(), b"/", name].concat();
-            if let Some(file) = found(self.open_below(&path, LOOK_AT_LINK, lookup))? {
-                let stat = look(file)?;
-                if is_file(&stat) && !is_older(&stat, self.retention) {
-                    return Ok(Some(Partial { stat, base }));
-                }
+    /// The partial of a name under which nothing finished stands, if some of it can be continued.
+    pub(super) fn find(&self, name: &[u8], lookup: Lookup) -> Result<Option<Statx>, Errno> {
+        self.find_filed(&filed_name(name), lookup)
+    }
+
+    /// The same by the name of the partial itself.
+    fn find_filed(&self, filed: &[u8], lookup: Lookup) -> Result<Option<Statx>, Errno> {
+        let stat = self.look(new_base(), filed, lookup)?;
+        Ok(stat.filter(|stat| resumable_length(stat.stx_size) > 0))
+    }
+
+    /// Whether the last upload over that finished file broke off.
+    pub(super) fn is_marked(&self, name: &[u8], finished: &Statx) -> Result<bool, Errno> {
+        let base = base_of(Some(finished));
+        let mark = self.look(&base, &filed_name(name), Lookup::Full)?;
+        Ok(mark.is_some())
+    }
+
+    fn look(&self, base: &str, filed: &[u8], lookup: Lookup) -> Result<Option<Statx>, Errno> {
+        let path = [base.as_bytes(), b"/", filed].concat();
+        let opened = self
+            .resolver
+            .open_below(&self.directory, &path, LOOK_AT_LINK, lookup);
+        let stat = found(opened)?.map(look).transpose()?;
+        Ok(stat.filter(|stat| is_file(stat) && !is_older(stat, self.retention)))
+    }
+
+    /// The partials that have no file, to be looked at one by one.
+    pub(super) fn news(self) -> Result<Option<News>, Errno> {
+        let names = open_at(&self.directory, new_base().as_bytes(), LIST);
+        Ok(found(names)?.map(|names| News {
+            drawer: self,
+            names: Names::new(names),
+        }))
+    }
+
+    /// Opens the directory of the partials that have no file.
+    pub(super) fn enter(&self) -> Result<OwnedFd, Errno> {
+        open_at(&self.directory, new_base().as_bytes(), ENTER)
+    }
+}
+
+/// The partials of one account in one directory that have no file.
+pub(super) struct News {
+    drawer: Drawer,
+    names: Names,
+}
+
+impl News {
+    /// The next one whose name is not taken in the directory, and the name of its file.
+    pub(super) fn next(&mut self, directory: impl AsFd) -> Result<Option<(&[u8], Statx)>, Errno> {
+        while self.names.advance()? {
+            let filed = self.names.name().to_bytes();
+            let Some(name) = filed.strip_suffix(SUFFIX) else {
+                continue;
+            };
+            if look_at(&directory, name).is_ok() {
+                continue;
+            }
+            if let Some(stat) = self.drawer.find_filed(filed, Lookup::Full)? {
+                // Borrowed anew: a borrow that is returned would last for the whole loop.
+                let name = self.names.name().to_bytes();
+                return Ok(Some((&name[..name.len() - SUFFIX.len()], stat)));
             }
         }
         Ok(None)
     }
+}
 
-    /// Opens the partial of a name to read it, and says how long it is.
-    pub(super) fn open_file(
-        &self,
-        name: &[u8],
-        finished: Option<&Statx>,
-    ) -> Result<Option<(OwnedFd, u64)>, Errno> {
-        let Some(partial) = self.find(name, finished, Lookup::Full)? else {
-            return Ok(None);
-        };
-        let path = [partial.base.as_bytes(), b"/", name].concat();
-        let flags = READ | OFlags::NOFOLLOW;
-        let file = found(self.open_below(&path, flags, Lookup::Full))?;
-        Ok(file.map(|file| (file, partial.stat.stx_size)))
-    }
-
-    /// The names that have a partial but may have no file.
-    pub(super) fn new_names(&self) -> Result<Option<Names>, Errno> {
-        let names = open_at(&self.directory, NEW.as_bytes(), LIST);
-        Ok(found(names)?.map(Names::new))
-    }
-
-    /// Opens the directory of a base.
-    pub(super) fn enter(&self, base: &str) -> Result<OwnedFd, Errno> {
-        open_at(&self.directory, base.as_bytes(), ENTER)
-    }
-
-    fn open_below(&self, path: &[u8], flags: OFlags, lookup: Lookup) -> Result<OwnedFd, Errno> {
-        self.resolver
-            .open_below(&self.directory, path, flags, lookup)
+/// What the owner of a partial sees of it; `mode` is that of a new file.
+pub(super) fn seen(partial: &Statx, mode: u16) -> Metadata {
+    Metadata {
+        kind: Kind::Partial,
+        size: resumable_length(partial.stx_size),
+        mode: Some(mode),
+        ..metadata(partial)
     }
 }
 
-/// Moves a file that the caller has locked to where the partials of the spot are, in place of
-/// those that nobody continues.
-pub(super) fn keep(
-    from: (impl AsFd, impl Arg + Copy),
+/// Visits the partials of all accounts in a directory that have no file: the name of the account,
+/// that of the file, and what is there.
+pub(super) fn for_each_new(directory: impl AsFd, mut visit: impl FnMut(&[u8], &[u8], &Statx)) {
+    let Ok(partials) = open_at(directory, PARTIALS, LIST) else {
+        return;
+    };
+    for_each_directory(partials, |partials, owner| {
+        let path = [owner.to_bytes(), b"/", new_base().as_bytes()].concat();
+        let files = Resolver::Process.open_below(partials, &path, LIST, Lookup::Full);
+        let Ok(files) = files else {
+            return;
+        };
+        let mut files = Names::new(files);
+        while let Ok(true) = files.advance() {
+            let name = files.name().to_bytes();
+            if let (Some(name), Ok(stat)) =
+                (name.strip_suffix(SUFFIX), look_at(&files, files.name()))
+            {
+                visit(owner.to_bytes(), name, &stat);
+            }
+        }
+    });
+}
+
+/// Moves a file that the caller has locked to where the partials of the spot are that have no
+/// file, in place of one that nobody continues.
+pub(super) fn keep(from: (impl AsFd, &str), spot: &Spot, account: &str) -> Result<(), Errno> {
+    within(spot, account, new_base(), |directory, filed| {
+        rename((&from.0, from.1), (directory, filed), false)
+    })
+}
+
+/// Marks that the last upload over the finished file of that base broke off.
+pub(super) fn mark(spot: &Spot, account: &str, base: &str) -> Result<(), Errno> {
+    within(spot, account, base, |directory, filed| {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        openat(directory, filed, flags, mode).map(drop)
+    })
+}
+
+/// Files something for a spot, in place of what was filed for it before.
+fn within(
     spot: &Spot,
     account: &str,
     base: &str,
+    file: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
+    let filed = filed_name(spot.name());
     let mut outcome = Err(Errno::BUSY);
     for _ in 0..TRIES {
         clear(&spot.directory, Some(account), Which::Of(spot.name()));
         outcome = make_directories(&spot.directory, account, base)
-            .and_then(|to| rename((&from.0, from.1), (&to, spot.name()), false));
+            .and_then(|directory| file(&directory, &filed));
         if outcome != Err(Errno::NOENT) {
             break;
         }
@@ -175,13 +289,16 @@ fn make_directories(directory: impl AsFd, account: &str, base: &str) -> Result<O
     Ok(parent)
 }
 
-/// Which partials to remove.
+/// Which partials and marks to remove.
 #[derive(Clone, Copy)]
 pub(super) enum Which<'a> {
     /// Those of that file.
     Of(&'a [u8]),
-    /// Those of every file; with an age, those that nobody has written to for so long.
-    Every(Option<Duration>),
+    /// The partial of that file, and no mark.
+    New(&'a [u8]),
+    /// Those of every file in that place, each with a line in the log; with an age, those that
+    /// nobody has written to for so long.
+    Every(Option<Duration>, &'a Path),
 }
 
 /// What became of the partials that were to be removed.
@@ -193,8 +310,8 @@ pub(super) struct Cleared {
     pub(super) held: usize,
 }
 
-/// Removes partials of one account, or of all, in a directory, and the directories that are
-/// empty then. What cannot be removed stays.
+/// Removes partials and marks of one account, or of all, in a directory, and the directories that
+/// are empty then. What cannot be removed stays.
 pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_>) -> Cleared {
     let mut cleared = Cleared::default();
     let Ok(partials) = open_at(&directory, PARTIALS, LIST) else {
@@ -206,6 +323,10 @@ pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_
         }
         if let Ok(drawer) = open_at(partials, owner.to_bytes(), LIST) {
             for_each_directory(drawer, |drawer, base| {
+                let is_new = base.to_bytes().starts_with(NEW.as_bytes());
+                if matches!(which, Which::New(_)) && !is_new {
+                    return;
+                }
                 if let Ok(files) = open_at(drawer, base.to_bytes(), LIST) {
                     clear_base(files, which, &mut cleared);
                 }
@@ -219,22 +340,30 @@ pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_
 }
 
 fn clear_base(files: OwnedFd, which: Which<'_>, cleared: &mut Cleared) {
-    let mut remove = |files: &Names, name: &CStr, age| match remove_unless_held(files, name, age) {
-        Ok(true) => cleared.removed += 1,
-        Err(Errno::AGAIN) => cleared.held += 1,
-        _ => {}
+    let mut remove = |files: &Names, name: &CStr, age| {
+        let removed = remove_unless_held(files, name, age);
+        match removed {
+            Ok(Some(_)) => cleared.removed += 1,
+            Err(Errno::AGAIN) => cleared.held += 1,
+            _ => {}
+        }
+        removed.ok().flatten()
     };
     let mut files = Names::new(files);
     match which {
-        Which::Of(name) => {
-            let name = [name, b"\0"].concat();
+        Which::Of(name) | Which::New(name) => {
+            let name = [&filed_name(name)[..], b"\0"].concat();
             if let Ok(name) = CStr::from_bytes_with_nul(&name) {
-                remove(&files, name, None);
+                let _ = remove(&files, name, None);
             }
         }
-        Which::Every(age) => {
+        Which::Every(age, place) => {
             while let Ok(true) = files.advance() {
-                remove(&files, files.name(), age);
+                if let Some(bytes) = remove(&files, files.name(), age) {
+                    let name = BStr::new(files.name().to_bytes());
+                    let directory = place.display();
+                    tracing::info!(%directory, ?name, bytes, "removed what was left of an upload");
+                }
             }
         }
     }
@@ -255,22 +384,28 @@ fn remove_directory(parent: impl AsFd, name: impl Arg) {
     let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
 }
 
-/// Removes a file that belongs to the storage, if it is old enough; `EAGAIN` if somebody holds it.
+/// Removes a file that belongs to the storage, if it is old enough, and says how long it was;
+/// `EAGAIN` if somebody holds it.
 pub(super) fn remove_unless_held(
     directory: impl AsFd,
     name: &CStr,
     age: Option<Duration>,
-) -> Result<bool, Errno> {
+) -> Result<Option<u64>, Errno> {
     let file = open_at(&directory, name.to_bytes(), READ)?;
     let file = Locked::new(file)?;
     let stat = look(&file)?;
+    // Another process may hold it and nobody can tell: then it is left alone for a while.
+    let age = match file.is_known_to_all() {
+        true => age,
+        false => Some(age.unwrap_or_default().max(UNLOCKED)),
+    };
     // Who held it until now may have moved it.
     let same = identity(&stat) == identity(&look_at(&directory, name)?);
     let remove = same && is_file(&stat) && age.is_none_or(|age| is_older(&stat, age));
     if remove {
         unlinkat(directory, name, AtFlags::empty())?;
     }
-    Ok(remove)
+    Ok(remove.then_some(stat.stx_size))
 }
 
 fn is_older(stat: &Statx, age: Duration) -> bool {

@@ -11,9 +11,9 @@ use wharf_core::{Failure, Kind, VPath};
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup};
-use super::metadata::{is_file, kind, look};
+use super::metadata::{kind, look};
 use super::open::{LOOK, READ};
-use super::spot::{Spot, is_visible};
+use super::spot::is_visible;
 use crate::storage::Source;
 
 /// An opened file.
@@ -62,7 +62,7 @@ pub(super) fn must_be_file(stat: &Statx) -> Result<(), Failure> {
     match kind(stat) {
         Kind::File => Ok(()),
         Kind::Directory => Err(Failure::IsADirectory),
-        Kind::Link | Kind::Other => Err(Failure::NotAFile),
+        Kind::Link | Kind::Other | Kind::Partial => Err(Failure::NotAFile),
     }
 }
 
@@ -80,12 +80,9 @@ impl Source for File {
     }
 }
 
-/// The length of a file, or of the account's partial of it, with CRLF for each LF that has no CR.
+/// The length of a file with CRLF for each LF that has no CR.
 pub(super) fn text_size(tree: &Tree, path: &VPath, limit: u64) -> Result<u64, Failure> {
-    let (mut file, size) = match open_partial(tree, path)? {
-        Some(partial) => partial,
-        None => open(tree, path, 0, Lookup::Full)?,
-    };
+    let (mut file, size) = open(tree, path, 0, Lookup::Full)?;
     if size > limit {
         return Err(Failure::TooLarge);
     }
@@ -103,22 +100,4 @@ pub(super) fn text_size(tree: &Tree, path: &VPath, limit: u64) -> Result<u64, Fa
         total += (read + alone) as u64;
         last = end;
     }
-}
-
-fn open_partial(tree: &Tree, path: &VPath) -> Result<Option<(File, u64)>, Failure> {
-    if path.is_root() || !is_visible(path) {
-        return Ok(None);
-    }
-    let spot = Spot::find(&tree.jail, path, Lookup::Full)?;
-    let finished = spot.look(&tree.jail, Lookup::Full).map_err(failure)?;
-    if finished.as_ref().is_some_and(|stat| !is_file(stat)) {
-        return Ok(None);
-    }
-    let Some(drawer) = tree.drawer(&spot, Lookup::Full)? else {
-        return Ok(None);
-    };
-    let found = drawer.open_file(spot.name(), finished.as_ref());
-    Ok(found
-        .map_err(failure)?
-        .map(|(file, left)| (File { file, left }, left)))
 }

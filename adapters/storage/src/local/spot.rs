@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::{BStr, ByteSlice};
-use rustix::fs::{AtFlags, OFlags, RenameFlags, Statx, linkat, renameat, renameat_with, unlinkat};
+use rustix::fs::{
+    AtFlags, OFlags, RenameFlags, Statx, linkat, readlinkat, renameat, renameat_with, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use wharf_core::{Failure, Kind, VPath};
@@ -12,7 +14,7 @@ use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup, Resolver};
 use super::metadata::{kind, look, look_at};
-use super::open::{ENTER, LOOK, LOOK_AT_LINK};
+use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
 pub(super) const PARTIALS: &[u8] = b".wharf";
@@ -33,48 +35,94 @@ pub(super) fn is_visible(path: &VPath) -> bool {
     !path.components().any(|name| is_reserved(name))
 }
 
+/// How many links an upload follows one after the other.
+const MOST_LINKS: usize = 40;
+
 /// A name in a directory. Changes act on the name itself, never through a link under it.
 pub(super) struct Spot {
     /// The directory, opened to name things in it.
     pub(super) directory: OwnedFd,
-    path: VPath,
+    /// The way from the root, as a lookup takes it.
+    path: Vec<u8>,
     resolver: Resolver,
 }
 
 impl Spot {
     /// Where `path` stands. The root stands nowhere: it cannot be changed.
     pub(super) fn find(jail: &Jail, path: &VPath, lookup: Lookup) -> Result<Self, Failure> {
-        Self::open(jail, path, ENTER, lookup)
+        Self::open(jail, path.relative().to_vec(), ENTER, lookup)
     }
 
     /// Where `path` stands, to change what is there.
     pub(super) fn find_to_change(tree: &Tree, path: &VPath) -> Result<Self, Failure> {
         let flags = tree.options.durability.directory();
-        Self::open(&tree.jail, path, flags, Lookup::Full)
+        Self::open(&tree.jail, path.relative().to_vec(), flags, Lookup::Full)
     }
 
-    fn open(jail: &Jail, path: &VPath, flags: OFlags, lookup: Lookup) -> Result<Self, Failure> {
-        if path.is_root() {
+    /// Where an upload to `path` goes: through a link to what it leads to. One that leads nowhere
+    /// within the jail is not written through.
+    pub(super) fn find_to_write(tree: &Tree, path: &VPath) -> Result<Self, Failure> {
+        let mut spot = Self::open_to_write(tree, path.relative().to_vec())?;
+        for followed in 0..MOST_LINKS {
+            match spot.look_at_name(Lookup::Full).map_err(failure)? {
+                Some(stat) if kind(&stat) == Kind::Link => {
+                    let target = spot.target(tree)?;
+                    spot = Self::open_to_write(tree, target)?;
+                }
+                None if followed > 0 => return Err(Failure::NotFound),
+                _ => return Ok(spot),
+            }
+        }
+        Err(Failure::NotFound)
+    }
+
+    /// With a directory that can also be read where it may be: its default ACL says what becomes
+    /// of new files.
+    fn open_to_write(tree: &Tree, path: Vec<u8>) -> Result<Self, Failure> {
+        match Self::open(&tree.jail, path.clone(), LIST, Lookup::Full) {
+            Err(Failure::Denied) => {
+                let flags = tree.options.durability.directory();
+                Self::open(&tree.jail, path, flags, Lookup::Full)
+            }
+            spot => spot,
+        }
+    }
+
+    fn open(jail: &Jail, path: Vec<u8>, flags: OFlags, lookup: Lookup) -> Result<Self, Failure> {
+        if path.is_empty() {
             return Err(Failure::Denied);
         }
-        let relative = path.relative();
-        let parent = relative.rfind_byte(b'/').unwrap_or(0);
+        let parent = path.rfind_byte(b'/').unwrap_or(0);
         let directory = jail
-            .find(BStr::new(&relative[..parent]), flags, lookup)
+            .find(BStr::new(&path[..parent]), flags, lookup)
             .map_err(failure)?;
         Ok(Self {
             directory,
-            path: path.clone(),
+            path,
             resolver: jail.resolver(),
         })
     }
 
-    pub(super) fn name(&self) -> &[u8] {
-        self.path.file_name().unwrap_or_default()
+    /// The way to what the link here leads to.
+    fn target(&self, tree: &Tree) -> Result<Vec<u8>, Failure> {
+        let link = open_at(&self.directory, self.name(), LOOK_AT_LINK).map_err(failure)?;
+        let text = readlinkat(link, c"", Vec::new()).map_err(failure)?;
+        let path = tree.jail.target(&self.path, text.as_bytes());
+        let path = path.ok_or(Failure::NotFound)?;
+        match path.rsplit_str("/").next().unwrap_or_default() {
+            b"" | b"." | b".." => Err(Failure::IsADirectory),
+            _ if path.split_str("/").any(is_reserved) => Err(Failure::NotFound),
+            _ => Ok(path),
+        }
     }
 
-    pub(super) fn path(&self) -> &VPath {
-        &self.path
+    pub(super) fn name(&self) -> &[u8] {
+        self.path.rsplit_str("/").next().unwrap_or_default()
+    }
+
+    /// The way from the root, as a lookup takes it.
+    pub(super) fn path(&self) -> &BStr {
+        self.path.as_bstr()
     }
 
     /// What stands here, a link as such.
@@ -98,7 +146,7 @@ impl Spot {
     pub(super) fn look(&self, jail: &Jail, lookup: Lookup) -> Result<Option<Statx>, Errno> {
         match self.look_at_name(lookup)? {
             Some(stat) if kind(&stat) == Kind::Link => jail
-                .find(self.path.relative(), LOOK, lookup)
+                .find(self.path(), LOOK, lookup)
                 .and_then(look)
                 .map(Some),
             found => Ok(found),

@@ -1,7 +1,7 @@
 //! Files that are being written, and what is written to them.
 
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +21,8 @@ const TEMPORARY: &str = ".wharf-";
 /// Makes a locked temporary file. It becomes readable to others when it gets its name.
 pub(super) fn create(directory: impl AsFd) -> Result<(Locked, String), Errno> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    // To be read as well where it must be copied.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     loop {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -64,7 +65,8 @@ pub(super) fn write_all(file: &Locked, mut bytes: &[u8]) -> Result<(), Failure> 
 
 /// Copies the bytes from `start` to `end` to the same place in another file, which has none there
 /// yet. Holes stay holes, and the kernel lets both share the rest where the file system can.
-pub(super) fn copy(from: &OwnedFd, to: &Locked, start: u64, end: u64) -> Result<(), Errno> {
+pub(super) fn copy(from: impl AsFd, to: impl AsFd, start: u64, end: u64) -> Result<(), Errno> {
+    let (from, to) = (from.as_fd(), to.as_fd());
     let mut at = start;
     while at < end {
         let Some(data) = next_data(from, at, end)? else {
@@ -85,7 +87,7 @@ pub(super) fn copy(from: &OwnedFd, to: &Locked, start: u64, end: u64) -> Result<
 }
 
 /// The next bytes that are not a hole.
-fn next_data(file: &OwnedFd, at: u64, end: u64) -> Result<Option<Range<u64>>, Errno> {
+fn next_data(file: BorrowedFd<'_>, at: u64, end: u64) -> Result<Option<Range<u64>>, Errno> {
     let data = match seek(file, SeekFrom::Data(at)) {
         Ok(data) => data,
         Err(Errno::NXIO) => return Ok(None),
@@ -97,7 +99,7 @@ fn next_data(file: &OwnedFd, at: u64, end: u64) -> Result<Option<Range<u64>>, Er
     Ok((data < end).then(|| data..hole.min(end)))
 }
 
-fn copy_data(from: &OwnedFd, to: &Locked, data: Range<u64>) -> Result<(), Errno> {
+fn copy_data(from: BorrowedFd<'_>, to: BorrowedFd<'_>, data: Range<u64>) -> Result<(), Errno> {
     let (mut read, mut written, end) = (data.start, data.start, data.end);
     while read < end {
         let length = usize::try_from(end - read)
@@ -116,7 +118,12 @@ fn copy_data(from: &OwnedFd, to: &Locked, data: Range<u64>) -> Result<(), Errno>
     Ok(())
 }
 
-fn copy_by_hand(from: &OwnedFd, to: &Locked, mut at: u64, end: u64) -> Result<(), Errno> {
+fn copy_by_hand(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    mut at: u64,
+    end: u64,
+) -> Result<(), Errno> {
     let mut buffer = vec![0; 64 * 1024];
     while at < end {
         let most = usize::try_from(end - at)

@@ -3,18 +3,22 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, SeekFrom, fchmod, ftruncate, seek, unlinkat};
+use rustix::fs::{AtFlags, SeekFrom, Statx, ftruncate, seek, unlinkat};
 use rustix::io::Errno;
 use wharf_core::{Failure, Opened, Reason, VPath};
 
 use super::Tree;
+use super::adorn::{adorn_like, adorn_new};
 use super::append::Append;
-use super::failure::failure;
+use super::failure::{failure, rename_failure};
+use super::in_place::{InPlace, overwrite};
 use super::jail::Lookup;
 use super::lock::Locked;
-use super::metadata::{identity, look, look_at};
+use super::metadata::{identity, is_file, look, look_at};
 use super::open::{READ, WRITE, open_at};
-use super::partial::{Drawer, Partial, Which, base_of, clear, keep, patch_of};
+use super::partial::{
+    Partials, Which, base_of, clear, filed_name, keep, mark, new_base, resumable_length,
+};
 use super::source::{must_be_file, open_file};
 use super::spot::{Spot, is_visible, rename};
 use super::temporary::{copy, create, write_all};
@@ -22,21 +26,29 @@ use crate::storage::{Handle, Opening, Sink};
 
 /// How many names are tried for a file that shall have one of its own.
 const UNIQUE_NAMES: usize = 1_000;
-/// Bytes that are given up where the disk is so full that a partial cannot be filed.
-const ROOM: u64 = 64 * 1024;
 
 /// What the client asked for.
 pub(super) struct Request {
-    /// Where the upload begins, `None` for the end of what is there.
-    pub(super) at: Option<u64>,
+    pub(super) begin: Begin,
     pub(super) replace: bool,
     pub(super) umask: Option<u16>,
+    /// What arrives may be continued if the upload breaks off.
+    pub(super) resumable: bool,
+}
+
+/// Where an upload begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// At that byte.
+    At(u64),
+    /// At the end of what is there; a partial must have the length that the client was told.
+    Behind { told: Option<u64> },
 }
 
 impl Request {
     /// The permission bits of a new file.
     fn mode(&self, tree: &Tree) -> u16 {
-        0o666 & !self.umask.unwrap_or(tree.options.umask)
+        tree.new_mode() & !self.umask.unwrap_or(0)
     }
 }
 
@@ -54,30 +66,74 @@ pub(super) fn open(
             return Err(Failure::Exists);
         }
     }
-    let version = base_of(finished.as_ref());
-    if request.at == Some(0) {
-        let upload = Upload::fresh(tree, spot, version, &request)?;
-        let which = Which::Of(upload.spot.name());
+    let base = base_of(finished.as_ref());
+    if request.begin == Begin::At(0) {
+        let temporary = match create(&spot.directory) {
+            Err(error) if finished.is_some() && tree.overwrites_after(error) => {
+                return Ok(Box::new(InPlace::open(tree, spot)?));
+            }
+            temporary => temporary.map_err(failure)?,
+        };
+        let upload = Upload::beside(tree, spot, base, &request, temporary);
+        // A mark stays until the file is there: this upload may break off too.
+        let which = Which::New(upload.spot.name());
         clear(&upload.spot.directory, Some(&tree.account), which);
         return Ok(Box::new(upload));
     }
-    if let Some(drawer) = tree.drawer(&spot, Lookup::Full)? {
-        let partial = drawer.find(spot.name(), finished.as_ref(), Lookup::Full);
-        if let Some(partial) = partial.map_err(failure)? {
-            let upload = Upload::resume(tree, spot, version, &request, (&drawer, partial))?;
-            return Ok(Box::new(upload));
-        }
+    match finished {
+        Some(finished) => change_finished(tree, spot, base, &request, &finished),
+        None => continue_partial(tree, spot, base, &request),
     }
-    match (finished.map(|stat| stat.stx_size), request.at) {
-        (None, None) => Ok(Box::new(Upload::fresh(tree, spot, version, &request)?)),
-        (Some(size), Some(at)) if at < size => {
-            Ok(Box::new(Upload::patch(tree, spot, version, &request, at)?))
-        }
-        (Some(size), at) if at.is_none_or(|at| at == size) => {
-            Ok(Box::new(Append::open(tree, spot, size)?))
-        }
-        _ => Err(Failure::PastEnd),
+}
+
+/// Appends to a finished file, or changes bytes within it.
+fn change_finished(
+    tree: &Arc<Tree>,
+    spot: Spot,
+    base: String,
+    request: &Request,
+    finished: &Statx,
+) -> Result<Box<dyn Sink>, Failure> {
+    if let Some(drawer) = tree.drawer(&spot, Lookup::Full)?
+        && drawer.is_marked(spot.name(), finished).map_err(failure)?
+    {
+        return Err(Failure::BrokenOff);
     }
+    let size = finished.stx_size;
+    match request.begin {
+        // What the client was told of is gone.
+        Begin::Behind { told: Some(_) } => Err(Failure::BrokenOff),
+        Begin::Behind { told: None } => Ok(Box::new(Append::open(tree, spot, size)?)),
+        Begin::At(at) if at == size => Ok(Box::new(Append::open(tree, spot, size)?)),
+        Begin::At(at) if at < size => Ok(Box::new(Upload::patch(tree, spot, base, request, at)?)),
+        Begin::At(_) => Err(Failure::PastEnd),
+    }
+}
+
+/// Goes on where an upload broke off, or begins a file that is not there.
+fn continue_partial(
+    tree: &Arc<Tree>,
+    spot: Spot,
+    base: String,
+    request: &Request,
+) -> Result<Box<dyn Sink>, Failure> {
+    let partial = tree.partial(&spot, Lookup::Full)?;
+    let length = partial.as_ref().map(|stat| resumable_length(stat.stx_size));
+    let at = match (request.begin, length) {
+        (Begin::Behind { told: None }, None) => {
+            return Ok(Box::new(Upload::fresh(tree, spot, base, request)?));
+        }
+        (Begin::Behind { told }, length) if told != length => return Err(Failure::BrokenOff),
+        (Begin::At(at), length) if length.is_none_or(|length| at > length) => {
+            return Err(Failure::PastEnd);
+        }
+        (Begin::At(at), _) => at,
+        (Begin::Behind { told }, _) => told.unwrap_or(0),
+    };
+    let partial = partial.ok_or(Failure::PastEnd)?;
+    Ok(Box::new(Upload::resume(
+        tree, spot, base, request, at, &partial,
+    )?))
 }
 
 /// Opens an upload under a name that nobody has.
@@ -85,18 +141,20 @@ pub(super) fn open_unique(
     tree: &Arc<Tree>,
     path: &VPath,
     umask: Option<u16>,
+    resumable: bool,
 ) -> Result<Opening, Failure> {
     let suggested = path.file_name().ok_or(Failure::BadName)?;
     let mut name = path.clone();
     for serial in 1..UNIQUE_NAMES {
         let spot = find_spot(tree, &name)?;
         let taken = spot.look_at_name(Lookup::Full).map_err(failure)?.is_some()
-            || tree.partial(&spot, None, Lookup::Full)?.is_some();
+            || tree.partial(&spot, Lookup::Full)?.is_some();
         if !taken {
             let request = Request {
-                at: Some(0),
+                begin: Begin::At(0),
                 replace: false,
                 umask,
+                resumable,
             };
             let upload = Upload::fresh(tree, spot, base_of(None), &request)?;
             let opened = Opened {
@@ -112,6 +170,36 @@ pub(super) fn open_unique(
     Err(Failure::Exists)
 }
 
+/// Makes a copy of a file, with what it has beside its bytes, under a name.
+pub(super) fn copy_to(
+    tree: &Arc<Tree>,
+    path: &VPath,
+    replace: bool,
+    file: &OwnedFd,
+    stat: &Statx,
+) -> Result<(), Failure> {
+    let spot = Spot::find_to_change(tree, path)?;
+    let request = Request {
+        begin: Begin::At(0),
+        replace,
+        umask: None,
+        resumable: false,
+    };
+    let base = base_of(spot.look_at_name(Lookup::Full).map_err(failure)?.as_ref());
+    let upload = Upload::fresh(tree, spot, base, &request)?;
+    let copied = copy(file, &upload.file, 0, stat.stx_size).map_err(failure);
+    let copied = copied.and_then(|()| {
+        adorn_like(tree, &upload.file, Some(file), stat).map_err(failure)?;
+        tree.options.durability.flush(&upload.file)?;
+        upload.publish().map_err(rename_failure)
+    });
+    if copied.is_err() {
+        upload.remove();
+    }
+    upload.forget();
+    copied
+}
+
 fn find_spot(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if path.is_root() {
         return Err(Failure::IsADirectory);
@@ -119,14 +207,13 @@ fn find_spot(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
     if !is_visible(path) {
         return Err(Failure::BadName);
     }
-    Spot::find_to_change(tree, path)
+    Spot::find_to_write(tree, path)
 }
 
-/// Opens the finished file at a spot, which must still be that version, and says how long it is.
-fn open_version(tree: &Tree, spot: &Spot, version: &str) -> Result<(OwnedFd, u64), Failure> {
-    let path = spot.path().relative();
-    let (file, stat) = open_file(&tree.jail, path, READ, Lookup::Full)?;
-    match base_of(Some(&stat)) == version {
+/// Opens the finished file at a spot, which must still be that one, and says how long it is.
+fn open_version(tree: &Tree, spot: &Spot, base: &str) -> Result<(OwnedFd, u64), Failure> {
+    let (file, stat) = open_file(&tree.jail, spot.path(), READ, Lookup::Full)?;
+    match base_of(Some(&stat)) == base {
         true => Ok((file, stat.stx_size)),
         false => Err(Failure::Busy),
     }
@@ -137,25 +224,24 @@ fn open_version(tree: &Tree, spot: &Spot, version: &str) -> Result<(OwnedFd, u64
 struct Upload {
     tree: Arc<Tree>,
     spot: Spot,
-    /// The version that stood at the spot when it was opened.
-    version: String,
+    /// The base of what stood at the spot when it was opened.
+    base: String,
     file: Locked,
     place: Place,
-    /// How long the file was when it was opened.
-    start: u64,
     /// For a patch: the finished file, whose end it keeps, and its length.
     old: Option<(OwnedFd, u64)>,
     replace: bool,
     /// The permission bits of a file that replaces none.
     mode: u16,
+    resumable: bool,
 }
 
 /// Where a file stands that is being written.
 enum Place {
     /// Under a temporary name beside the file that it will become.
     Beside(String),
-    /// Among the partials, in that directory.
-    Filed(OwnedFd),
+    /// Among the partials, in that directory, under that name.
+    Filed(OwnedFd, Vec<u8>),
     /// It has come to its end.
     Settled,
 }
@@ -165,80 +251,85 @@ impl Upload {
     fn fresh(
         tree: &Arc<Tree>,
         spot: Spot,
-        version: String,
+        base: String,
         request: &Request,
     ) -> Result<Self, Failure> {
-        let (file, name) = create(&spot.directory).map_err(failure)?;
-        Ok(Self {
+        let temporary = create(&spot.directory).map_err(failure)?;
+        Ok(Self::beside(tree, spot, base, request, temporary))
+    }
+
+    /// A file of its own, which was just made beside the one that it will become.
+    fn beside(
+        tree: &Arc<Tree>,
+        spot: Spot,
+        base: String,
+        request: &Request,
+        (file, name): (Locked, String),
+    ) -> Self {
+        Self {
             tree: Arc::clone(tree),
             spot,
-            version,
+            base,
             file,
             place: Place::Beside(name),
-            start: 0,
             old: None,
             replace: request.replace,
             mode: request.mode(tree),
-        })
+            resumable: request.resumable,
+        }
     }
 
     /// A copy of the first bytes of the finished file, which will keep its last ones.
     fn patch(
         tree: &Arc<Tree>,
         spot: Spot,
-        version: String,
+        base: String,
         request: &Request,
         at: u64,
     ) -> Result<Self, Failure> {
-        let old = open_version(tree, &spot, &version)?;
-        let mut upload = Self::fresh(tree, spot, version, request)?;
-        // Set before the copy: if that fails, there is nothing to keep.
-        upload.start = at;
+        let old = open_version(tree, &spot, &base)?;
+        let mut upload = Self::fresh(tree, spot, base, request)?;
         copy(&old.0, &upload.file, 0, at).map_err(failure)?;
         seek(&upload.file, SeekFrom::Start(at)).map_err(failure)?;
         upload.old = Some(old);
         Ok(upload)
     }
 
-    /// A partial that goes on.
+    /// A partial that goes on at that byte.
     fn resume(
         tree: &Arc<Tree>,
         spot: Spot,
-        version: String,
+        base: String,
         request: &Request,
-        (drawer, partial): (&Drawer, Partial),
+        at: u64,
+        partial: &Statx,
     ) -> Result<Self, Failure> {
-        let directory = drawer.enter(&partial.base).map_err(failure)?;
-        let file = open_at(&directory, spot.name(), WRITE).map_err(failure)?;
+        let drawer = tree.drawer(&spot, Lookup::Full)?.ok_or(Failure::Busy)?;
+        let directory = drawer.enter().map_err(failure)?;
+        let filed = filed_name(spot.name());
+        let file = open_at(&directory, &filed, WRITE).map_err(failure)?;
         let file = Locked::new(file).map_err(failure)?;
         let size = look(&file).map_err(failure)?.stx_size;
         // Who held it until now may have moved it or written to it.
-        let named = look_at(&directory, spot.name()).map_err(failure)?;
-        if identity(&named) != identity(&partial.stat) || size != partial.stat.stx_size {
+        let named = look_at(&directory, &filed).map_err(failure)?;
+        if identity(&named) != identity(partial) || size != partial.stx_size {
             return Err(Failure::Busy);
         }
-        let at = request.at.unwrap_or(size);
-        if at > size {
-            return Err(Failure::PastEnd);
-        }
-        let old = match partial.is_patch() {
-            true => Some(open_version(tree, &spot, &version)?),
-            false => None,
-        };
-        if at < size {
-            ftruncate(&file, at).map_err(failure)?;
+        // One byte more than was told stays, so that the same is told again if nothing comes.
+        if at + 1 < size {
+            ftruncate(&file, at + 1).map_err(failure)?;
         }
         seek(&file, SeekFrom::Start(at)).map_err(failure)?;
         Ok(Self {
             tree: Arc::clone(tree),
             spot,
-            version,
+            base,
             file,
-            place: Place::Filed(directory),
-            start: at,
-            old,
+            place: Place::Filed(directory, filed),
+            old: None,
             replace: request.replace,
             mode: request.mode(tree),
+            resumable: request.resumable,
         })
     }
 
@@ -246,74 +337,117 @@ impl Upload {
     fn stands_at(&self) -> Option<(BorrowedFd<'_>, &[u8])> {
         match &self.place {
             Place::Beside(name) => Some((self.spot.directory.as_fd(), name.as_bytes())),
-            Place::Filed(directory) => Some((directory.as_fd(), self.spot.name())),
+            Place::Filed(directory, name) => Some((directory.as_fd(), name)),
             Place::Settled => None,
         }
     }
 
     /// Makes the file what it shall be under its name.
     fn complete(&self) -> Result<(), Errno> {
-        if let Some((old, size)) = &self.old {
-            let end = look(&self.file)?.stx_size;
-            copy(old, &self.file, end, *size).inspect_err(|_| {
-                let _ = ftruncate(&self.file, end);
+        let size = look(&self.file)?.stx_size;
+        if let Some((old, whole)) = &self.old {
+            copy(old, &self.file, size, *whole).inspect_err(|_| {
+                let _ = ftruncate(&self.file, size);
             })?;
         }
-        let finished = self.spot.look(&self.tree.jail, Lookup::Full)?;
-        let mode = finished.map_or(self.mode, |stat| stat.stx_mode & 0o777);
-        fchmod(&self.file, Mode::from_raw_mode(mode.into()))
+        if let Place::Filed(..) = self.place {
+            let end = seek(&self.file, SeekFrom::Current(0))?;
+            if end < size {
+                ftruncate(&self.file, end)?;
+            }
+        }
+        match self.spot.look_at_name(Lookup::Full)?.filter(is_file) {
+            Some(stat) => {
+                // One that cannot be read keeps its attributes to itself.
+                let old = open_at(&self.spot.directory, self.spot.name(), READ).ok();
+                adorn_like(&self.tree, &self.file, old.as_ref(), &stat)
+            }
+            None => adorn_new(&self.tree, &self.file, &self.spot.directory, self.mode),
+        }
     }
 
     /// Gives the file its name.
     fn publish(&self) -> Result<(), Errno> {
         let from = self.stands_at().ok_or(Errno::NOENT)?;
         let to = (&self.spot.directory, self.spot.name());
-        rename(from, to, self.replace)
+        match rename(from, to, self.replace) {
+            // The file is a mount of its own, or belongs to somebody in a sticky directory.
+            Err(error) if self.replace && self.tree.overwrites_after(error) => {
+                let old = open_at(&self.spot.directory, self.spot.name(), WRITE)?;
+                overwrite(&self.file, old)?;
+                self.remove();
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
-    /// Keeps what was written as a partial, if it is worth it.
+    /// Keeps what arrived if it can be continued, or marks that it did not arrive whole.
     fn settle(&mut self, reason: Option<Reason>) {
-        if matches!(self.place, Place::Settled) {
-            return;
-        }
-        let size = look(&self.file).map_or(0, |stat| stat.stx_size);
-        let is_new = size > self.start && reason != Some(Reason::Refused);
-        let is_partial = matches!(self.place, Place::Filed(_));
-        let wanted = (is_new || is_partial) && !self.tree.options.retention.is_zero();
-        let mut kept = wanted && self.keep() == Ok(());
-        if wanted && !kept && size > self.start + ROOM {
-            // A full disk has no room for the directories either.
-            kept = ftruncate(&self.file, size - ROOM).is_ok() && self.keep() == Ok(());
-        }
-        if !kept {
-            self.remove();
+        // A full disk shall not stay full.
+        let room = !matches!(
+            reason,
+            Some(Reason::Storage(Failure::NoSpace | Failure::Quota))
+        );
+        match &self.place {
+            Place::Settled => return,
+            Place::Filed(..) if room && self.is_worth_keeping() => {
+                self.tree.jail.ledger().add(&self.tree, &self.spot);
+            }
+            Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
+                let kept = room && self.base == new_base() && self.keep(name) == Ok(());
+                if kept {
+                    self.tree.jail.ledger().add(&self.tree, &self.spot);
+                } else {
+                    self.remove();
+                    if self.base != new_base() {
+                        // Where it cannot be marked there is no directory to change anything in.
+                        let _ = mark(&self.spot, &self.tree.account, &self.base);
+                    }
+                }
+            }
+            _ => self.remove(),
         }
         self.place = Place::Settled;
     }
 
-    /// Files what was written under the version of the finished file. If another one stands there
-    /// now, it is out of date: the client may long have sent it again.
-    fn keep(&self) -> Result<(), Errno> {
-        let finished = self.spot.look(&self.tree.jail, Lookup::Full)?;
-        if base_of(finished.as_ref()) != self.version {
-            return Err(Errno::STALE);
-        }
-        let Place::Beside(name) = &self.place else {
-            return Ok(());
-        };
-        let base = match &self.old {
-            Some(_) => &patch_of(&self.version),
-            None => &self.version,
-        };
-        let from = (&self.spot.directory, name.as_str());
-        keep(from, &self.spot, &self.tree.account, base)
+    /// Whether it matters what was sent: nothing has taken its place meanwhile, in which case the
+    /// client may long have sent it again.
+    fn keeps(&self) -> bool {
+        let partials = self.tree.options.partials != Partials::Off;
+        let finished = || self.spot.look(&self.tree.jail, Lookup::Full);
+        partials && finished().is_ok_and(|finished| base_of(finished.as_ref()) == self.base)
     }
 
-    fn remove(&mut self) {
+    /// Whether some of what arrived can be continued, and may be kept.
+    fn is_worth_keeping(&self) -> bool {
+        let size = look(&self.file).map_or(0, |stat| stat.stx_size);
+        let limit = self.tree.options.partials_size.unwrap_or(u64::MAX);
+        self.resumable && resumable_length(size) > 0 && size <= limit
+    }
+
+    /// Files what arrived among the partials.
+    fn keep(&self, name: &str) -> Result<(), Errno> {
+        if !self.is_worth_keeping() {
+            return Err(Errno::NODATA);
+        }
+        keep((&self.spot.directory, name), &self.spot, &self.tree.account)
+    }
+
+    /// Leaves everything as it is.
+    fn forget(mut self) {
+        self.place = Place::Settled;
+    }
+
+    fn remove(&self) {
         if let Some((directory, name)) = self.stands_at() {
             let _ = unlinkat(directory, name, AtFlags::empty());
         }
-        self.place = Place::Settled;
+        if let Place::Filed(..) = self.place {
+            // For the directories, which are empty now.
+            let which = Which::Of(self.spot.name());
+            clear(&self.spot.directory, Some(&self.tree.account), which);
+        }
     }
 }
 
@@ -328,19 +462,24 @@ impl Sink for Upload {
 
     fn commit(mut self: Box<Self>) -> Result<(), Failure> {
         let durability = self.tree.options.durability;
-        self.complete().map_err(failure)?;
-        // If that fails, a second try would say nothing of these bytes: nobody shall continue them.
-        durability
-            .flush(&self.file)
-            .inspect_err(|_| self.remove())?;
-        self.publish().map_err(|error| {
-            // The client may never replace that file, so it shall not see another length for it.
-            if error == Errno::EXIST {
-                self.remove();
-            }
-            failure(error)
-        })?;
+        let whole = self.complete().map_err(failure).and_then(|()| {
+            // If that fails, a second try would say nothing of these bytes: nobody shall continue
+            // them.
+            durability
+                .flush(&self.file)
+                .inspect_err(|_| self.resumable = false)
+        });
+        if let Err(failure) = whole {
+            self.settle(Some(Reason::Storage(failure)));
+            return Err(failure);
+        }
+        let published = self.publish().map_err(failure);
+        if published.is_err() {
+            // It would fail again; nothing of it shall stand in the way of what may succeed.
+            self.remove();
+        }
         self.place = Place::Settled;
+        published?;
         clear(&self.spot.directory, None, Which::Of(self.spot.name()));
         durability.settle(&self.spot.directory)
     }

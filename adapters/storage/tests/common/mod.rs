@@ -19,12 +19,32 @@ pub const REASONS: [Reason; 9] = [
     Reason::Truncated,
     Reason::Reset,
     Reason::Aborted,
+    Reason::HungUp,
     Reason::ControlLost,
     Reason::Stalled,
     Reason::Slow,
     Reason::Shutdown,
-    Reason::Storage(Failure::NoSpace),
 ];
+
+/// What SIZE tells of [`part`].
+pub const TOLD: u64 = 4_096;
+
+/// The bytes of a file that a client sends.
+pub fn text(length: usize) -> String {
+    (0..length)
+        .map(|at| char::from(b'a' + (at / 7 % 26) as u8))
+        .collect()
+}
+
+/// What it sends when it begins behind so many bytes.
+pub fn text_from(at: u64, length: usize) -> String {
+    text(length)[at as usize..].to_owned()
+}
+
+/// What arrives of an upload that breaks off.
+pub fn part() -> String {
+    text(5_000)
+}
 
 /// A directory, and a storage on it for the account `alice`.
 pub struct Place {
@@ -41,13 +61,26 @@ pub fn write_at(at: u64) -> Mode {
         at,
         replace: true,
         umask: None,
+        resumable: true,
     }
 }
 
-pub const APPEND: Mode = Mode::Append {
-    replace: true,
+pub const APPEND: Mode = append_to(None);
+
+pub const UNIQUE: Mode = Mode::Unique {
     umask: None,
+    resumable: true,
 };
+
+/// APPE, in a session that was told the length of a partial, or was not.
+pub const fn append_to(told: Option<u64>) -> Mode {
+    Mode::Append {
+        told,
+        replace: true,
+        umask: None,
+        resumable: true,
+    }
+}
 
 pub const READ: Mode = Mode::Read { offset: 0 };
 
@@ -68,11 +101,25 @@ pub fn options() -> LocalOptions {
 /// Makes openat2 fail in this thread and in those that it starts.
 pub fn forbid_openat2(error: Errno) {
     // The same number on every machine: the call is younger than the unified table.
-    let rules = [(437, Vec::new())].into();
+    forbid(&[437], error);
+}
+
+/// Makes calls of the system fail in this thread and in those that it starts.
+pub fn forbid(calls: &[i64], error: Errno) {
+    let rules = calls.iter().map(|&call| (call, Vec::new())).collect();
     let error = SeccompAction::Errno(error.raw_os_error().cast_unsigned());
     let machine = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, machine).unwrap();
     apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
+
+/// The number of a call on x86-64, or on the machines of the unified table.
+pub fn call(x86_64: i64, unified: i64) -> i64 {
+    if cfg!(target_arch = "x86_64") {
+        x86_64
+    } else {
+        unified
+    }
 }
 
 impl Place {

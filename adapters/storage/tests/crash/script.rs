@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use wharf_core::{Edit, Failure, Mode, Reason};
+use wharf_core::{Edit, Failure, Kind, Mode, Reason};
 use wharf_storage::{Local, Storage};
 
 use crate::common::{APPEND, path, sink, write_at};
@@ -171,11 +171,15 @@ impl Step {
         match self {
             Self::Upload { mode, name, bytes } => upload(local, *mode, name, bytes),
             Self::Broken { name, bytes } => {
-                let (sent, left) = bytes.split_at(bytes.len() / 2);
+                let sent = &bytes[..bytes.len() / 2];
                 let mut sink = sink(local, write_at(0), name)?;
                 sent.chunks(PIECE).try_for_each(|piece| sink.write(piece))?;
                 sink.abandon(Reason::Reset);
-                upload(local, write_at(sent.len() as u64), name, left)
+                let at = match local.stat(&path(name)) {
+                    Ok(seen) if seen.kind == Kind::Partial => seen.size,
+                    _ => 0,
+                };
+                upload(local, write_at(at), name, &bytes[at as usize..])
             }
             Self::Edit(edit, new, old) => local.change(*edit, &path(new), &path(old)),
         }

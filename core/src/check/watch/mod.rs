@@ -18,11 +18,13 @@ use crate::check::request::{Causes, Out, Work};
 use crate::check::standing::{Standing, Turning, transfers};
 use crate::command::Verb;
 use crate::config::{Config, Notes};
-use crate::note::MOST as MOST_NOTED;
 use crate::outcome::TlsFailure;
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
 use crate::time::Instant;
+
+/// Answered lines that are remembered for their notes, where nobody takes those.
+const MOST_NOTED: usize = 4_096;
 
 /// A [`Session`], or another [`Machine`], under watch: see the [module](super).
 ///
@@ -95,7 +97,7 @@ impl<M: Machine> Checked<M> {
             answered: VecDeque::new(),
             replies: Replies::default(),
             seen: 0,
-            standing: Standing::new(config.tls),
+            standing: Standing::new(config),
             work: Work::default(),
             out: None,
             begun: now,
@@ -337,6 +339,7 @@ impl<M: Machine> Checked<M> {
         Causes {
             aborted: self.aborted,
             left: self.left,
+            lost: self.gone && !self.ended,
             stopping: self.stopping,
             stalled: self.now.since(self.moved.0) >= limits.stall,
             slow: self.is_minute_over()
@@ -383,7 +386,7 @@ impl<M: Machine> Checked<M> {
         let nobody = Line::connection();
         let line = self.queue.front().unwrap_or(&nobody);
         self.work
-            .on_request(action, line, &self.standing, &self.session);
+            .on_request(action, line, &mut self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.since, 0);
         self.minute = self.moved;

@@ -10,7 +10,7 @@ use crate::action::{Action, Mode, Scope, Verdict};
 use crate::command::{Type, Verb};
 use crate::entry::Metadata;
 use crate::failure::Failure;
-use crate::listing::{Form, ListOptions, Listing, is_pattern};
+use crate::listing::{Form, ListOptions};
 use crate::session::Session;
 use crate::session::data::Data;
 use crate::session::run::{Job, Look};
@@ -32,49 +32,73 @@ impl Session {
     }
 
     pub(in crate::session) fn stor(&mut self, path: &BStr) {
-        let at = core::mem::take(&mut self.settings.restart);
-        if at > 0 && !self.capabilities().restart_write {
-            self.done(550, "Uploads cannot be restarted here.");
-        } else if self.may_restart(at) {
-            let mode = Mode::Write {
-                at,
-                replace: self.may_replace(),
-                umask: self.settings.umask,
-            };
-            self.upload(Verb::Stor, path, mode);
-        }
+        self.write(Verb::Stor, path);
     }
 
+    /// Behind REST it means what STOR would: an offset that is told in so many words counts.
     pub(in crate::session) fn appe(&mut self, path: &BStr) {
-        self.settings.restart = 0;
-        if self.capabilities().append {
-            let mode = Mode::Append {
-                replace: self.may_replace(),
-                umask: self.settings.umask,
-            };
-            self.upload(Verb::Appe, path, mode);
+        if self.settings.restart > 0 {
+            self.write(Verb::Appe, path);
+        } else if self.capabilities().append {
+            self.upload(Verb::Appe, path, |session| Mode::Append {
+                told: session.told_length(),
+                replace: session.may_replace(),
+                umask: session.settings.umask,
+                resumable: session.is_resumable(),
+            });
         } else {
             self.refuse_verb();
         }
     }
 
-    pub(in crate::session) fn stou(&mut self, name: Option<&BStr>) {
-        self.settings.restart = 0;
-        let mode = Mode::Unique {
-            umask: self.settings.umask,
-        };
-        self.upload(Verb::Stou, name.unwrap_or(b"upload".as_bstr()), mode);
+    /// Writes a file from its beginning, or from where REST said.
+    fn write(&mut self, verb: Verb, path: &BStr) {
+        let at = core::mem::take(&mut self.settings.restart);
+        if at > 0 && !self.capabilities().restart_write {
+            self.done(550, "Uploads cannot be restarted here.");
+        } else if self.may_restart(at) {
+            self.upload(verb, path, |session| Mode::Write {
+                at,
+                replace: session.may_replace(),
+                umask: session.settings.umask,
+                resumable: session.is_resumable(),
+            });
+        }
     }
 
-    fn upload(&mut self, verb: Verb, path: &BStr, mode: Mode) {
+    pub(in crate::session) fn stou(&mut self, name: Option<&BStr>) {
+        self.settings.restart = 0;
+        let name = name.unwrap_or(b"upload".as_bstr());
+        self.upload(Verb::Stou, name, |session| Mode::Unique {
+            umask: session.settings.umask,
+            resumable: session.is_resumable(),
+        });
+    }
+
+    fn upload(&mut self, verb: Verb, path: &BStr, mode: impl FnOnce(&Self) -> Mode) {
         let size = self.settings.announced.take();
         if self.permit(Rights::WRITE) && self.may_begin() && self.new_target(path) {
             let transfer = Transfer {
-                size,
+                size: size.filter(|_| self.is_resumable()),
                 ..self.transfer(verb)
             };
+            let mode = mode(self);
+            // It holds for one upload: afterwards something else stands there.
+            self.settings.told.take_if(|(path, _)| *path == self.path);
             self.open(transfer, mode);
         }
+    }
+
+    /// The bytes of the client are those of the file, so that an offset means the same to both.
+    fn is_resumable(&self) -> bool {
+        self.settings.representation == Type::Image
+    }
+
+    /// The length of the partial at this path that SIZE has told, if it did.
+    fn told_length(&self) -> Option<u64> {
+        let told = self.settings.told.as_ref();
+        let (_, length) = told.filter(|(path, _)| *path == self.path && self.is_resumable())?;
+        Some(*length)
     }
 
     /// Whether a transfer may begin at that offset: TYPE A may have been set since REST.
@@ -93,7 +117,7 @@ impl Session {
     pub(in crate::session) fn mlsd(&mut self, path: Option<&BStr>) {
         self.settings.restart = 0;
         if self.permit(Rights::LIST) && self.may_begin() && self.target(path.unwrap_or_default()) {
-            let listing = Listing::new(self.facts_form(), ListOptions::default());
+            let listing = self.listing(self.facts_form(), ListOptions::default());
             let transfer = Transfer {
                 listing: Some(Box::new(listing)),
                 ..self.transfer(Verb::Mlsd)
@@ -114,7 +138,9 @@ impl Session {
             return;
         }
         let listing = match verb {
-            Verb::Nlst => Listing::new(Form::Names, options).with_dot_files(self.config.dot_files),
+            Verb::Nlst => self
+                .listing(Form::Names, options)
+                .with_dot_files(self.config.dot_files),
             _ => self.long_listing(options),
         };
         let argument = path.unwrap_or_default();
@@ -161,10 +187,7 @@ impl Session {
                 let itself = options.itself || !facts.kind.is_directory();
                 self.open_listing(transfer, itself);
             }
-            // A file of just that name would have come before the pattern.
-            (Err(Failure::NotFound), None)
-                if self.path.file_name().is_some_and(|name| is_pattern(name)) =>
-            {
+            (Err(Failure::NotFound), None) if self.is_pattern() => {
                 if let Some(listing) = &mut transfer.listing {
                     listing.show_matches();
                 }
@@ -209,6 +232,8 @@ impl Session {
             bytes: 0,
             measured: 0,
             stop: None,
+            hung_up: false,
+            accepted: None,
         }
     }
 

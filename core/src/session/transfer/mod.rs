@@ -23,7 +23,7 @@ use super::data::Data;
 use super::run::{Job, Work};
 use crate::action::{Action, Flow, Plan, Reason, Verdict, Wire};
 use crate::command::{Type, Verb};
-use crate::config::Notes;
+use crate::config::{DoubtfulEnds, Notes};
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::note::Note;
@@ -58,6 +58,10 @@ pub(super) struct Transfer {
     measured: u64,
     /// Why it shall stop, once that is known.
     stop: Option<Reason>,
+    /// The client has closed the control connection without QUIT.
+    hung_up: bool,
+    /// The doubtful end that was accepted.
+    accepted: Option<Reason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,14 +136,32 @@ impl Transfer {
         matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
     }
 
+    /// Whether an upload has just the length that ALLO announced. It is whole then, however its
+    /// connections ended.
+    fn is_as_announced(&self) -> bool {
+        self.is_upload() && self.size == Some(self.bytes)
+    }
+
+    /// Why data that have ended so do not prove that an upload is whole, if nothing else does.
+    fn doubt(&self, end: End, accepted: DoubtfulEnds) -> Option<Reason> {
+        match (end, self.stop) {
+            (End::Clean | End::Truncated, _) if self.is_as_announced() => None,
+            // An upload whose client has vanished is not known to be whole.
+            (_, Some(reason @ (Reason::ControlLost | Reason::HungUp))) => Some(reason),
+            (End::Truncated, Some(reason)) => Some(reason),
+            _ if self.hung_up && !accepted.hang_up => Some(Reason::HungUp),
+            (End::Truncated, None) if !accepted.truncated => Some(Reason::Truncated),
+            _ => None,
+        }
+    }
+
     /// What becomes of it when the data has ended so.
-    fn verdict(&self, end: End) -> Verdict {
+    fn verdict(&self, end: End, accepted: DoubtfulEnds) -> Verdict {
         let short = self.verb == Verb::Retr && self.length().is_some_and(|all| self.bytes < all);
         match (end, self.stop) {
-            // An upload whose client has vanished is not known to be whole.
-            (End::Clean, Some(reason @ Reason::ControlLost)) if self.is_upload() => {
-                Verdict::Abandon(reason)
-            }
+            (End::Clean | End::Truncated, _) if self.is_upload() => self
+                .doubt(end, accepted)
+                .map_or(Verdict::Commit, Verdict::Abandon),
             // The file became shorter while it was read.
             (End::Clean, _) if short => Verdict::Abandon(Reason::Storage(Failure::Io)),
             // A transfer that was done before it could be stopped is done.
@@ -180,8 +202,13 @@ impl Session {
             }
             (Err(failure), None) => {
                 let failure = transfer.failure(failure);
-                self.note_transfer(&transfer, failure.code(), Some(Reason::Storage(failure)));
-                return self.refuse(failure);
+                // RFC 3659 section 7.2.1: an argument that MLSD cannot take.
+                let code = match (transfer.verb, failure) {
+                    (Verb::Mlsd, Failure::NotADirectory) => 501,
+                    _ => failure.code(),
+                };
+                self.note_transfer(&transfer, code, Some(Reason::Storage(failure)));
+                return self.done(code, failure.text());
             }
         };
         if transfer.verb == Verb::Retr {
@@ -277,7 +304,11 @@ impl Session {
 
     fn on_moved(&mut self, mut transfer: Transfer, moved: Transferred) {
         transfer.bytes = moved.bytes;
-        let verdict = transfer.verdict(moved.end);
+        let accepted = self.accepted();
+        let verdict = transfer.verdict(moved.end, accepted);
+        if verdict == Verdict::Commit && transfer.is_upload() {
+            transfer.accepted = transfer.doubt(moved.end, DoubtfulEnds::NONE);
+        }
         let wait = self.settling_time(&transfer);
         if verdict == Verdict::Commit && !wait.is_zero() {
             self.timers.set(Timer::Settle, self.now, wait);
@@ -290,7 +321,11 @@ impl Session {
     /// How long a clean end of an upload is doubted. A client that has sent more commands is there.
     fn settling_time(&self, transfer: &Transfer) -> Duration {
         let took = self.now.since(transfer.since);
-        let doubtful = transfer.is_upload() && took >= WORTH_DOUBTING && !self.input.has_line();
+        let doubtful = transfer.is_upload()
+            && took >= WORTH_DOUBTING
+            && !transfer.is_as_announced()
+            && !transfer.hung_up
+            && !self.input.has_line();
         if doubtful {
             LEAST_DOUBT.max(took / 50).min(self.config.limits.settle)
         } else {
@@ -328,7 +363,7 @@ impl Session {
     fn conclude(&mut self, transfer: &Transfer, verdict: Verdict, outcome: Result<(), Failure>) {
         let outcome = outcome.map_err(|failure| transfer.failure(failure));
         let (code, text) = match (verdict, outcome) {
-            (Verdict::Commit, Ok(())) if self.is_short_of_allo(transfer) => {
+            (Verdict::Commit, Ok(())) if Self::is_short_of_allo(transfer) => {
                 (226, "Transfer complete, with fewer bytes than ALLO said.")
             }
             (Verdict::Commit, Ok(())) => (226, "Transfer complete."),
@@ -342,6 +377,7 @@ impl Session {
                 Reason::Truncated => (426, "The data connection ended without a proper close."),
                 Reason::Reset => (426, "The data connection broke."),
                 Reason::Aborted => (426, "Transfer aborted."),
+                Reason::HungUp => (426, "The control connection was closed before the end."),
                 Reason::ControlLost => (426, "The control connection is gone."),
                 Reason::Stalled => (426, "No data moved for too long."),
                 Reason::Slow => (426, "The data moved too slowly."),
@@ -364,12 +400,9 @@ impl Session {
 
     /// Whether an upload of bytes is shorter than what was announced: no error, since ALLO may
     /// ask for more room than is used, but not to be passed over in silence.
-    fn is_short_of_allo(&self, transfer: &Transfer) -> bool {
-        let counts = self.settings.representation == Type::Image && transfer.is_upload();
-        counts
-            && transfer
-                .size
-                .is_some_and(|announced| transfer.bytes < announced)
+    fn is_short_of_allo(transfer: &Transfer) -> bool {
+        let announced = transfer.size.filter(|_| transfer.is_upload());
+        announced.is_some_and(|announced| transfer.bytes < announced)
     }
 
     fn note_transfer(&mut self, transfer: &Transfer, code: u16, abandoned: Option<Reason>) {
@@ -380,6 +413,7 @@ impl Session {
             took: session.now.since(transfer.since),
             code,
             abandoned,
+            accepted: transfer.accepted,
         });
     }
 }

@@ -13,7 +13,7 @@ impl Session {
             Work::Settling(_) => {
                 self.aborted |= reason == Reason::Aborted;
                 return self.settle(match reason {
-                    Reason::ControlLost => Verdict::Abandon(reason),
+                    Reason::ControlLost | Reason::HungUp => Verdict::Abandon(reason),
                     _ => Verdict::Commit,
                 });
             }
@@ -26,7 +26,7 @@ impl Session {
         }
         match reason {
             // It weighs more than what came before: see `verdict`.
-            Reason::ControlLost => transfer.stop = Some(reason),
+            Reason::ControlLost | Reason::HungUp => transfer.stop = Some(reason),
             _ => _ = transfer.stop.get_or_insert(reason),
         }
         // To ask again gives no more time.
@@ -34,6 +34,38 @@ impl Session {
             self.desk.cancel();
             self.timers
                 .set(Timer::Ticket, self.now, self.config.limits.cancel);
+        }
+    }
+
+    /// The client has closed the control connection without QUIT: a transfer that runs is stopped,
+    /// unless it is an upload whose end may yet show that it is whole.
+    pub(in crate::session) fn hang_up(&mut self) {
+        let accepted = self.accepted().hang_up;
+        match &mut self.work {
+            Work::Settling(transfer) => {
+                transfer.hung_up = true;
+                if accepted {
+                    transfer.accepted.get_or_insert(Reason::HungUp);
+                    return self.settle(Verdict::Commit);
+                }
+            }
+            Work::Waiting(Job::Transfer(transfer)) if transfer.is_upload() => {
+                let ends = matches!(transfer.stage, Stage::Closing(_) | Stage::Finishing(_));
+                transfer.hung_up |= !ends;
+                if accepted || transfer.size.is_some() {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.abort_transfer(Reason::HungUp);
+    }
+
+    /// Whether an upload goes on though its client has closed the control connection.
+    pub(in crate::session) fn goes_on_without_client(&self) -> bool {
+        match &self.work {
+            Work::Waiting(Job::Transfer(transfer)) => transfer.hung_up && transfer.stop.is_none(),
+            _ => false,
         }
     }
 

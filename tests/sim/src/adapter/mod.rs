@@ -18,11 +18,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use smol::channel::{Receiver, Sender};
-use wharf_core::{Config, TlsPolicy};
+use wharf_core::{Config, DoubtfulEnds, TlsPolicy};
 use wharf_server::tls::Reuse;
 use wharf_server::{Service, Settings};
 
-use crate::case::{Case, Fault};
+use crate::case::{Case, Fault, Sabotage};
 use crate::client::Client;
 use crate::protection::{draw_demand, draw_policy, kept, with_demand};
 use crate::queue::Queue;
@@ -140,6 +140,10 @@ impl<'a> World<'a> {
         settings.system = Arc::clone(&outside) as _;
         settings.protocol = Arc::new(Config {
             tls: kept(&case, policy),
+            accept: DoubtfulEnds {
+                truncated: case.sabotage == Some(Sabotage::TakesCuts),
+                hang_up: false,
+            },
             ..Config::default()
         });
         let reuse = tls::draw_reuse(&case);

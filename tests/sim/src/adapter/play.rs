@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bstr::ByteSlice;
-use wharf_core::{Capabilities, Config, Failure, Grant, Protection, Rights, VPath};
+use wharf_core::{Capabilities, Config, Failure, Grant, Protection, Rights};
 use wharf_model::Store;
 use wharf_script::{Line, Script, Told, letters, number};
 
@@ -428,12 +428,7 @@ fn grant(script: &Script) -> Grant {
     if allows("delete") {
         rights |= Rights::DELETE;
     }
-    Grant {
-        rights,
-        capabilities: Capabilities::ALL,
-        start: VPath::root(),
-        protect_data: false,
-    }
+    Grant::new(rights, Capabilities::ALL)
 }
 
 fn config(script: &Script) -> Config {

@@ -297,6 +297,7 @@ impl Directory for Listed {
             name: b"".into(),
             metadata: Metadata::default(),
             target: None,
+            leads_to: None,
         };
         self.entry
             .as_ref()
@@ -304,6 +305,7 @@ impl Directory for Listed {
                 name: name.as_ref(),
                 metadata: *metadata,
                 target: None,
+                leads_to: None,
             })
     }
 

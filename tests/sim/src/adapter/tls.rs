@@ -35,7 +35,6 @@ pub(super) fn serve(case: &Case, reuse: Reuse) -> Tls {
             Some(Sabotage::TakesStrangers) => Reuse::IfOffered,
             _ => reuse,
         },
-        accept_truncated: case.sabotage == Some(Sabotage::TakesCuts),
     };
     Tls::new(SERVER.clone(), options)
 }

@@ -1,0 +1,116 @@
+//! [`Trouble`]: what keeps an account from being served, or from doing what it may.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::Access;
+use wharf_core::Rights;
+
+use super::home::{Home, may};
+use super::served::{Served, changes};
+use crate::escape::Escape;
+
+/// Something that is wrong with a home, for the user that the process is, or acts as.
+pub(super) struct Trouble {
+    home: PathBuf,
+    user: Option<String>,
+    what: What,
+    error: io::Error,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// It is not there, or cannot be entered: whoever sees it cannot log in.
+    Missing,
+    /// It cannot be listed.
+    Unlisted,
+    /// Nothing in it can be changed.
+    Unchanged,
+}
+
+impl What {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Missing => "the home cannot be had, so that nobody can log in to it",
+            Self::Unlisted => "clients may list it, but the server may not",
+            Self::Unchanged => "clients may change it, but the server may not",
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether the account cannot be served at all.
+    pub(super) fn is_missing(&self) -> bool {
+        self.what == What::Missing
+    }
+
+    pub(super) fn log(&self) {
+        let home = Escape(self.home.as_os_str().as_bytes());
+        let (error, words) = (&self.error, self.what.words());
+        match &self.user {
+            Some(user) => {
+                let account = Escape(user.as_bytes());
+                tracing::warn!(?account, ?home, %error, "{words}");
+            }
+            None => tracing::warn!(?home, %error, "{words}"),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let home = Escape(self.home.as_os_str().as_bytes());
+        match (&self.what, self.error.kind()) {
+            (What::Missing, io::ErrorKind::PermissionDenied) => {
+                write!(f, "cannot enter {home}: {}", self.error)?;
+            }
+            (What::Missing, _) => write!(f, "{home}: {}", self.error)?,
+            (what, _) => write!(f, "{home}: {}: {}", what.words(), self.error)?,
+        }
+        match &self.user {
+            Some(user) => write!(f, " (the home of {})", Escape(user.as_bytes())),
+            None => f.write_str(" (the home of anonymous clients)"),
+        }
+    }
+}
+
+/// What is wrong with the homes, as this user sees them. Who cannot enter one serves nothing; the
+/// rest is worth a warning, since it may be otherwise further down.
+pub(super) fn all(served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    for each in served {
+        let mut add = |what, error| {
+            troubles.push(Trouble {
+                home: each.home.clone(),
+                user: each.user.clone(),
+                what,
+                error,
+            });
+        };
+        let Some(home) = homes.get(&each.home) else {
+            continue;
+        };
+        let root = match home.open() {
+            Ok(root) => root,
+            Err(error) => {
+                add(What::Missing, error);
+                continue;
+            }
+        };
+        if each.rights.contains(Rights::LIST)
+            && let Err(error) = may(&root, Access::READ_OK)
+        {
+            add(What::Unlisted, error);
+        }
+        if changes(each.rights)
+            && let Err(error) = may(&root, Access::WRITE_OK)
+        {
+            add(What::Unchanged, error);
+        }
+    }
+    troubles
+}

@@ -1,0 +1,83 @@
+//! [`InPlace`]: an upload into the very file that it replaces, where nothing else is possible.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{SeekFrom, ftruncate, seek};
+use rustix::io::Errno;
+use wharf_core::{Failure, Reason};
+
+use super::Tree;
+use super::failure::failure;
+use super::lock::Locked;
+use super::metadata::{is_file, look};
+use super::open::{WRITE, open_at};
+use super::partial::{Which, clear};
+use super::source::must_be_file;
+use super::spot::Spot;
+use super::temporary::{copy, write_all};
+use crate::storage::Sink;
+
+/// A file that is overwritten as the bytes arrive. If that breaks off, what arrived is all that
+/// is left, and its length tells a client where to go on.
+pub(super) struct InPlace {
+    tree: Arc<Tree>,
+    spot: Spot,
+    file: Locked,
+}
+
+impl InPlace {
+    /// The file at the spot. It stays what it is until the first byte arrives.
+    pub(super) fn open(tree: &Arc<Tree>, spot: Spot) -> Result<Self, Failure> {
+        let file = open_at(&spot.directory, spot.name(), WRITE).map_err(failure)?;
+        must_be_file(&look(&file).map_err(failure)?)?;
+        let file = Locked::new(file).map_err(failure)?;
+        Ok(Self {
+            tree: Arc::clone(tree),
+            spot,
+            file,
+        })
+    }
+
+    /// Cuts off what is left of the old file; says how much has been written.
+    fn cut(&self) -> Result<u64, Errno> {
+        let end = seek(&self.file, SeekFrom::Current(0))?;
+        ftruncate(&self.file, end)?;
+        Ok(end)
+    }
+}
+
+impl Sink for InPlace {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        write_all(&self.file, bytes)
+    }
+
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), Failure> {
+        self.cut().map_err(failure)?;
+        self.tree.options.durability.flush(&self.file)?;
+        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        Ok(())
+    }
+
+    fn abandon(self: Box<Self>, _: Reason) {
+        let begun = seek(&self.file, SeekFrom::Current(0));
+        if begun.is_ok_and(|end| end > 0) {
+            let _ = self.cut();
+        }
+    }
+}
+
+/// Writes a whole file over another one, which keeps its identity.
+pub(super) fn overwrite(new: &Locked, old: OwnedFd) -> Result<(), Errno> {
+    let size = look(new)?.stx_size;
+    if !is_file(&look(&old)?) {
+        return Err(Errno::BUSY);
+    }
+    let old = Locked::new(old)?;
+    ftruncate(&old, 0)?;
+    copy(new, &old, 0, size)
+}
