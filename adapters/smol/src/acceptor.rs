@@ -70,13 +70,18 @@ pub async fn serve_on(
     }
     let sweeper = {
         let (service, stop) = (Arc::clone(service), stop.clone());
-        executor.spawn(async move { drop_strays(&service, &stop).await })
+        executor.spawn(async move {
+            if let Err(error) = drop_strays(&service, &stop).await {
+                // The next session that has the port drops them.
+                tracing::warn!(%error, "who comes to a free passive port is not dropped at once");
+            }
+        })
     };
     drop(running);
     for acceptor in accepting {
         acceptor.await?;
     }
-    sweeper.await?;
+    sweeper.await;
     or_after(service.drain_time(), async {
         let _ = ended.recv().await;
     })

@@ -26,6 +26,7 @@ cases! { "ports";
     says_in_its_log_that_there_are_too_few_ports,
     gives_up_its_ports_at_once_when_it_drains,
     listens_once_on_each_of_its_ports("strace"),
+    listens_where_its_client_has_connected,
 }
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -276,5 +277,26 @@ fn listens_once_on_each_of_its_ports(program: &Program) {
     for call in ["listen(", "bind("] {
         let count = trace.matches(call).count();
         assert!((1..=4).contains(&count), "{count} times {call}\n{trace}");
+    }
+}
+
+/// On one of several addresses, each with the same ports.
+fn listens_where_its_client_has_connected(program: &Program) {
+    let first = first(2);
+    let lines = format!("[passive]\nports = \"{first}-{}\"", first + 1);
+    let addresses = ["127.0.0.1:0", "127.0.0.3:0", "[::1]:0"];
+    let server = program.start(Config::default().listen(&addresses).table(&lines));
+    server.put("f.bin", b"hello");
+    for turn in 0..12 {
+        let here = server.addresses()[turn % 3];
+        let other = server.addresses()[(turn + 1) % 3];
+        let mut client = Client::connect(here);
+        client.login("user", "12345");
+        let address = client.epsv();
+        // The same port elsewhere serves nobody, whether it is open or not.
+        if let Ok(elsewhere) = TcpStream::connect((other.ip(), address.port())) {
+            assert!(is_dropped(&elsewhere), "{other} serves {here}");
+        }
+        fetch_over(&mut client, connect_data(address));
     }
 }
