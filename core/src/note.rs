@@ -153,7 +153,7 @@ impl Note {
 }
 
 /// Commands and refusals come without a ticket, as many as a client sends: so many are kept.
-pub(crate) const MOST: usize = 16;
+const MOST: usize = 16;
 
 /// Each of the others took a ticket, after which an embedder has looked: whoever ignores them
 /// loses the oldest.

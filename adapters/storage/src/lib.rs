@@ -17,10 +17,10 @@ mod storage;
 pub use account::{Account, Accounts, Credentials, Introduction};
 pub use lines::Lines;
 #[cfg(target_os = "linux")]
-pub use local::prepare;
-#[cfg(target_os = "linux")]
 pub use local::{
     Durability, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
 };
+#[cfg(target_os = "linux")]
+pub use local::{prepare, sweep_due};
 pub use seats::{Seat, Seats};
 pub use storage::{Directory, Handle, Opening, Sink, Source, Storage};

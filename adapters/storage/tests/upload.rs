@@ -700,16 +700,19 @@ fn a_sweep_follows_no_link() {
 
 #[test]
 fn without_partials_nothing_is_kept_or_marked() {
-    let place = Place::with(LocalOptions {
-        partials: Partials::Off,
-        ..options()
-    });
-    place.fail(write_at(0), "/f", &part()).unwrap();
-    assert_eq!(place.everything(), [""; 0]);
-    place.put("/f", "old");
-    place.fail(write_at(0), "/f", &part()).unwrap();
-    place.store(APPEND, "/f", "er").unwrap();
-    assert_eq!(place.everything(), ["f"]);
+    for (partials, retention) in [(Partials::Off, 60), (Partials::Resume, 0)] {
+        let place = Place::with(LocalOptions {
+            partials,
+            retention: Duration::from_secs(retention),
+            ..options()
+        });
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        assert_eq!(place.everything(), [""; 0]);
+        place.put("/f", "old");
+        place.fail(write_at(0), "/f", &part()).unwrap();
+        place.store(APPEND, "/f", "er").unwrap();
+        assert_eq!(place.everything(), ["f"]);
+    }
 }
 
 #[test]
@@ -739,7 +742,6 @@ fn a_directory_with_nothing_but_leftovers_can_be_removed() {
 fn accounts_of_any_name_never_share_a_partial() {
     let place = Place::new();
     let names = [
-        "",
         "a",
         "A",
         "../x",
@@ -756,6 +758,63 @@ fn accounts_of_any_name_never_share_a_partial() {
         let told = (length as u64 + 1) * 4_096;
         assert_eq!(size(&place.account(name), "/f"), Ok(told));
     }
+}
+
+#[test]
+fn the_bytes_that_one_account_leaves_are_bounded() {
+    let bounded = LocalOptions {
+        partials_size: Some(20_000),
+        ..options()
+    };
+    let place = Place::with(bounded);
+    fs::create_dir(place.real("/d")).unwrap();
+    let bob = wharf_storage::Local::open(place.directory.path(), b"bob", bounded).unwrap();
+    let mut others = sink(&bob, write_at(0), "/bob").unwrap();
+    others.write(text(9_000).as_bytes()).unwrap();
+    drop(others);
+    let names = ["/1", "/d/2", "/3", "/d/4"];
+    for name in names {
+        place.fail(write_at(0), name, &text(9_000)).unwrap();
+    }
+    let kept: Vec<bool> = names.map(|name| place.size(name).is_ok()).into();
+    assert_eq!(kept, [false, false, true, true], "the oldest go");
+    assert_eq!(size(&bob, "/bob"), Ok(8_192));
+    // One that has been continued to its end makes room.
+    place.store(write_at(8_192), "/3", "!").unwrap();
+    place.fail(write_at(0), "/1", &text(9_000)).unwrap();
+    assert!(place.size("/d/4").is_ok());
+    // One that is too large for itself alone is not kept either.
+    place.fail(write_at(0), "/large", &text(30_000)).unwrap();
+    assert_eq!(place.size("/large"), MISSING);
+}
+
+#[test]
+fn what_this_process_has_left_goes_in_its_time_without_a_walk() {
+    let place = Place::with(LocalOptions {
+        retention: Duration::from_secs(1),
+        ..options()
+    });
+    fs::create_dir(place.real("/d")).unwrap();
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
+    wharf_storage::sweep_due();
+    assert_eq!(place.size("/d/f"), Ok(TOLD));
+    std::thread::sleep(Duration::from_millis(2_500));
+    wharf_storage::sweep_due();
+    assert_eq!(place.everything(), ["d"]);
+    // A walk tells of those that others have left.
+    place.fail(write_at(0), "/d/f", &part()).unwrap();
+    assert_eq!(place.local.sweep(), 0);
+}
+
+#[test]
+fn of_nobody_in_particular_nothing_is_kept() {
+    let place = Place::new();
+    let nobody = place.account("");
+    let mut sink = sink(&nobody, write_at(0), "/f").unwrap();
+    sink.write(part().as_bytes()).unwrap();
+    drop(sink);
+    assert_eq!(size(&nobody, "/f"), MISSING);
+    assert_eq!(place.everything(), [""; 0]);
 }
 
 #[test]

@@ -106,7 +106,8 @@ fn without_links_none_is_followed_on_the_way_either() {
     assert_eq!(place.size("/a/b/c/f"), Ok(4));
     assert_eq!(place.list("/a/b/c").len(), 2);
     for name in ["/a/b/c/link", "/a/link"] {
-        assert_eq!(place.size(name), Err(Failure::NotFound), "{name}");
+        let seen = place.local.stat(&path(name)).map(|facts| facts.kind);
+        assert_eq!(seen, Ok(wharf_core::Kind::Link), "{name}");
         assert_eq!(place.read(name), Err(Failure::NotFound), "{name}");
     }
     for name in ["/a/link/c/f", "/a/link/c"] {

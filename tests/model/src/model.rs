@@ -79,6 +79,9 @@ impl Model {
             return Answer::default();
         }
         let (verb, argument) = step.line.split_once(' ').unwrap_or((&step.line, ""));
+        if !matches!(verb, "RNTO" | "NOOP") {
+            self.rename_from = None;
+        }
         match verb {
             "USER" => {
                 self.log_out();

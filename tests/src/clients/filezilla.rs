@@ -12,11 +12,12 @@ use super::secure::{protected, secure};
 use super::{Desk, noise};
 use crate::client::reset;
 use crate::server::eventually;
-use crate::{Program, Server, cases};
+use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
     filezilla_lists_and_downloads("filezilla", "Xvfb", "xdotool"),
     filezilla_resumes_an_upload("filezilla", "Xvfb", "xdotool"),
+    filezilla_mixes_no_halves_of_two_files("filezilla", "Xvfb", "xdotool"),
     filezilla_asks_whether_to_trust_a_certificate("filezilla", "Xvfb", "xdotool"),
 }
 
@@ -166,23 +167,13 @@ fn filezilla_lists_and_downloads(program: &Program) {
     screen.picture(&desk, "filezilla-download.png");
 }
 
+/// It looks at the listing before it goes on, so the server lists what can be continued.
 fn filezilla_resumes_an_upload(program: &Program) {
-    let server = program.serve();
+    let server = program.start(Config::default().table("[storage]\npartials = \"listed\""));
     let desk = Desk::new();
     let content = noise(1, 3_000_000);
     desk.put("hello.bin", &content);
-    server.put("hello.bin", b"the old file");
-    // An upload of the same account that breaks.
-    let mut client = server.login();
-    let data = client.data();
-    client.command("STOR hello.bin", 150);
-    std::io::Write::write_all(&mut &data, &content[..2_000_000]).expect("to send");
-    eventually("the server has taken the data", || {
-        client.command("STAT", 211).contains(": 2000000 ")
-    });
-    reset(data);
-    client.expect(426);
-    drop(client);
+    break_an_upload(&server, &content[..2_000_000]);
     let screen = Screen::show(&desk, &server);
     screen.double_click(&desk, LOCAL);
     patiently("FileZilla uploads", || {
@@ -190,11 +181,43 @@ fn filezilla_resumes_an_upload(program: &Program) {
         log.contains("STOR complete") || log.contains("APPE complete")
     });
     screen.picture(&desk, "filezilla-upload.png");
-    assert!(
-        server.whole_log().contains("REST 2000000"),
-        "nothing was resumed"
-    );
+    let log = server.whole_log();
+    assert!(log.contains("REST 1998848"), "nothing was resumed: {log}");
     assert!(server.content("hello.bin") == content);
+}
+
+/// Over an old file it ends with an error or with the new one.
+fn filezilla_mixes_no_halves_of_two_files(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    let content = noise(1, 3_000_000);
+    let old = noise(2, 1_000_000);
+    desk.put("hello.bin", &content);
+    server.put("hello.bin", &old);
+    break_an_upload(&server, &content[..2_000_000]);
+    let screen = Screen::show(&desk, &server);
+    screen.double_click(&desk, LOCAL);
+    patiently("FileZilla has tried", || {
+        let log = server.log();
+        log.contains("STOR complete") || log.contains("send it from the beginning")
+    });
+    screen.picture(&desk, "filezilla-broken-overwrite.png");
+    let stands = server.content("hello.bin");
+    assert!(stands == old || stands == content, "halves of two files");
+}
+
+/// An upload of the same account that breaks.
+fn break_an_upload(server: &Server, bytes: &[u8]) {
+    let mut client = server.login();
+    let data = client.data();
+    client.command("STOR hello.bin", 150);
+    std::io::Write::write_all(&mut &data, bytes).expect("to send");
+    eventually("the server has taken the data", || {
+        let status = client.command("STAT", 211);
+        status.contains(&format!(": {} ", bytes.len()))
+    });
+    reset(data);
+    client.expect(426);
 }
 
 /// It tells nobody a password before its user has said yes, and resumes on data connections.

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use super::secure::{VERSIONS, authority, protected, secure, ways};
-use super::{Desk, assert_same, both, break_off, grow, hollow, names, noise, sparse, tail, tree};
+use super::{
+    Desk, assert_same, both, break_off, grow, hollow, kill, kills, names, noise, sparse, tail, tree,
+};
 use super::{SPARSE, TAIL, url};
-use crate::{Program, Server, cases};
+use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
     lftp_mirrors_there_and_back_in_every_mode("lftp"),
@@ -19,7 +21,8 @@ cases! { "clients";
     lftp_fetches_in_pieces("lftp"),
     lftp_fetches_beyond_4_gib("lftp"),
     lftp_resumes_an_upload("lftp"),
-    lftp_resumes_an_upload_over_an_old_file("lftp"),
+    lftp_mixes_no_halves_of_two_files("lftp"),
+    lftp_that_is_killed_replaces_nothing("lftp"),
     lftp_puts_again("lftp"),
     lftp_renames_removes_and_changes_modes("lftp"),
     lftp_copies_between_two_servers("lftp"),
@@ -215,8 +218,14 @@ fn slow_upload(desk: &Desk, address: SocketAddr) -> Command {
 }
 
 fn lftp_resumes_an_upload(program: &Program) {
-    for command in ["put -c f.bin", "reput f.bin", "mirror -R -c . ."] {
-        let server = program.serve();
+    // To mirror, it looks at the listing instead of SIZE.
+    for (command, partials) in [
+        ("put -c f.bin", "resume"),
+        ("reput f.bin", "resume"),
+        ("mirror -R -c . .", "listed"),
+    ] {
+        let storage = format!("[storage]\npartials = \"{partials}\"");
+        let server = program.start(Config::default().table(&storage));
         let desk = Desk::new();
         let content = noise(1, 20_000_000);
         desk.put_old("f.bin", &content);
@@ -228,7 +237,8 @@ fn lftp_resumes_an_upload(program: &Program) {
     }
 }
 
-fn lftp_resumes_an_upload_over_an_old_file(program: &Program) {
+/// It sends the whole file when it is told that it cannot go on behind the old one.
+fn lftp_mixes_no_halves_of_two_files(program: &Program) {
     let server = program.serve();
     let desk = Desk::new();
     let content = noise(1, 20_000_000);
@@ -239,8 +249,20 @@ fn lftp_resumes_an_upload_over_an_old_file(program: &Program) {
     assert!(server.content("f.bin") == old, "the old file is gone");
     assert!(server.login().fetch("f.bin") == old);
     lftp(&desk, server.address(), "put -c f.bin");
-    assert!(server.whole_log().contains("REST"), "nothing was resumed");
     assert!(server.content("f.bin") == content);
+}
+
+fn lftp_that_is_killed_replaces_nothing(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 20_000_000));
+    let old = noise(2, 100_000);
+    for _ in 0..kills() {
+        server.put("f.bin", &old);
+        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
+        assert!(server.content("f.bin") == old, "the old file is gone");
+        server.login().command("DELE f.bin", 250);
+    }
 }
 
 fn lftp_puts_again(program: &Program) {

@@ -208,6 +208,12 @@ fn break_off(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough
     child.wait().expect("a status");
 }
 
+/// How often clients are killed in the middle of an upload.
+fn kills() -> usize {
+    let kills = std::env::var("WHARF_KILLS").ok();
+    kills.map_or(3, |kills| kills.parse().expect("a number"))
+}
+
 /// Starts a client that uploads, kills it when the server has taken more than so many bytes, and
 /// waits until the server has noticed.
 fn kill(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough: u64) {

@@ -31,8 +31,11 @@ fn pyftpdlib_functional_tests(program: &Program) {
 
 /// It ends uploads without close_notify, for which there is a setting.
 fn ftpbench_runs_over_tls(program: &Program) {
-    let server =
-        program.start(Config::default().tls("data = \"required\"\naccept-truncated = true"));
+    let server = program.start(
+        Config::default()
+            .tls("data = \"required\"")
+            .top("accept-truncated = true"),
+    );
     let script = super::packages().join("pyftpdlib/scripts/ftpbench");
     let (ip, port) = (server.address().ip(), server.address().port());
     let words = format!("-u user -p 12345 -H {ip} -P {port} -b all -n 20 -s 1M --ssl");

@@ -1,7 +1,7 @@
 //! Python's ftplib, and aioftp. What they do is in the scripts beside this file.
 
 use super::secure::{VERSIONS, protected, secure, ways};
-use super::{Desk, both, grow};
+use super::{Desk, both, grow, kill, kills, noise};
 use crate::{Program, cases};
 
 const FTPLIB: &str = include_str!("ftplib_client.py");
@@ -9,6 +9,7 @@ const AIOFTP: &str = include_str!("aioftp_client.py");
 
 cases! { "clients";
     ftplib_does_all_it_can("python3"),
+    ftplib_that_is_killed_replaces_nothing("python3"),
     ftplib_does_all_it_can_over_tls("python3"),
     ftplib_begins_a_tls_session_for_each_transfer("python3"),
     aioftp_does_all_it_can("python3", "python/aioftp"),
@@ -44,6 +45,40 @@ fn run_over_tls(program: &Program, script: &str) {
 
 fn ftplib_does_all_it_can(program: &Program) {
     run(program, FTPLIB);
+}
+
+/// Uploads slowly.
+const SLOW: &str = "
+import ftplib, sys, time
+ftp = ftplib.FTP()
+ftp.connect(sys.argv[1], int(sys.argv[2]))
+ftp.login('user', '12345')
+class Slow:
+    def __init__(self, file): self.file = file
+    def read(self, size):
+        time.sleep(0.002)
+        return self.file.read(size)
+ftp.storbinary('STOR f.bin', Slow(open('f.bin', 'rb')), 20000)
+ftp.quit()
+";
+
+fn ftplib_that_is_killed_replaces_nothing(program: &Program) {
+    let server = program.serve();
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 20_000_000));
+    let old = noise(2, 100_000);
+    for _ in 0..kills() {
+        server.put("f.bin", &old);
+        let upload = |address: std::net::SocketAddr| {
+            let (ip, port) = (address.ip().to_string(), address.port().to_string());
+            let mut command = desk.command("python3");
+            command.args(["-c", SLOW, &ip, &port]);
+            command
+        };
+        kill(&server, upload, 3_000_000);
+        assert!(server.content("f.bin") == old, "the old file is gone");
+        server.login().command("DELE f.bin", 250);
+    }
 }
 
 fn ftplib_does_all_it_can_over_tls(program: &Program) {

@@ -2,6 +2,7 @@
 
 mod abort;
 pub(crate) mod data;
+mod endings;
 mod files;
 mod listing;
 mod ports;
@@ -18,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         transfer::CASES,
         abort::CASES,
         upload::CASES,
+        endings::CASES,
         data::CASES,
         ports::CASES,
         listing::CASES,

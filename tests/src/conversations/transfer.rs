@@ -188,7 +188,7 @@ fn refuses_a_missing_file_before_the_data_connection(program: &Program) {
     client.command("RETR d", 550);
     client.command("LIST missing", 550);
     client.command("MLSD missing", 550);
-    client.command("MLSD f.bin", 550);
+    client.command("MLSD f.bin", 501);
     // The connection that stands still serves.
     client.command("RETR f.bin", 150);
     assert_eq!(rest(data), b"hello");

@@ -11,8 +11,12 @@ cases! { "upload";
     is_visible_only_when_it_is_whole,
     leaves_the_old_file_after_a_reset,
     resumes_where_it_broke,
-    resumes_by_append,
-    shows_its_part_to_its_owner_only,
+    resumes_by_append_where_its_length_was_told,
+    mixes_no_halves_of_two_versions,
+    tells_its_owner_how_much_can_be_continued_and_nobody_else,
+    lists_what_can_be_continued_when_told_so,
+    leaves_less_than_arrived_however_it_broke,
+    replaces_what_a_link_leads_to,
     forgets_the_part_when_it_begins_anew,
     keeps_the_head_and_tail_of_a_file_that_is_restarted,
     does_not_mix_two_uploads,
@@ -67,56 +71,173 @@ fn leaves_the_old_file_after_a_reset(program: &Program) {
     assert_eq!(client.fetch("f.bin"), b"the old file");
 }
 
+/// What SIZE tells of an upload of which so many bytes arrived: whole blocks, and less.
+fn told(arrived: usize) -> usize {
+    (arrived - 1) / 4_096 * 4_096
+}
+
 fn resumes_where_it_broke(program: &Program) {
     let server = program.serve();
     let content = pattern(500_000);
-    for old in [None, Some(&b"the old file"[..])] {
-        if let Some(old) = old {
-            server.put("f.bin", old);
-        }
+    for begin in [told(200_000), 100_000, 1] {
         let mut client = server.login();
         break_off(&mut client, "STOR f.bin", &content[..200_000]);
         drop(client);
         let mut client = server.login();
-        assert_eq!(client.command("SIZE f.bin", 213), "213 200000\r\n");
-        client.command("REST 200000", 350);
-        client.send_data("STOR f.bin", &content[200_000..]);
+        assert_eq!(client.command("SIZE f.bin", 213), "213 196608\r\n");
+        client.command(&format!("REST {}", told(200_000) + 1), 350);
+        let _data = client.data();
+        client.command("STOR f.bin", 554);
+        client.command(&format!("REST {begin}"), 350);
+        client.send_data("STOR f.bin", &content[begin..]);
         assert!(server.content("f.bin") == content);
         assert_eq!(client.command("SIZE f.bin", 213), "213 500000\r\n");
+        client.command("DELE f.bin", 250);
     }
 }
 
-fn resumes_by_append(program: &Program) {
+fn resumes_by_append_where_its_length_was_told(program: &Program) {
     let server = program.serve();
     let content = pattern(500_000);
-    server.put("f.bin", b"the old file");
     let mut client = server.login();
     break_off(&mut client, "STOR f.bin", &content[..200_000]);
-    client.send_data("APPE f.bin", &content[200_000..]);
+    // A camera that appends at a place of its own would leave a hole.
+    let _data = client.data();
+    client.command("APPE f.bin", 554);
+    client.command("SIZE f.bin", 213);
+    client.send_data("APPE f.bin", &content[told(200_000)..]);
     assert!(server.content("f.bin") == content);
+    // A client that asks whether the file is there and sends it anew.
+    break_off(&mut client, "STOR g.bin", &content[..200_000]);
+    client.command("SIZE g.bin", 213);
+    client.command("DELE g.bin", 250);
+    client.command("SIZE g.bin", 550);
+    client.send_data("STOR g.bin", &content);
+    assert!(server.content("g.bin") == content);
 }
 
-fn shows_its_part_to_its_owner_only(program: &Program) {
+fn mixes_no_halves_of_two_versions(program: &Program) {
+    let server = program.serve();
+    let old = vec![7; 100_000];
+    let content = pattern(500_000);
+    server.put("f.bin", &old);
+    let mut client = server.login();
+    break_off(&mut client, "STOR f.bin", &content[..200_000]);
+    drop(client);
+    let mut client = server.login();
+    assert_eq!(client.command("SIZE f.bin", 213), "213 100000\r\n");
+    assert!(client.fetch("f.bin") == old);
+    let _data = client.data();
+    for line in ["APPE f.bin", "STOR f.bin"] {
+        client.command("REST 100000", 350);
+        let refused = client.command(line, 554);
+        assert!(refused.contains("send it from the beginning"), "{refused}");
+    }
+    client.command("APPE f.bin", 554);
+    assert!(server.content("f.bin") == old);
+    server.still_serves();
+    client.store("f.bin", &content);
+    client.send_data("APPE f.bin", b"more");
+    assert!(server.content("f.bin") == [&content[..], b"more"].concat());
+    let log = server.whole_log();
+    assert!(log.contains("send it from the beginning"), "{log}");
+}
+
+fn tells_its_owner_how_much_can_be_continued_and_nobody_else(program: &Program) {
     let server = program.start(crate::Config::default().anonymous("\"list\", \"read\", \"write\""));
     let mut client = server.login();
     break_off(&mut client, "STOR f.bin", &pattern(200_000));
-    assert!(
-        client
-            .lines("LIST")
-            .iter()
-            .any(|line| line.contains(" 200000 ")),
-        "{:?}",
-        client.lines("LIST")
-    );
-    assert!(client.command("MLST f.bin", 250).contains("size=200000;"));
-    let _data = client.data();
+    for line in ["LIST", "LIST -a", "NLST", "MLSD"] {
+        assert_eq!(client.lines(line), Vec::<String>::new(), "{line}");
+    }
+    for line in [
+        "MLST f.bin",
+        "MDTM f.bin",
+        "STAT f.bin",
+        "RNFR f.bin",
+        "CWD f.bin",
+    ] {
+        client.command(line, 550);
+    }
+    let data = client.data();
     client.command("RETR f.bin", 550);
+    drop(data);
     let mut other = server.connect();
     other.login("anonymous", "x");
     other.command("SIZE f.bin", 550);
-    assert_eq!(other.lines("NLST"), Vec::<String>::new());
+    client.command("SIZE f.bin", 213);
+    client.command("MKD d", 257);
+    let mut inside = server.login();
+    inside.command("CWD d", 250);
+    break_off(&mut inside, "STOR g.bin", &pattern(200_000));
+    client.command("RMD d", 250);
     client.command("DELE f.bin", 250);
     client.command("SIZE f.bin", 550);
+    client.command("DELE f.bin", 550);
+    // Of nobody in particular nothing is kept.
+    break_off(&mut other, "STOR h.bin", &pattern(200_000));
+    other.command("SIZE h.bin", 550);
+}
+
+fn lists_what_can_be_continued_when_told_so(program: &Program) {
+    let config = crate::Config::default().table("[storage]\npartials = \"listed\"");
+    let server = program.start(config);
+    let mut client = server.login();
+    break_off(&mut client, "STOR f.bin", &pattern(200_000));
+    for line in ["LIST", "MLSD"] {
+        let lines = client.lines(line);
+        assert!(
+            lines.iter().any(|line| line.contains("196608")),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(client.lines("NLST"), Vec::<String>::new());
+    let off = crate::Config::default().table("[storage]\npartials = \"off\"");
+    let server = program.start(off);
+    let mut client = server.login();
+    break_off(&mut client, "STOR f.bin", &pattern(200_000));
+    client.command("SIZE f.bin", 550);
+}
+
+fn leaves_less_than_arrived_however_it_broke(program: &Program) {
+    let server = program.serve();
+    let content = pattern(300_000);
+    for how in ["reset", "control", "abort"] {
+        let mut client = server.login();
+        let data = begin(&mut client, "STOR f.bin", &content);
+        taken(&mut client, content.len());
+        match how {
+            "reset" => reset(data),
+            "control" => client.reset(),
+            _ => {
+                client.command("ABOR", 426);
+                client.expect(226);
+            }
+        }
+        let mut client = server.login();
+        crate::server::eventually("the upload has broken off", || {
+            client.one_of("SIZE f.bin", &[213, 550]).0 == 213
+        });
+        let said = client.command("SIZE f.bin", 213);
+        assert_eq!(said, format!("213 {}\r\n", told(content.len())), "{how}");
+        assert_eq!(client.lines("NLST"), Vec::<String>::new(), "{how}");
+        // Whoever resumes has something to send, and is told 226 for it.
+        client.command(&format!("REST {}", told(content.len())), 350);
+        client.send_data("STOR f.bin", &content[told(content.len())..]);
+        assert!(server.content("f.bin") == content, "{how}");
+        client.command("DELE f.bin", 250);
+    }
+}
+
+fn replaces_what_a_link_leads_to(program: &Program) {
+    let server = program.serve();
+    server.put("real.txt", b"old");
+    std::os::unix::fs::symlink("real.txt", server.home().join("link.txt")).expect("a link");
+    let mut client = server.login();
+    client.store("link.txt", b"new");
+    assert_eq!(server.content("real.txt"), b"new");
+    let link = std::fs::symlink_metadata(server.home().join("link.txt")).expect("a name");
+    assert!(link.is_symlink());
 }
 
 fn forgets_the_part_when_it_begins_anew(program: &Program) {

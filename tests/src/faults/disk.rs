@@ -52,8 +52,12 @@ fn leaves_no_torn_file_on_a_full_disk(program: &Program) {
         let bytes = pattern(length);
         fails(&mut client, &format!("STOR {name}"), &bytes, &[452, 552]);
         assert_eq!(fs::read(home.join(name)).ok(), old, "{name}");
-        // What was kept of it goes with it.
-        client.command(&format!("DELE {name}"), 250);
+        // Nothing of it keeps the disk full.
+        client.command(
+            &format!("SIZE {name}"),
+            if old.is_some() { 213 } else { 550 },
+        );
+        client.command("ALLO 1500000", 200);
         client.command("QUIT", 221);
     }
     watch.ends_well();

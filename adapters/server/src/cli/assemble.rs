@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
@@ -26,11 +26,14 @@ use super::report::{Protected, Report};
 use super::served::{Served, changes};
 use super::source::Source;
 use super::tls::{self, Demand};
-use super::value::{Count, Table, Value};
+use super::value::{Count, ListedLinks, Table, Value};
 use crate::settings::{PublicAddress, Settings};
 
 /// How often directories are swept: seldom, since all of them are read.
 const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How often it is looked for uploads whose time is over, at the most.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that a binary needs to serve.
 pub struct Launch {
@@ -56,14 +59,28 @@ pub struct Launch {
     pub report: Report,
 }
 
-/// Removes what earlier runs left behind in these directories, now and every six hours, in a
-/// thread that ends with the process.
+/// Removes what earlier runs left behind in these directories, now and every six hours, and what
+/// this one leaves when its time is over, in a thread that ends with the process.
 ///
 /// # Errors
 /// No thread can be started.
 pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
+    let retention = homes.values().map(|home| home.retention()).min();
+    // What this process knows of goes within a tenth of its time.
+    let pause = (retention.unwrap_or(SWEEP) / 10).clamp(LEAST_PAUSE, SWEEP);
     let sweeper = move || {
+        let mut walked: Option<Instant> = None;
         loop {
+            thread::sleep(if walked.is_some() {
+                pause
+            } else {
+                Duration::ZERO
+            });
+            if walked.is_some_and(|walked| walked.elapsed() < SWEEP) {
+                wharf_storage::sweep_due();
+                continue;
+            }
+            walked = Some(Instant::now());
             for home in homes.values() {
                 let name = home.name();
                 match home.open().and_then(|root| root.account(b"")) {
@@ -74,7 +91,6 @@ pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
                     Err(error) => tracing::debug!(home = ?name, %error, "not swept"),
                 }
             }
-            thread::sleep(SWEEP);
         }
     };
     thread::Builder::new().name("sweep".into()).spawn(sweeper)?;
@@ -167,6 +183,10 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let mut protocol = Config {
         dot_files: file.dot_files,
+        link_targets: file
+            .listed_links
+            .is_none_or(|word| word.0 == ListedLinks::Target),
+        site: file.site.unwrap_or(true),
         accept: DoubtfulEnds {
             truncated: file.accept_truncated,
             hang_up: file.accept_hang_up,

@@ -20,7 +20,8 @@ use super::process;
 use super::source::Source;
 use super::tls::{Demand, Section as Tls};
 use super::value::{
-    Count, Greeting, List, Listed, Name, Offset, OrNone, Port, Ports, Table, Umask, Value, Wait,
+    Count, Greeting, List, Listed, ListedLinks, Name, Offset, OrNone, Port, Ports, Size, Table,
+    Umask, Value, Wait,
 };
 use crate::settings::{PublicAddress, Settings};
 
@@ -35,6 +36,8 @@ pub(crate) struct File {
     pub(crate) welcome: Option<Value<Greeting>>,
     pub(crate) listing: Option<Value<Style>>,
     pub(crate) dot_files: bool,
+    pub(crate) listed_links: Option<Value<ListedLinks>>,
+    pub(crate) site: Option<bool>,
     pub(crate) utc_offset: Option<Value<Offset>>,
     pub(crate) durability: Option<Value<Durability>>,
     pub(crate) accept_truncated: bool,
@@ -161,6 +164,7 @@ pub(crate) struct Storage {
     umask: Option<Value<Umask>>,
     partials: Option<Value<Partials>>,
     keep_partials: Option<Value<Duration>>,
+    partials_size: Option<Value<OrNone<Size>>>,
     replace: Option<Value<Replace>>,
 }
 
@@ -174,6 +178,10 @@ impl Storage {
         set(
             &mut options.retention,
             self.keep_partials.map(|time| time.0),
+        );
+        set(
+            &mut options.partials_size,
+            self.partials_size.map(|size| size.0.0.map(|size| size.0)),
         );
         options
     }

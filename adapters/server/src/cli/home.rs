@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, accessat, fstat, openat, stat};
 use rustix::process::geteuid;
@@ -41,6 +42,12 @@ impl Home {
             options,
             state: Mutex::default(),
         }
+    }
+
+    /// For how long uploads that broke off are kept in it.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        self.options.retention
     }
 
     /// Where it is.

@@ -51,6 +51,42 @@ choices!(Durability: "os" => Os; "disk" => Disk);
 choices!(Partials: "resume" => Resume, "listed" => Listed; "off" => Off);
 choices!(Replace: "rename" => Rename; "in-place-if-needed" => InPlaceIfNeeded);
 
+/// How MLSD tells of a link to something within the home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedLinks {
+    /// As what it leads to.
+    Target,
+    /// As a link.
+    Link,
+}
+
+choices!(ListedLinks: "target" => Target; "link" => Link);
+
+/// A number of bytes, with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) u64);
+
+impl Word for Size {
+    const EXPECTED: &'static str = "a size such as \"500 MiB\" or \"100 GiB\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let end = word
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(word.len());
+        let (number, unit) = word.split_at(end);
+        let shift = match unit.trim_start() {
+            "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            "GiB" => 30,
+            "TiB" => 40,
+            _ => return None,
+        };
+        let number: u64 = number.parse().ok()?;
+        number.checked_mul(1 << shift).map(Self)
+    }
+}
+
 /// Reads a word of the command line.
 pub(crate) fn argument<T: Word>(word: &str) -> Result<T, String> {
     T::read(word).ok_or_else(|| format!("expected {}", T::EXPECTED))

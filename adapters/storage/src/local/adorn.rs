@@ -1,5 +1,6 @@
 //! What a file has beside its bytes: permission bits, owner, ACL, attributes. None of it decides
-//! whether the bytes are kept: what a file system refuses is left out, and said once.
+//! whether the bytes are kept: what a file system refuses is left out, and said once. Only a disk
+//! that fails is still a disk that fails.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -22,22 +23,43 @@ const USER: &[u8] = b"user.";
 /// The longest value of an attribute that is kept.
 const MAX_VALUE: usize = 64 * 1024;
 
+/// What may be refused.
+const MODES: &str = "the permission bits of uploads cannot be set here";
+const ATTRIBUTES: &str = "some attributes of replaced files are lost here";
+
 /// Gives a new file its permission bits: those that its directory's default ACL leaves, else
 /// those of the mask.
-pub(super) fn adorn_new(tree: &Tree, file: impl AsFd, directory: impl AsFd, mode: u16) {
+pub(super) fn adorn_new(
+    tree: &Tree,
+    file: impl AsFd,
+    directory: impl AsFd,
+    mode: u16,
+) -> Result<(), Errno> {
     let mode = default_mode(directory).unwrap_or(mode);
     let set = fchmod(file, Mode::from_raw_mode(mode.into()));
-    tree.jail
-        .warn_once(set, "the permission bits of uploads cannot be set here");
+    bear(tree, set, MODES)
+}
+
+/// Bears a refusal, with a word.
+fn bear(tree: &Tree, outcome: Result<(), Errno>, what: &'static str) -> Result<(), Errno> {
+    if outcome == Err(Errno::IO) {
+        return outcome;
+    }
+    tree.jail.warn_once(outcome, what);
+    Ok(())
 }
 
 /// Gives a file what the old one had that it replaces: permission bits, owner, ACL and the
 /// attributes of users. Capabilities and set-user-ID are never kept.
-pub(super) fn adorn_like(tree: &Tree, file: impl AsFd, old: Option<&OwnedFd>, stat: &Statx) {
+pub(super) fn adorn_like(
+    tree: &Tree,
+    file: impl AsFd,
+    old: Option<&OwnedFd>,
+    stat: &Statx,
+) -> Result<(), Errno> {
     let file = file.as_fd();
-    let now = look(file).ok();
-    let owned = |now: &Statx| (now.stx_uid, now.stx_gid) == (stat.stx_uid, stat.stx_gid);
-    if !now.as_ref().is_some_and(owned) {
+    let now = look(file)?;
+    if (now.stx_uid, now.stx_gid) != (stat.stx_uid, stat.stx_gid) {
         let (owner, group) = (Uid::from_raw(stat.stx_uid), Gid::from_raw(stat.stx_gid));
         // Whoever may not give files away may still choose among its groups.
         if fchown(file, Some(owner), Some(group)).is_err() {
@@ -45,13 +67,9 @@ pub(super) fn adorn_like(tree: &Tree, file: impl AsFd, old: Option<&OwnedFd>, st
         }
     }
     let mode = Mode::from_raw_mode((stat.stx_mode & 0o777).into());
-    tree.jail.warn_once(
-        fchmod(file, mode),
-        "the permission bits of uploads cannot be set here",
-    );
+    bear(tree, fchmod(file, mode), MODES)?;
     let copied = old.map_or(Ok(()), |old| copy_attributes(old, file));
-    tree.jail
-        .warn_once(copied, "some attributes of replaced files are lost here");
+    bear(tree, copied, ATTRIBUTES)
 }
 
 /// Copies the ACL and the attributes of users.

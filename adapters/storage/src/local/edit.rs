@@ -131,7 +131,7 @@ fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
     let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
     let removed = match remove() {
-        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(spot).and_then(|()| remove()),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(tree, spot).and_then(|()| remove()),
         result => result,
     };
     removed.map_err(failure)?;
@@ -139,7 +139,8 @@ fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 }
 
 /// Empties a directory in which a client sees nothing.
-fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
+fn remove_leftovers(tree: &Tree, spot: &Spot) -> Result<(), Errno> {
+    let place = tree.jail.place(spot.path());
     let open = || open_at(&spot.directory, spot.name(), LIST).map(Names::new);
     let mut names = open()?;
     while names.advance()? {
@@ -149,7 +150,7 @@ fn remove_leftovers(spot: &Spot) -> Result<(), Errno> {
     }
     let mut names = open()?;
     while names.advance()? {
-        tidy(&names, names.name(), None);
+        tidy(&names, names.name(), None, &place);
     }
     Ok(())
 }

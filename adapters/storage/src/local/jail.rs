@@ -1,10 +1,12 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
@@ -13,6 +15,8 @@ use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
+use super::ledger::Ledger;
+use super::metadata::look;
 use super::open::{ENTER, LIST, LOOK};
 use super::{Links, LocalOptions};
 
@@ -48,6 +52,7 @@ pub(super) struct Jail {
     path: PathBuf,
     /// What was warned of.
     warned: Mutex<BTreeSet<&'static str>>,
+    ledger: Arc<Ledger>,
 }
 
 impl Jail {
@@ -60,7 +65,9 @@ impl Jail {
         } else {
             Resolver::Process
         };
+        let stat = look(&root)?;
         Ok(Self {
+            ledger: Ledger::of(&stat, &path, *options),
             is_local: is_local(&root)?,
             root,
             links: options.links,
@@ -78,6 +85,16 @@ impl Jail {
                 tracing::warn!(home = %self.path.display(), %error, "{what}");
             }
         }
+    }
+
+    /// The partials that are known of.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What the log calls a directory.
+    pub(super) fn place(&self, directory: &BStr) -> PathBuf {
+        self.path.join(OsStr::from_bytes(directory))
     }
 
     /// The root.

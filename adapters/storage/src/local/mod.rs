@@ -9,6 +9,7 @@ mod edit;
 mod failure;
 mod in_place;
 mod jail;
+mod ledger;
 mod lock;
 mod metadata;
 mod names;
@@ -35,6 +36,7 @@ use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, Lookup};
+pub use self::ledger::sweep_due;
 use self::metadata::{look, metadata};
 use self::open::{ENTER, LOOK};
 pub use self::partial::Partials;
@@ -81,8 +83,12 @@ pub struct LocalOptions {
     pub umask: u16,
     /// What becomes of an upload that broke off.
     pub partials: Partials,
-    /// For how long what can be continued is kept, at most until the system starts anew.
+    /// For how long what can be continued is kept, at most until the system starts anew; zero is
+    /// [`Partials::Off`].
     pub retention: Duration,
+    /// How many bytes of uploads that broke off are kept of one account in one directory tree; the
+    /// oldest go first. `None`: any number.
+    pub partials_size: Option<u64>,
     /// How an upload replaces a file where the directory does not let it.
     pub replace: Replace,
     /// What a power cut may take of the changes that were answered.
@@ -96,7 +102,8 @@ pub struct LocalOptions {
 }
 
 impl Default for LocalOptions {
-    /// Links as after `chroot`, a umask of 022, uploads that broke off are kept for a day, no wait
+    /// Links as after `chroot`, a umask of 022, uploads that broke off are kept for a day, in
+    /// 100 GiB for each account, no wait
     /// for the disk, and lookups by the kernel.
     fn default() -> Self {
         Self {
@@ -104,6 +111,7 @@ impl Default for LocalOptions {
             umask: 0o022,
             partials: Partials::default(),
             retention: Duration::from_secs(24 * 60 * 60),
+            partials_size: Some(100 << 30),
             replace: Replace::default(),
             durability: Durability::default(),
             kernel_jail: true,
@@ -160,8 +168,8 @@ impl Local {
 
     /// What an account sees of that directory.
     fn of(jail: Arc<Jail>, account: &[u8], mut options: LocalOptions) -> io::Result<Self> {
-        if account.is_empty() {
-            // Nobody in particular could continue what another one has begun.
+        // Nobody in particular could continue what another one has begun.
+        if account.is_empty() || options.retention.is_zero() {
             options.partials = Partials::Off;
         }
         let tree = Tree {

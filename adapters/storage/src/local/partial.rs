@@ -13,9 +13,11 @@
 use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bstr::BStr;
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -214,6 +216,30 @@ pub(super) fn seen(partial: &Statx, mode: u16) -> Metadata {
     }
 }
 
+/// Visits the partials of all accounts in a directory that have no file: the name of the account,
+/// that of the file, and what is there.
+pub(super) fn for_each_new(directory: impl AsFd, mut visit: impl FnMut(&[u8], &[u8], &Statx)) {
+    let Ok(partials) = open_at(directory, PARTIALS, LIST) else {
+        return;
+    };
+    for_each_directory(partials, |partials, owner| {
+        let path = [owner.to_bytes(), b"/", new_base().as_bytes()].concat();
+        let files = Resolver::Process.open_below(partials, &path, LIST, Lookup::Full);
+        let Ok(files) = files else {
+            return;
+        };
+        let mut files = Names::new(files);
+        while let Ok(true) = files.advance() {
+            let name = files.name().to_bytes();
+            if let (Some(name), Ok(stat)) =
+                (name.strip_suffix(SUFFIX), look_at(&files, files.name()))
+            {
+                visit(owner.to_bytes(), name, &stat);
+            }
+        }
+    });
+}
+
 /// Moves a file that the caller has locked to where the partials of the spot are that have no
 /// file, in place of one that nobody continues.
 pub(super) fn keep(from: (impl AsFd, &str), spot: &Spot, account: &str) -> Result<(), Errno> {
@@ -270,8 +296,9 @@ pub(super) enum Which<'a> {
     Of(&'a [u8]),
     /// The partial of that file, and no mark.
     New(&'a [u8]),
-    /// Those of every file; with an age, those that nobody has written to for so long.
-    Every(Option<Duration>),
+    /// Those of every file in that place, each with a line in the log; with an age, those that
+    /// nobody has written to for so long.
+    Every(Option<Duration>, &'a Path),
 }
 
 /// What became of the partials that were to be removed.
@@ -313,22 +340,30 @@ pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_
 }
 
 fn clear_base(files: OwnedFd, which: Which<'_>, cleared: &mut Cleared) {
-    let mut remove = |files: &Names, name: &CStr, age| match remove_unless_held(files, name, age) {
-        Ok(true) => cleared.removed += 1,
-        Err(Errno::AGAIN) => cleared.held += 1,
-        _ => {}
+    let mut remove = |files: &Names, name: &CStr, age| {
+        let removed = remove_unless_held(files, name, age);
+        match removed {
+            Ok(Some(_)) => cleared.removed += 1,
+            Err(Errno::AGAIN) => cleared.held += 1,
+            _ => {}
+        }
+        removed.ok().flatten()
     };
     let mut files = Names::new(files);
     match which {
         Which::Of(name) | Which::New(name) => {
             let name = [&filed_name(name)[..], b"\0"].concat();
             if let Ok(name) = CStr::from_bytes_with_nul(&name) {
-                remove(&files, name, None);
+                let _ = remove(&files, name, None);
             }
         }
-        Which::Every(age) => {
+        Which::Every(age, place) => {
             while let Ok(true) = files.advance() {
-                remove(&files, files.name(), age);
+                if let Some(bytes) = remove(&files, files.name(), age) {
+                    let name = BStr::new(files.name().to_bytes());
+                    let directory = place.display();
+                    tracing::info!(%directory, ?name, bytes, "removed what was left of an upload");
+                }
             }
         }
     }
@@ -349,12 +384,13 @@ fn remove_directory(parent: impl AsFd, name: impl Arg) {
     let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
 }
 
-/// Removes a file that belongs to the storage, if it is old enough; `EAGAIN` if somebody holds it.
+/// Removes a file that belongs to the storage, if it is old enough, and says how long it was;
+/// `EAGAIN` if somebody holds it.
 pub(super) fn remove_unless_held(
     directory: impl AsFd,
     name: &CStr,
     age: Option<Duration>,
-) -> Result<bool, Errno> {
+) -> Result<Option<u64>, Errno> {
     let file = open_at(&directory, name.to_bytes(), READ)?;
     let file = Locked::new(file)?;
     let stat = look(&file)?;
@@ -369,7 +405,7 @@ pub(super) fn remove_unless_held(
     if remove {
         unlinkat(directory, name, AtFlags::empty())?;
     }
-    Ok(remove)
+    Ok(remove.then_some(stat.stx_size))
 }
 
 fn is_older(stat: &Statx, age: Duration) -> bool {

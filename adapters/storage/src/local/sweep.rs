@@ -2,11 +2,14 @@
 
 use std::ffi::CStr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
+
+use bstr::BStr;
 
 use super::Tree;
 use super::names::Names;
-use super::partial::{Which, clear, remove_unless_held};
+use super::partial::{Which, clear, for_each_new, remove_unless_held};
 use super::spot::{PARTIALS, is_reserved};
 use super::temporary::is_temporary;
 
@@ -22,7 +25,14 @@ pub(super) fn sweep(tree: &Tree) -> usize {
         while let Ok(true) = names.advance() {
             let name = names.name().to_bytes();
             if is_reserved(name) {
-                removed += tidy(&names, names.name(), Some(tree.options.retention));
+                let place = tree.jail.place(BStr::new(&path));
+                removed += tidy(&names, names.name(), Some(tree.options.retention), &place);
+                if name == PARTIALS {
+                    let ledger = tree.jail.ledger();
+                    for_each_new(&names, |owner, name, stat| {
+                        ledger.found(owner, &path, name, stat);
+                    });
+                }
             } else if names.may_be_directory() {
                 let separator = if path.is_empty() { "" } else { "/" };
                 waiting.push([&path, separator.as_bytes(), name].concat());
@@ -32,14 +42,23 @@ pub(super) fn sweep(tree: &Tree) -> usize {
     removed
 }
 
-/// Removes a leftover, in the case of partials those of that age; says how many files it removed.
-pub(super) fn tidy(directory: impl AsFd, name: &CStr, age: Option<Duration>) -> usize {
+/// Removes a leftover in a place, in the case of partials those of that age; says how many files it
+/// removed.
+pub(super) fn tidy(
+    directory: impl AsFd,
+    name: &CStr,
+    age: Option<Duration>,
+    place: &Path,
+) -> usize {
     if name.to_bytes() == PARTIALS {
-        return clear(directory, None, Which::Every(age)).removed;
+        return clear(directory, None, Which::Every(age, place)).removed;
     }
-    if is_temporary(name.to_bytes()) {
-        let removed = remove_unless_held(directory, name, None);
-        return removed.is_ok_and(|removed| removed).into();
+    if is_temporary(name.to_bytes())
+        && let Ok(Some(bytes)) = remove_unless_held(directory, name, None)
+    {
+        let (directory, name) = (place.display(), BStr::new(name.to_bytes()));
+        tracing::info!(%directory, ?name, bytes, "removed what a killed process has left");
+        return 1;
     }
     0
 }

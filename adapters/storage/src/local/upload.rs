@@ -189,7 +189,7 @@ pub(super) fn copy_to(
     let upload = Upload::fresh(tree, spot, base, &request)?;
     let copied = copy(file, &upload.file, 0, stat.stx_size).map_err(failure);
     let copied = copied.and_then(|()| {
-        adorn_like(tree, &upload.file, Some(file), stat);
+        adorn_like(tree, &upload.file, Some(file), stat).map_err(failure)?;
         tree.options.durability.flush(&upload.file)?;
         upload.publish().map_err(rename_failure)
     });
@@ -360,11 +360,10 @@ impl Upload {
             Some(stat) => {
                 // One that cannot be read keeps its attributes to itself.
                 let old = open_at(&self.spot.directory, self.spot.name(), READ).ok();
-                adorn_like(&self.tree, &self.file, old.as_ref(), &stat);
+                adorn_like(&self.tree, &self.file, old.as_ref(), &stat)
             }
             None => adorn_new(&self.tree, &self.file, &self.spot.directory, self.mode),
         }
-        Ok(())
     }
 
     /// Gives the file its name.
@@ -392,10 +391,14 @@ impl Upload {
         );
         match &self.place {
             Place::Settled => return,
-            Place::Filed(..) if room && self.is_worth_keeping() => {}
+            Place::Filed(..) if room && self.is_worth_keeping() => {
+                self.tree.jail.ledger().add(&self.tree, &self.spot);
+            }
             Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
                 let kept = room && self.base == new_base() && self.keep(name) == Ok(());
-                if !kept {
+                if kept {
+                    self.tree.jail.ledger().add(&self.tree, &self.spot);
+                } else {
                     self.remove();
                     if self.base != new_base() {
                         // Where it cannot be marked there is no directory to change anything in.
@@ -416,10 +419,11 @@ impl Upload {
         partials && finished().is_ok_and(|finished| base_of(finished.as_ref()) == self.base)
     }
 
-    /// Whether some of what arrived can be continued.
+    /// Whether some of what arrived can be continued, and may be kept.
     fn is_worth_keeping(&self) -> bool {
         let size = look(&self.file).map_or(0, |stat| stat.stx_size);
-        self.resumable && resumable_length(size) > 0
+        let limit = self.tree.options.partials_size.unwrap_or(u64::MAX);
+        self.resumable && resumable_length(size) > 0 && size <= limit
     }
 
     /// Files what arrived among the partials.

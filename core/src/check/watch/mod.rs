@@ -18,11 +18,13 @@ use crate::check::request::{Causes, Out, Work};
 use crate::check::standing::{Standing, Turning, transfers};
 use crate::command::Verb;
 use crate::config::{Config, Notes};
-use crate::note::MOST as MOST_NOTED;
 use crate::outcome::TlsFailure;
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
 use crate::time::Instant;
+
+/// Answered lines that are remembered for their notes, where nobody takes those.
+const MOST_NOTED: usize = 4_096;
 
 /// A [`Session`], or another [`Machine`], under watch: see the [module](super).
 ///
