@@ -93,6 +93,28 @@ fn a_busy_session_allocates_nothing_for_a_command() {
     }
 }
 
+/// Nor do notes cost anything where nothing happens that is worth one.
+#[test]
+fn an_audited_session_allocates_nothing_for_what_changes_nothing() {
+    let cycles: [&[&str]; 3] = [
+        &["NOOP\r\n", "PWD\r\n", "TYPE I\r\n"],
+        &[
+            "CWD /some/directory\r\n",
+            "CDUP\r\n",
+            "MDTM f\r\n",
+            "XYZZY\r\n",
+        ],
+        &["EPSV\r\n", "REST 1\r\n"],
+    ];
+    for cycle in cycles {
+        let mut peer = warm(Notes::Audit, cycle);
+        while peer.session.note().is_some() {}
+        let info = measure(|| run(&mut peer, cycle));
+        assert_eq!(info.count_total, 0, "{cycle:?}");
+        assert_eq!(peer.session.note(), None, "{cycle:?}");
+    }
+}
+
 #[test]
 fn pipelined_commands_allocate_nothing_either() {
     let lines = "NOOP\r\nPWD\r\nTYPE I\r\n".repeat(20);
@@ -147,6 +169,24 @@ fn the_heap_of_a_session_is_told_honestly() {
         let seen = usize::try_from(info.bytes_current).unwrap_or_default() - config;
         assert_eq!(told, seen, "{in_hand}");
     }
+}
+
+/// So are the notes that nobody has taken, and what is in them.
+#[test]
+fn notes_count_to_the_heap_of_a_session() {
+    let lines = [
+        "DELE file\r\n",
+        "MKD directory\r\n",
+        "SITE CHMOD 600 file\r\n",
+    ];
+    let mut peer = warm(Notes::Audit, &lines);
+    let before = peer.session.heap_size();
+    let freed = measure(|| while peer.session.note().is_some() {});
+    peer.wait(std::time::Duration::from_secs(1));
+    let after = peer.session.heap_size();
+    assert!(freed.bytes_current < 0, "{freed:?}");
+    let names = usize::try_from(-freed.bytes_current).unwrap_or_default();
+    assert!(before - after >= names + 9 * size_of::<wharf_core::Note>());
 }
 
 /// However many directories there are, and however deep.

@@ -6,6 +6,7 @@ mod extensions;
 mod files;
 mod login;
 mod navigation;
+mod noting;
 mod protection;
 mod rate;
 mod run;
@@ -528,55 +529,6 @@ impl Session {
         let unread = self.config.limits.unread;
         self.timers.clear_all();
         self.timers.set(Timer::Unread, self.now, unread);
-    }
-
-    /// Keeps the line for its note, if commands are noted.
-    fn note_line(&mut self, verb: Option<Verb>, line: &[u8]) {
-        if self.config.notes == Notes::Commands {
-            let line = if verb == Some(Verb::Pass) {
-                b"PASS ****"
-            } else {
-                line
-            };
-            self.noted = Some(BString::from(line));
-        }
-    }
-
-    /// Keeps a note, if notes of that kind are wanted.
-    fn note_that(&mut self, kind: Notes, note: impl FnOnce(&Self) -> Note) {
-        if self.config.notes >= kind {
-            let note = note(self);
-            if let Note::Changed { .. } | Note::Transferred { .. } = note {
-                self.unnoted = None;
-            }
-            self.journal.push(note);
-        }
-    }
-
-    /// Notes that the command in hand was refused, if it was and nothing says so yet. `about` is
-    /// its argument; without one its path is in hand.
-    fn note_forbidden(&mut self, about: Option<&BStr>) {
-        let Some((code, why)) = self.forbidden.take() else {
-            return;
-        };
-        if let Some(verb) = self.unnoted {
-            self.note_that(Notes::Audit, |session| {
-                let about = match about {
-                    Some(name) if verb == Verb::User => Some(name.into()),
-                    Some(path) => Some(match VPath::resolve(&session.cwd, path) {
-                        Ok(path) => path.as_bytes().into(),
-                        Err(_) => path.into(),
-                    }),
-                    None => verb.has_path().then(|| session.path.as_bytes().into()),
-                };
-                Note::Refused {
-                    verb,
-                    about,
-                    code,
-                    why,
-                }
-            });
-        }
     }
 
     /// Overwrites the password.

@@ -21,7 +21,7 @@ use super::log;
 use super::material::Certified;
 use super::mistakes::Mistakes;
 use super::options::Options;
-use super::process::Process;
+use super::process::{self, Process};
 use super::report::{Protected, Report};
 use super::served::{Served, changes};
 use super::source::Source;
@@ -102,6 +102,7 @@ pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
 /// # Errors
 /// What to tell the user.
 pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
+    process::check_kernel()?;
     let log = options.log();
     let source = match &options.config {
         Some(path) => Source::read(path)?,

@@ -128,7 +128,6 @@ impl Process {
         served: &[Served],
         homes: &BTreeMap<PathBuf, Arc<Home>>,
     ) -> io::Result<Confinement> {
-        system_calls()?;
         let kept = self.keep(homes)?;
         match &self.identity {
             Some(identity) => identity.assume((1..1024).contains(&self.active_port))?,
@@ -184,10 +183,7 @@ impl Process {
     /// # Errors
     /// Why not.
     pub(super) fn can_enter(&self) -> io::Result<()> {
-        if let Some(identity) = &self.identity {
-            identity.can_assume()?;
-        }
-        system_calls()
+        self.identity.as_ref().map_or(Ok(()), Identity::can_assume)
     }
 
     /// The files of certificates that are read again later, and that the user whom the process
@@ -345,14 +341,17 @@ impl Process {
     }
 }
 
-/// Whether the kernel has what the storage stands on.
-fn system_calls() -> io::Result<()> {
+/// Whether the kernel has what the storage stands on: without it files would have no times.
+///
+/// # Errors
+/// What to tell the user.
+pub(super) fn check_kernel() -> Result<(), String> {
     match statx(CWD, c".", AtFlags::empty(), StatxFlags::BASIC_STATS) {
-        Err(Errno::NOSYS | Errno::PERM) => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
+        Err(Errno::NOSYS | Errno::PERM) => Err(
             "this kernel has no statx, or a sandbox around the process forbids it: it takes Linux \
-             4.11 or later, and in a container a runtime that knows that call",
-        )),
+             4.11 or later, and in a container a runtime that knows that call"
+                .to_owned(),
+        ),
         _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use wharf_core::command::Verb;
 use wharf_core::time::Timestamp;
-use wharf_core::{Denied, Edit, Ending, Failure, Reason};
+use wharf_core::{Denied, Edit, Ending, Failure, Reason, TlsFailure};
 
 /// Why a login was turned away; `None`: the name or the password was wrong.
 pub(super) fn denied(why: Denied) -> Option<&'static str> {
@@ -51,6 +51,9 @@ pub(super) fn outcome(abandoned: Option<Reason>) -> (&'static str, Option<&'stat
         Some(Reason::Aborted) => return ("aborted", Some("the client sent ABOR")),
         Some(Reason::Shutdown) => return ("aborted", Some("the server is stopping")),
         Some(Reason::NoData) => "no data connection",
+        Some(Reason::Tls(TlsFailure::NotResumed)) => {
+            "the data connection does not resume the TLS session of its login"
+        }
         Some(Reason::Tls(_)) => "no TLS on the data connection",
         Some(Reason::Truncated) => "the data was cut off (`accept-truncated` would take it)",
         Some(Reason::HungUp) => {
