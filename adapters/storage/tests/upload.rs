@@ -311,13 +311,13 @@ fn over_a_finished_file_nothing_is_continued_until_it_is_sent_anew() {
     type Break = fn(&Place);
     let breaks: [(&str, Break); 4] = [
         ("whole", |place| {
-            place.fail(write_at(0), "/f", &part()).unwrap()
+            place.fail(write_at(0), "/f", &part()).unwrap();
         }),
         ("nothing", |place| {
-            place.fail(write_at(0), "/f", "").unwrap()
+            place.fail(write_at(0), "/f", "").unwrap();
         }),
         ("patch", |place| {
-            place.fail(write_at(2), "/f", "ab").unwrap()
+            place.fail(write_at(2), "/f", "ab").unwrap();
         }),
         ("full disk", |place| {
             let sink = place.sink(write_at(0), "/f").unwrap();

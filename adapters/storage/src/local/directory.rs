@@ -118,10 +118,9 @@ impl Entries {
                 self.stage = Stage::End;
                 return Ok(true);
             }
-            Stage::Files(names) => next_file(names).map_err(failure)?.map(|metadata| {
+            Stage::Files(names) => next_file(names).map_err(failure)?.inspect(|_| {
                 self.name.clear();
                 self.name.extend_from_slice(names.name().to_bytes());
-                metadata
             }),
             Stage::Partials(news, files) => {
                 let found = news.next(&*files).map_err(failure)?;
