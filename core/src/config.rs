@@ -205,7 +205,7 @@ pub struct Limits {
     pub min_rate: u64,
     /// After the data of an upload has ended, for word that its client has vanished: one that is
     /// killed closes the data connection as if it were done, and the control connection with it.
-    /// A client that closes it later than that has ended in order. Never more than a fiftieth of
+    /// A client that closes it later than that has ended in order. Never more than a twentieth of
     /// the time that the upload took, or two milliseconds; not at all if it took less than twenty.
     pub settle: Duration,
     /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
@@ -242,7 +242,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(30),
             stall: Duration::from_secs(300),
             min_rate: 0,
-            settle: Duration::from_millis(20),
+            settle: Duration::from_millis(25),
             finish: Duration::from_secs(600),
             cancel: Duration::from_secs(30),
             unread: Duration::from_secs(60),

@@ -12,7 +12,7 @@ const SETTLING: &str = "
 fn a_long_upload_waits_a_moment_for_word_that_its_client_was_killed() {
     storing(&format!(
         "{SETTLING}
-         T: +19ms
+         T: +24ms
          T: +1ms
          A: close-data
          E: ok
@@ -63,9 +63,9 @@ fn an_upload_whose_client_goes_on_does_not_wait() {
     storing(&format!(
         "{SETTLING}\nC: QUIT\n{finish}\nS: 221\nA: disconnect"
     ));
-    storing(&format!("{SETTLING}\nC: STAT\nS: 211\nT: +20ms\n{finish}"));
+    storing(&format!("{SETTLING}\nC: STAT\nS: 211\nT: +25ms\n{finish}"));
     storing(&format!(
-        "{SETTLING}\nE: shutdown 10s\nT: +20ms\n{finish}\nS: 421\nA: disconnect"
+        "{SETTLING}\nE: shutdown 10s\nT: +25ms\n{finish}\nS: 421\nA: disconnect"
     ));
 }
 

@@ -327,7 +327,7 @@ impl Session {
             && !transfer.hung_up
             && !self.input.has_line();
         if doubtful {
-            LEAST_DOUBT.max(took / 50).min(self.config.limits.settle)
+            LEAST_DOUBT.max(took / 20).min(self.config.limits.settle)
         } else {
             Duration::ZERO
         }
