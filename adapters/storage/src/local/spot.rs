@@ -59,9 +59,12 @@ impl Spot {
         Self::open(&tree.jail, path.relative().to_vec(), flags, Lookup::Full)
     }
 
-    /// Where an upload to `path` goes: through a link to what it leads to. One that leads nowhere
-    /// within the jail is not written through.
-    pub(super) fn find_to_write(tree: &Tree, path: &VPath) -> Result<Self, Failure> {
+    /// Where an upload to `path` goes, and what stands there: through a link to what it leads to.
+    /// One that leads nowhere within the jail is not written through.
+    pub(super) fn find_to_write(
+        tree: &Tree,
+        path: &VPath,
+    ) -> Result<(Self, Option<Statx>), Failure> {
         let mut spot = Self::open_to_write(tree, path.relative().to_vec())?;
         for followed in 0..MOST_LINKS {
             match spot.look_at_name(Lookup::Full).map_err(failure)? {
@@ -70,7 +73,7 @@ impl Spot {
                     spot = Self::open_to_write(tree, target)?;
                 }
                 None if followed > 0 => return Err(Failure::NotFound),
-                _ => return Ok(spot),
+                found => return Ok((spot, found)),
             }
         }
         Err(Failure::NotFound)

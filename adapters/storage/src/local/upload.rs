@@ -58,8 +58,7 @@ pub(super) fn open(
     path: &VPath,
     request: Request,
 ) -> Result<Box<dyn Sink>, Failure> {
-    let spot = find_spot(tree, path)?;
-    let finished = spot.look(&tree.jail, Lookup::Full).map_err(failure)?;
+    let (spot, finished) = find_spot(tree, path)?;
     if let Some(stat) = &finished {
         must_be_file(stat)?;
         if !request.replace {
@@ -146,9 +145,8 @@ pub(super) fn open_unique(
     let suggested = path.file_name().ok_or(Failure::BadName)?;
     let mut name = path.clone();
     for serial in 1..UNIQUE_NAMES {
-        let spot = find_spot(tree, &name)?;
-        let taken = spot.look_at_name(Lookup::Full).map_err(failure)?.is_some()
-            || tree.partial(&spot, Lookup::Full)?.is_some();
+        let (spot, finished) = find_spot(tree, &name)?;
+        let taken = finished.is_some() || tree.partial(&spot, Lookup::Full)?.is_some();
         if !taken {
             let request = Request {
                 begin: Begin::At(0),
@@ -200,7 +198,7 @@ pub(super) fn copy_to(
     copied
 }
 
-fn find_spot(tree: &Tree, path: &VPath) -> Result<Spot, Failure> {
+fn find_spot(tree: &Tree, path: &VPath) -> Result<(Spot, Option<Statx>), Failure> {
     if path.is_root() {
         return Err(Failure::IsADirectory);
     }
@@ -344,15 +342,15 @@ impl Upload {
 
     /// Makes the file what it shall be under its name.
     fn complete(&self) -> Result<(), Errno> {
-        let size = look(&self.file)?.stx_size;
         if let Some((old, whole)) = &self.old {
+            let size = look(&self.file)?.stx_size;
             copy(old, &self.file, size, *whole).inspect_err(|_| {
                 let _ = ftruncate(&self.file, size);
             })?;
         }
         if let Place::Filed(..) = self.place {
             let end = seek(&self.file, SeekFrom::Current(0))?;
-            if end < size {
+            if end < look(&self.file)?.stx_size {
                 ftruncate(&self.file, end)?;
             }
         }
