@@ -26,6 +26,8 @@ fn server() {
     let local = Local::open(Path::new(&directory), b"alice", LocalOptions::default()).unwrap();
     let mut fresh = sink(&local, write_at(0), "/fresh").unwrap();
     fresh.write(part().as_bytes()).unwrap();
+    let mut over = sink(&local, write_at(0), "/old").unwrap();
+    over.write(part().as_bytes()).unwrap();
     let mut continued = sink(&local, write_at(TOLD), "/continued").unwrap();
     continued.write(text_from(TOLD, 9_000).as_bytes()).unwrap();
     std::io::stderr().write_all(b"!").unwrap();
@@ -36,6 +38,7 @@ fn server() {
 fn a_killed_server_leaves_only_what_can_be_continued() {
     let place = Place::new();
     place.fail(write_at(0), "/continued", &part()).unwrap();
+    place.put("/old", "the old file");
     let mut server = Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "server"])
         .env(DIRECTORY, place.directory.path())
@@ -58,7 +61,8 @@ fn a_killed_server_leaves_only_what_can_be_continued() {
     assert_eq!(busy, Err(Failure::Busy));
     server.kill().unwrap();
     server.wait().unwrap();
-    assert_eq!(place.local.sweep(), 1);
+    assert_eq!(place.local.sweep(), 2);
+    assert_eq!(place.local.sweep(), 0);
     assert_eq!(place.size("/fresh"), Err(Failure::NotFound));
     assert_eq!(place.size("/continued"), Ok(at), "less than arrived");
     let rest = text_from(at, 9_000);
@@ -66,5 +70,16 @@ fn a_killed_server_leaves_only_what_can_be_continued() {
         .store(append_to(Some(at)), "/continued", &rest)
         .unwrap();
     assert_eq!(place.get("/continued").unwrap(), text(9_000));
-    assert_eq!(place.everything(), ["continued"]);
+    // What was being written over a file is not continued by the end of another version.
+    assert_eq!(place.size("/old"), Ok(12));
+    assert_eq!(place.fail(APPEND, "/old", ""), Err(Failure::BrokenOff));
+    place.store(write_at(0), "/old", "new").unwrap();
+    place.store(APPEND, "/old", "er").unwrap();
+    assert_eq!(place.get("/old").unwrap(), "newer");
+    let attributes = rustix::fs::listxattr(place.real("/old"), &mut [0; 256][..]);
+    assert!(
+        attributes.is_ok_and(|length| length == 0),
+        "a label is left"
+    );
+    assert_eq!(place.everything(), ["continued", "old"]);
 }

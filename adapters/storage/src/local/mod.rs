@@ -9,6 +9,7 @@ mod edit;
 mod failure;
 mod in_place;
 mod jail;
+mod label;
 mod ledger;
 mod lock;
 mod metadata;

@@ -243,32 +243,39 @@ pub(super) fn for_each_new(directory: impl AsFd, mut visit: impl FnMut(&[u8], &[
 /// Moves a file that the caller has locked to where the partials of the spot are that have no
 /// file, in place of one that nobody continues.
 pub(super) fn keep(from: (impl AsFd, &str), spot: &Spot, account: &str) -> Result<(), Errno> {
-    within(spot, account, new_base(), |directory, filed| {
+    let (directory, name) = (&spot.directory, spot.name());
+    within(directory, name, account, new_base(), |directory, filed| {
         rename((&from.0, from.1), (directory, filed), false)
     })
 }
 
-/// Marks that the last upload over the finished file of that base broke off.
-pub(super) fn mark(spot: &Spot, account: &str, base: &str) -> Result<(), Errno> {
-    within(spot, account, base, |directory, filed| {
+/// Marks that the last upload over the finished file of that name and base broke off.
+pub(super) fn mark(
+    directory: impl AsFd,
+    name: &[u8],
+    account: &str,
+    base: &str,
+) -> Result<(), Errno> {
+    within(directory, name, account, base, |directory, filed| {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         openat(directory, filed, flags, mode).map(drop)
     })
 }
 
-/// Files something for a spot, in place of what was filed for it before.
+/// Files something for a name, in place of what was filed for it before.
 fn within(
-    spot: &Spot,
+    directory: impl AsFd,
+    name: &[u8],
     account: &str,
     base: &str,
     file: impl Fn(&OwnedFd, &[u8]) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
-    let filed = filed_name(spot.name());
+    let filed = filed_name(name);
     let mut outcome = Err(Errno::BUSY);
     for _ in 0..TRIES {
-        clear(&spot.directory, Some(account), Which::Of(spot.name()));
-        outcome = make_directories(&spot.directory, account, base)
+        clear(&directory, Some(account), Which::Of(name));
+        outcome = make_directories(&directory, account, base)
             .and_then(|directory| file(&directory, &filed));
         if outcome != Err(Errno::NOENT) {
             break;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bstr::BStr;
 
-use super::Tree;
 use super::names::Names;
 use super::partial::{Which, clear, for_each_new, remove_unless_held};
 use super::spot::{PARTIALS, is_reserved};
 use super::temporary::is_temporary;
+use super::{Tree, label};
 
 /// Removes leftovers in the whole tree; says how many.
 pub(super) fn sweep(tree: &Tree) -> usize {
@@ -53,9 +53,12 @@ pub(super) fn tidy(
     if name.to_bytes() == PARTIALS {
         return clear(directory, None, Which::Every(age, place)).removed;
     }
-    if is_temporary(name.to_bytes())
-        && let Ok(Some(bytes)) = remove_unless_held(directory, name, None)
-    {
+    if !is_temporary(name.to_bytes()) {
+        return 0;
+    }
+    let label = label::read(&directory, name.to_bytes());
+    if let Ok(Some(bytes)) = remove_unless_held(&directory, name, None) {
+        label.inspect(|label| label.mark(&directory));
         let (directory, name) = (place.display(), BStr::new(name.to_bytes()));
         tracing::info!(%directory, ?name, bytes, "removed what a killed process has left");
         return 1;

@@ -13,6 +13,7 @@ use super::append::Append;
 use super::failure::{failure, rename_failure};
 use super::in_place::{InPlace, overwrite};
 use super::jail::Lookup;
+use super::label::{stick, strip};
 use super::lock::Locked;
 use super::metadata::{identity, is_file, look, look_at};
 use super::open::{READ, WRITE, open_at};
@@ -264,6 +265,9 @@ impl Upload {
         request: &Request,
         (file, name): (Locked, String),
     ) -> Self {
+        if base != new_base() && tree.options.partials != Partials::Off {
+            stick(&file, &tree.account, &base, spot.name());
+        }
         Self {
             tree: Arc::clone(tree),
             spot,
@@ -366,6 +370,9 @@ impl Upload {
 
     /// Gives the file its name.
     fn publish(&self) -> Result<(), Errno> {
+        if self.base != new_base() {
+            strip(&self.file);
+        }
         let from = self.stands_at().ok_or(Errno::NOENT)?;
         let to = (&self.spot.directory, self.spot.name());
         match rename(from, to, self.replace) {
@@ -400,7 +407,8 @@ impl Upload {
                     self.remove();
                     if self.base != new_base() {
                         // Where it cannot be marked there is no directory to change anything in.
-                        let _ = mark(&self.spot, &self.tree.account, &self.base);
+                        let (directory, name) = (&self.spot.directory, self.spot.name());
+                        let _ = mark(directory, name, &self.tree.account, &self.base);
                     }
                 }
             }

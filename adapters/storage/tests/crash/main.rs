@@ -144,7 +144,12 @@ impl Moment {
         let left = sweep(home);
         assert_eq!(left.tree, found.tree);
         for partial in left.partials {
-            let is_its = |step: &Step| matches!(step, Step::Broken { bytes, .. } if is_beginning(&partial, bytes, zeros));
+            let is_its = |step: &Step| match step {
+                Step::Broken { bytes, .. } => is_beginning(&partial, bytes, zeros),
+                // That it broke off over a finished file is marked.
+                Step::Upload { .. } => partial.is_empty(),
+                Step::Edit(..) => false,
+            };
             assert!(
                 self.steps.iter().any(is_its),
                 "a partial of {} bytes by {:?}",
