@@ -6,7 +6,8 @@ use std::process::Command;
 
 use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{
-    Desk, SPARSE, TAIL, both, break_off, hollow, kill, kills, names, noise, sparse, tail, url,
+    Desk, SPARSE, TAIL, both, break_off, hollow, names, noise, replaces_nothing_when_it_is_killed,
+    sparse, tail, url,
 };
 use crate::{Config, Program, Server, cases};
 
@@ -205,19 +206,8 @@ fn curl_mixes_no_halves_of_two_files(program: &Program) {
     assert!(server.content("f.bin") == content);
 }
 
-/// The kernel closes the data connection of a killed client a moment before the control connection.
-/// That must not look like the end of the file.
 fn curl_that_is_killed_replaces_nothing(program: &Program) {
-    let server = program.serve();
-    let desk = Desk::new();
-    desk.put("f.bin", &noise(1, 20_000_000));
-    let old = noise(2, 100_000);
-    for _ in 0..kills() {
-        server.put("f.bin", &old);
-        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
-        assert!(server.content("f.bin") == old, "the old file is gone");
-        server.login().command("DELE f.bin", 250);
-    }
+    replaces_nothing_when_it_is_killed(program, slow_upload);
 }
 
 fn curl_fetches_beyond_4_gib(program: &Program) {

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use super::secure::{VERSIONS, authority, protected, secure, ways};
 use super::{
-    Desk, assert_same, both, break_off, grow, hollow, kill, kills, names, noise, sparse, tail, tree,
+    Desk, assert_same, both, break_off, grow, hollow, names, noise,
+    replaces_nothing_when_it_is_killed, sparse, tail, tree,
 };
 use super::{SPARSE, TAIL, url};
 use crate::{Config, Program, Server, cases};
@@ -253,16 +254,7 @@ fn lftp_mixes_no_halves_of_two_files(program: &Program) {
 }
 
 fn lftp_that_is_killed_replaces_nothing(program: &Program) {
-    let server = program.serve();
-    let desk = Desk::new();
-    desk.put("f.bin", &noise(1, 20_000_000));
-    let old = noise(2, 100_000);
-    for _ in 0..kills() {
-        server.put("f.bin", &old);
-        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
-        assert!(server.content("f.bin") == old, "the old file is gone");
-        server.login().command("DELE f.bin", 250);
-    }
+    replaces_nothing_when_it_is_killed(program, slow_upload);
 }
 
 fn lftp_puts_again(program: &Program) {

@@ -214,6 +214,25 @@ fn kills() -> usize {
     kills.map_or(3, |kills| kills.parse().expect("a number"))
 }
 
+/// Has a client upload `f.bin` slowly over an old file, and kills it, again and again: the system
+/// closes the data connection of a killed client with its control connection, which must not look
+/// like the end of the file.
+fn replaces_nothing_when_it_is_killed(
+    program: &Program,
+    slow_upload: impl Fn(&Desk, SocketAddr) -> Command,
+) {
+    let server = program.serve();
+    let desk = Desk::new();
+    desk.put("f.bin", &noise(1, 40_000_000));
+    let old = noise(2, 100_000);
+    for _ in 0..kills() {
+        server.put("f.bin", &old);
+        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
+        assert!(server.content("f.bin") == old, "the old file is gone");
+        server.login().command("DELE f.bin", 250);
+    }
+}
+
 /// Starts a client that uploads, kills it when the server has taken more than so many bytes, and
 /// waits until the server has noticed.
 fn kill(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough: u64) {

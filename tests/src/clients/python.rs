@@ -1,7 +1,7 @@
 //! Python's ftplib, and aioftp. What they do is in the scripts beside this file.
 
 use super::secure::{VERSIONS, protected, secure, ways};
-use super::{Desk, both, grow, kill, kills, noise};
+use super::{Desk, both, grow, replaces_nothing_when_it_is_killed};
 use crate::{Program, cases};
 
 const FTPLIB: &str = include_str!("ftplib_client.py");
@@ -63,22 +63,12 @@ ftp.quit()
 ";
 
 fn ftplib_that_is_killed_replaces_nothing(program: &Program) {
-    let server = program.serve();
-    let desk = Desk::new();
-    desk.put("f.bin", &noise(1, 20_000_000));
-    let old = noise(2, 100_000);
-    for _ in 0..kills() {
-        server.put("f.bin", &old);
-        let upload = |address: std::net::SocketAddr| {
-            let (ip, port) = (address.ip().to_string(), address.port().to_string());
-            let mut command = desk.command("python3");
-            command.args(["-c", SLOW, &ip, &port]);
-            command
-        };
-        kill(&server, upload, 3_000_000);
-        assert!(server.content("f.bin") == old, "the old file is gone");
-        server.login().command("DELE f.bin", 250);
-    }
+    replaces_nothing_when_it_is_killed(program, |desk, address| {
+        let (ip, port) = (address.ip().to_string(), address.port().to_string());
+        let mut command = desk.command("python3");
+        command.args(["-c", SLOW, &ip, &port]);
+        command
+    });
 }
 
 fn ftplib_does_all_it_can_over_tls(program: &Program) {

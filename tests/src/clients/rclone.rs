@@ -4,7 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 
 use super::secure::{VERSIONS, Way, authority, protected, secure, ways};
-use super::{Desk, assert_same, both, break_off, grow, kill, kills, noise, tree};
+use super::{
+    Desk, assert_same, both, break_off, grow, noise, replaces_nothing_when_it_is_killed, tree,
+};
 use crate::{Program, Server, cases};
 
 cases! { "clients";
@@ -211,16 +213,7 @@ fn slow_upload(desk: &Desk, address: SocketAddr) -> std::process::Command {
 }
 
 fn rclone_that_is_killed_replaces_nothing(program: &Program) {
-    let server = program.serve();
-    let desk = Desk::new();
-    desk.put("f.bin", &noise(1, 40_000_000));
-    let old = noise(2, 100_000);
-    for _ in 0..kills() {
-        server.put("f.bin", &old);
-        kill(&server, |address| slow_upload(&desk, address), 3_000_000);
-        assert!(server.content("f.bin") == old, "the old file is gone");
-        server.login().command("DELE f.bin", 250);
-    }
+    replaces_nothing_when_it_is_killed(program, slow_upload);
 }
 
 /// It looks at the listing, in which nothing is that broke off.

@@ -30,6 +30,17 @@ fn begin(client: &mut Client, name: &str, bytes: &[u8]) -> TcpStream {
     data
 }
 
+/// Closes both connections without a gap.
+fn close(first: &str, client: Client, data: TcpStream) {
+    if first == "data" {
+        drop(data);
+        drop(client);
+    } else {
+        drop(client);
+        drop(data);
+    }
+}
+
 /// Waits until no session is left, and says whether the file is there.
 fn is_kept(server: &Server, name: &str) -> bool {
     crate::server::eventually("the session has ended", || {
@@ -59,16 +70,7 @@ fn drops_what_ends_together_with_it(program: &Program) {
     for first in ["data", "control"] {
         let mut client = server.login();
         let data = begin(&mut client, "f.bin", &content);
-        match first {
-            "data" => {
-                drop(data);
-                drop(client);
-            }
-            _ => {
-                drop(client);
-                drop(data);
-            }
-        }
+        close(first, client, data);
         assert!(!is_kept(&server, "f.bin"), "{first}");
         let log = server.whole_log();
         assert!(log.contains("`accept-hang-up` would take it"), "{log}");
@@ -83,16 +85,7 @@ fn keeps_what_has_the_announced_length(program: &Program) {
             let mut client = server.login();
             client.command(&format!("ALLO {announced}"), 200);
             let data = begin(&mut client, "f.bin", &content);
-            match first {
-                "data" => {
-                    drop(data);
-                    drop(client);
-                }
-                _ => {
-                    drop(client);
-                    drop(data);
-                }
-            }
+            close(first, client, data);
             assert_eq!(is_kept(&server, "f.bin"), kept, "{announced} {first}");
         }
     }
