@@ -21,6 +21,7 @@ mod ports;
 mod public;
 pub mod pump;
 mod reception;
+mod reserve;
 mod secret;
 mod service;
 mod settings;

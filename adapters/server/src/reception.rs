@@ -2,13 +2,9 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
-
-use rustix::event::{EventfdFlags, eventfd};
+use std::sync::Arc;
 
 use crate::Listener;
-use crate::lock::lock;
 use crate::service::{Permit, Refusal, Service};
 use crate::sockets::{accept, is_exhausted};
 
@@ -21,35 +17,6 @@ pub enum Reception {
     /// For want of descriptors or memory nobody can be accepted: try again
     /// [later](crate::sockets::EXHAUSTED), since to do so at once would spin.
     Exhausted,
-}
-
-/// A descriptor that is given up for a moment when there is no other, so that a client can be
-/// told so.
-#[derive(Debug)]
-pub(crate) struct Reserve(Mutex<Option<OwnedFd>>);
-
-impl Default for Reserve {
-    fn default() -> Self {
-        Self(Mutex::new(spare()))
-    }
-}
-
-impl Reserve {
-    /// Does something with one descriptor more than there are; `None` if the reserve is gone.
-    fn spend<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
-        let mut spare_one = lock(&self.0);
-        if spare_one.is_none() {
-            *spare_one = spare();
-        }
-        drop(spare_one.take()?);
-        let outcome = act();
-        *spare_one = spare();
-        Some(outcome)
-    }
-}
-
-fn spare() -> Option<OwnedFd> {
-    eventfd(0, EventfdFlags::CLOEXEC).ok()
 }
 
 impl Service {

@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::lock::lock;
 use crate::ports::PortPool;
 use crate::public::{Known, PublicName};
-use crate::reception::Reserve;
+use crate::reserve::Reserve;
 use crate::settings::{PublicAddress, Settings};
 
 /// A running server: its settings, who is connected, and whether it shall stop.

@@ -15,8 +15,17 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::log::Format;
 use crate::Escape;
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Time, level, message and fields.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+}
 
 /// A layer that hands each line to `write`.
 pub(super) struct Lines<W> {

@@ -14,6 +14,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+pub use super::line::Format;
 use super::line::{self, Lines};
 
 /// Lines that wait to be written.
@@ -66,16 +67,6 @@ pub struct Options {
     pub level: LevelFilter,
     /// The form of a line.
     pub format: Format,
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Time, level, message and fields.
-    #[default]
-    Text,
-    /// A JSON object.
-    Json,
 }
 
 /// Takes what `tracing` has to say; it waits until [`Prepared::start`]. Starts no thread, so that

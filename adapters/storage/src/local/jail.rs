@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
@@ -15,8 +15,6 @@ use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
-use super::ledger::Ledger;
-use super::metadata::look;
 use super::open::{ENTER, LIST, LOOK};
 use super::{Links, LocalOptions};
 
@@ -52,7 +50,6 @@ pub(super) struct Jail {
     path: PathBuf,
     /// What was warned of.
     warned: Mutex<BTreeSet<&'static str>>,
-    ledger: Arc<Ledger>,
 }
 
 impl Jail {
@@ -65,9 +62,7 @@ impl Jail {
         } else {
             Resolver::Process
         };
-        let stat = look(&root)?;
         Ok(Self {
-            ledger: Ledger::of(&stat, &path, *options),
             is_local: is_local(&root)?,
             root,
             links: options.links,
@@ -87,9 +82,9 @@ impl Jail {
         }
     }
 
-    /// The partials that are known of.
-    pub(super) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// Where it was opened.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the log calls a directory.

@@ -37,6 +37,7 @@ use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
 use self::jail::{Jail, Lookup};
+use self::ledger::Ledger;
 pub use self::ledger::sweep_due;
 use self::metadata::{look, metadata};
 use self::open::{ENTER, LOOK};
@@ -146,6 +147,8 @@ pub struct Local {
 /// What the handles of a [`Local`] share.
 struct Tree {
     jail: Arc<Jail>,
+    /// The partials that are known of, of all accounts.
+    ledger: Arc<Ledger>,
     /// The directory name of the account's partials.
     account: String,
     options: LocalOptions,
@@ -174,6 +177,7 @@ impl Local {
             options.partials = Partials::Off;
         }
         let tree = Tree {
+            ledger: Ledger::of(&look(jail.as_fd())?, jail.path(), options),
             jail,
             account: partial::account_name(account),
             options,

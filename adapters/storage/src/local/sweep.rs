@@ -28,7 +28,7 @@ pub(super) fn sweep(tree: &Tree) -> usize {
                 let place = tree.jail.place(BStr::new(&path));
                 removed += tidy(&names, names.name(), Some(tree.options.retention), &place);
                 if name == PARTIALS {
-                    let ledger = tree.jail.ledger();
+                    let ledger = &tree.ledger;
                     for_each_new(&names, |owner, name, stat| {
                         ledger.found(owner, &path, name, stat);
                     });

@@ -397,12 +397,12 @@ impl Upload {
         match &self.place {
             Place::Settled => return,
             Place::Filed(..) if room && self.is_worth_keeping() => {
-                self.tree.jail.ledger().add(&self.tree, &self.spot);
+                self.tree.ledger.add(&self.tree, &self.spot);
             }
             Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
                 let kept = room && self.base == new_base() && self.keep(name) == Ok(());
                 if kept {
-                    self.tree.jail.ledger().add(&self.tree, &self.spot);
+                    self.tree.ledger.add(&self.tree, &self.spot);
                 } else {
                     self.remove();
                     if self.base != new_base() {
