@@ -222,31 +222,23 @@ fn tells_that_a_kernel_has_no_statx(program: &Program) {
     }
 }
 
-/// On a terminal, which `script` is for it.
+/// On a terminal, which `script` is for it, and which shows what is typed
+/// afterwards.
 fn asks_for_a_password_without_showing_it(program: &Program) {
     let folder = place(&[]);
-    let seen = folder.path().join("seen");
-    let command = format!("{} --hash-password", program.0);
-    let typed = format!(
-        "(sleep 1; printf 'geheim\\n'; sleep 1) | script -q -e -c '{command}' {}",
-        seen.display()
-    );
-    let output = Command::new("sh").args(["-c", &typed]).output();
-    let output = output.expect("a shell");
+    let typed = "(sleep 1; printf 'geheim\\n'; sleep 1) \
+                 | script -q -e -c '\"$PROGRAM\" --hash-password && stty -a' \"$SEEN\"";
+    let output = Command::new("sh")
+        .args(["-c", typed])
+        .env("PROGRAM", program.0)
+        .env("SEEN", folder.path().join("seen"))
+        .output()
+        .expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("password: "), "{said}");
     assert!(said.contains("$argon2id$v=19$"), "{said}");
     assert!(!said.contains("geheim"), "{said}");
-    // The terminal shows what is typed again.
-    let command = "stty -a";
-    let after = format!(
-        "script -q -e -c '{} --hash-password; {command}' /dev/null",
-        program.0
-    );
-    let typed = format!("(sleep 1; printf 'x\\n'; sleep 1) | {after}");
-    let output = Command::new("sh").args(["-c", &typed]).output();
-    let said = String::from_utf8_lossy(&output.expect("a shell").stdout).into_owned();
     assert!(
         said.contains(" echo ") && !said.contains(" -echo "),
         "{said}"

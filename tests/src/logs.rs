@@ -339,13 +339,15 @@ fn guess(connect: impl Fn() -> Client) {
 }
 
 fn has_fail2ban_find_guessers_and_nobody_else(program: &Program) {
-    let filter = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../adapters/server/fail2ban/filter.d/wharf.conf");
+    let filters =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../adapters/server/fail2ban/filter.d");
     let banned = |log: &Path| -> Vec<String> {
         let output = Command::new("fail2ban-regex")
             .args(["-o", "ip"])
             .arg(log)
-            .arg(&filter)
+            // A path with a blank, or a name alone, is an expression to it.
+            .arg("./wharf.conf")
+            .current_dir(&filters)
             .output()
             .expect("fail2ban-regex");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -348,11 +348,10 @@ fn without_ipv6(
     let folder = tempfile::tempdir().expect("a directory");
     let line = format!(
         "ip link set lo up; exec timeout 3 strace -f -qq -o trace \
-         -e inject=socket:error=EAFNOSUPPORT:when={socket} {} {arguments} .",
-        program.0
+         -e inject=socket:error=EAFNOSUPPORT:when={socket} \"$1\" {arguments} ."
     );
     let output = Command::new("unshare")
-        .args(["--net", "sh", "-c", &line])
+        .args(["--net", "sh", "-c", &line, "sh", program.0])
         .current_dir(folder.path())
         .output()
         .expect("unshare starts");
