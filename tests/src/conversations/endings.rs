@@ -1,12 +1,13 @@
 //! How sessions end that say no QUIT, and what becomes of their uploads.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::transfer::pattern;
 use crate::client::reset;
+use crate::tls::Tls;
+use crate::wire::Wire;
 use crate::{Client, Config, Program, Server, cases};
 
 cases! { "endings";
@@ -14,24 +15,50 @@ cases! { "endings";
     drops_what_ends_together_with_it,
     keeps_what_has_the_announced_length,
     keeps_what_a_client_hung_up_on_when_told_so,
+    tells_the_two_kinds_of_doubt_apart,
     tells_accounts_and_listeners_apart,
 }
 
 /// Longer than an end is doubted.
 const GAP: Duration = Duration::from_millis(60);
 
+/// A server that speaks in clear and under both versions of TLS.
+fn serve(program: &Program, lines: &str) -> Server {
+    program.start(Config::default().tls("").top(lines))
+}
+
+fn protections() -> [(&'static str, Option<Tls>); 3] {
+    [
+        ("in clear", None),
+        ("TLS 1.2", Some(Tls::v12())),
+        ("TLS 1.3", Some(Tls::v13())),
+    ]
+}
+
+fn login(server: &Server, tls: Option<&Tls>) -> Client {
+    let mut client = server.connect();
+    if let Some(tls) = tls {
+        client.auth_tls(tls);
+        client.secure(tls);
+    }
+    client.login("user", "12345");
+    client
+}
+
 /// Begins an upload that takes long enough for its end to be doubted.
-fn begin(client: &mut Client, name: &str, bytes: &[u8]) -> TcpStream {
-    let mut data = client.data();
+fn begin(client: &mut Client, name: &str, bytes: &[u8]) -> Wire {
+    let data = client.data();
     client.command(&format!("STOR {name}"), 150);
+    let mut data = client.protect(data);
     data.write_all(&bytes[..bytes.len() / 2]).expect("to send");
     sleep(Duration::from_millis(200));
     data.write_all(&bytes[bytes.len() / 2..]).expect("to send");
     data
 }
 
-/// Closes both connections without a gap.
-fn close(first: &str, client: Client, data: TcpStream) {
+/// Closes both connections without a gap and, under TLS, without close_notify: what the system
+/// does for a client that was killed, in whatever order.
+fn close(first: &str, client: Client, data: Wire) {
     if first == "data" {
         drop(data);
         drop(client);
@@ -53,71 +80,102 @@ fn is_kept(server: &Server, name: &str) -> bool {
 }
 
 fn keeps_what_had_ended_before_the_control_connection(program: &Program) {
-    let server = program.serve();
+    let server = serve(program, "");
     let content = pattern(100_000);
-    let mut client = server.login();
-    let data = begin(&mut client, "f.bin", &content);
-    drop(data);
-    sleep(GAP);
-    drop(client);
-    assert!(is_kept(&server, "f.bin"));
+    for (how, tls) in protections() {
+        let mut client = login(&server, tls.as_ref());
+        let mut data = begin(&mut client, "f.bin", &content);
+        data.finish().expect("to end");
+        sleep(GAP);
+        drop(client);
+        assert!(is_kept(&server, "f.bin"), "{how}");
+    }
 }
 
-/// As a client that is killed does: the system closes both, in whatever order.
 fn drops_what_ends_together_with_it(program: &Program) {
-    let server = program.serve();
+    let server = serve(program, "");
     let content = pattern(100_000);
-    for first in ["data", "control"] {
-        let mut client = server.login();
-        let data = begin(&mut client, "f.bin", &content);
-        close(first, client, data);
-        assert!(!is_kept(&server, "f.bin"), "{first}");
-        let log = server.whole_log();
-        assert!(log.contains("`accept-hang-up` would take it"), "{log}");
+    for (how, tls) in protections() {
+        for first in ["data", "control"] {
+            let mut client = login(&server, tls.as_ref());
+            let mut data = begin(&mut client, "f.bin", &content);
+            // The client has said all that it wants to, and still it is not known to be whole.
+            data.notify().expect("to end");
+            close(first, client, data);
+            assert!(!is_kept(&server, "f.bin"), "{first} {how}");
+            let log = server.whole_log();
+            let cures = log.matches("`accept-hang-up` would take it").count();
+            assert_eq!(cures, log.matches("STOR failed").count(), "{log}");
+        }
     }
 }
 
 fn keeps_what_has_the_announced_length(program: &Program) {
-    let server = program.serve();
+    let server = serve(program, "");
     let content = pattern(100_000);
-    for (announced, kept) in [(100_000, true), (100_001, false), (99_999, false)] {
-        for first in ["data", "control"] {
-            let mut client = server.login();
-            client.command(&format!("ALLO {announced}"), 200);
-            let data = begin(&mut client, "f.bin", &content);
-            close(first, client, data);
-            assert_eq!(is_kept(&server, "f.bin"), kept, "{announced} {first}");
+    for (how, tls) in protections() {
+        for (announced, kept) in [(100_000, true), (100_001, false), (99_999, false)] {
+            for first in ["data", "control"] {
+                let mut client = login(&server, tls.as_ref());
+                client.command(&format!("ALLO {announced}"), 200);
+                let data = begin(&mut client, "f.bin", &content);
+                close(first, client, data);
+                let is_kept = is_kept(&server, "f.bin");
+                assert_eq!(is_kept, kept, "{announced} {first} {how}");
+            }
         }
     }
 }
 
 fn keeps_what_a_client_hung_up_on_when_told_so(program: &Program) {
-    let server = program.start(Config::default().top("accept-hang-up = true"));
+    let server = serve(program, "accept-hang-up = true");
     let content = pattern(100_000);
-    // The control connection first, while data still comes, as ffmpeg does.
-    let mut client = server.login();
-    let mut data = begin(&mut client, "f.bin", &content[..50_000]);
-    drop(client);
-    sleep(GAP);
-    data.write_all(&content[50_000..]).expect("to send");
-    drop(data);
-    crate::server::eventually("the upload is there", || server.has("f.bin"));
-    assert!(server.content("f.bin") == content);
-    assert!(is_kept(&server, "f.bin"));
+    for (how, tls) in protections() {
+        // The control connection first, while data still comes, as ffmpeg does.
+        let mut client = login(&server, tls.as_ref());
+        let mut data = begin(&mut client, "f.bin", &content[..50_000]);
+        drop(client);
+        sleep(GAP);
+        data.write_all(&content[50_000..]).expect("to send");
+        data.finish().expect("to end");
+        crate::server::eventually("the upload is there", || server.has("f.bin"));
+        assert!(server.content("f.bin") == content);
+        assert!(is_kept(&server, "f.bin"));
+        // A reset is no end, of whichever connection.
+        let mut client = login(&server, tls.as_ref());
+        let mut data = begin(&mut client, "f.bin", &content);
+        client.reset();
+        data.finish().expect("to end");
+        assert!(!is_kept(&server, "f.bin"), "{how}");
+        let mut client = login(&server, tls.as_ref());
+        let data = begin(&mut client, "f.bin", &content);
+        drop(client);
+        sleep(GAP);
+        reset(data.into_socket());
+        assert!(!is_kept(&server, "f.bin"), "{how}");
+    }
     let log = server.whole_log();
-    assert!(log.contains("WARN STOR complete"), "{log}");
-    // A reset is no end, of whichever connection.
-    let mut client = server.login();
-    let data = begin(&mut client, "f.bin", &content);
-    client.reset();
-    data.shutdown(Shutdown::Write).expect("to end");
-    assert!(!is_kept(&server, "f.bin"));
-    let mut client = server.login();
-    let data = begin(&mut client, "f.bin", &content);
-    drop(client);
-    sleep(GAP);
-    reset(data);
-    assert!(!is_kept(&server, "f.bin"));
+    assert_eq!(log.matches("WARN STOR complete").count(), 3, "{log}");
+}
+
+/// Whoever accepts only one of them refuses what both would have to accept.
+fn tells_the_two_kinds_of_doubt_apart(program: &Program) {
+    let content = pattern(100_000);
+    for (lines, kept) in [
+        ("accept-hang-up = true", false),
+        ("accept-truncated = true", false),
+        ("accept-hang-up = true\naccept-truncated = true", true),
+    ] {
+        let server = serve(program, lines);
+        for (how, tls) in [("TLS 1.2", Tls::v12()), ("TLS 1.3", Tls::v13())] {
+            let mut client = login(&server, Some(&tls));
+            let data = begin(&mut client, "f.bin", &content);
+            drop(client);
+            sleep(GAP);
+            drop(data);
+            assert_eq!(is_kept(&server, "f.bin"), kept, "{lines} {how}");
+        }
+    }
 }
 
 fn tells_accounts_and_listeners_apart(program: &Program) {
