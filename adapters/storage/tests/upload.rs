@@ -833,6 +833,11 @@ fn a_unique_upload_takes_a_name_that_nobody_has() {
             _ => sink.commit().unwrap(),
         }
     }
+    // And a link has, wherever it leads.
+    std::os::unix::fs::symlink("nowhere", place.real("/link")).unwrap();
+    let opening = place.local.open(UNIQUE, &path("/link")).unwrap();
+    assert_eq!(opening.opened.name, Some(path("/link.1")));
+    drop(opening);
     let opening = place.local.open(UNIQUE, &path("/g")).unwrap();
     place.put("/g", "theirs");
     let wharf_storage::Handle::Sink(sink) = opening.handle else {

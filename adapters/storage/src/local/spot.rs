@@ -79,9 +79,9 @@ impl Spot {
         Err(Failure::NotFound)
     }
 
-    /// With a directory that can also be read where it may be: its default ACL says what becomes
-    /// of new files.
-    fn open_to_write(tree: &Tree, path: Vec<u8>) -> Result<Self, Failure> {
+    /// Where an upload to `path` itself goes, whatever stands there, with a directory that can
+    /// also be read where it may be: its default ACL says what becomes of new files.
+    pub(super) fn open_to_write(tree: &Tree, path: Vec<u8>) -> Result<Self, Failure> {
         match Self::open(&tree.jail, path.clone(), LIST, Lookup::Full) {
             Err(Failure::Denied) => {
                 let flags = tree.options.durability.directory();

@@ -146,9 +146,11 @@ pub(super) fn open_unique(
     let suggested = path.file_name().ok_or(Failure::BadName)?;
     let mut name = path.clone();
     for serial in 1..UNIQUE_NAMES {
-        let (spot, finished) = find_spot(tree, &name)?;
-        let taken = finished.is_some() || tree.partial(&spot, Lookup::Full)?.is_some();
-        if !taken {
+        must_be_visible(&name)?;
+        let spot = Spot::open_to_write(tree, name.relative().to_vec())?;
+        // A link has its name, wherever it leads.
+        let found = spot.look_at_name(Lookup::Full).map_err(failure)?;
+        if found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none() {
             let request = Request {
                 begin: Begin::At(0),
                 replace: false,
@@ -200,13 +202,16 @@ pub(super) fn copy_to(
 }
 
 fn find_spot(tree: &Tree, path: &VPath) -> Result<(Spot, Option<Statx>), Failure> {
-    if path.is_root() {
-        return Err(Failure::IsADirectory);
-    }
-    if !is_visible(path) {
-        return Err(Failure::BadName);
-    }
+    must_be_visible(path)?;
     Spot::find_to_write(tree, path)
+}
+
+fn must_be_visible(path: &VPath) -> Result<(), Failure> {
+    match path.is_root() {
+        true => Err(Failure::IsADirectory),
+        false if !is_visible(path) => Err(Failure::BadName),
+        false => Ok(()),
+    }
 }
 
 /// Opens the finished file at a spot, which must still be that one, and says how long it is.
