@@ -148,6 +148,33 @@ fn port_and_eprt_go_to_the_client_and_nobody_else() {
     );
 }
 
+/// An unspecified address is never dialled, as it would be this machine.
+#[test]
+fn an_unspecified_address_is_that_of_the_client() {
+    Scene::new().address("2001:db8::1").logged_in(
+        "C: PORT 0,0,0,0,200,10
+         S: 522
+         C: EPRT |2|::|1023|
+         S: 501
+         C: EPRT |2|::|51210|
+         S: 200
+         C: LIST
+         A: open / entries
+         E: opened
+         A: dial [2001:db8::1]:51210",
+    );
+    logged_in(
+        "C: EPRT |2|::|51210|
+         S: 522
+         C: PORT 0,0,0,0,200,10
+         S: 200
+         C: LIST
+         A: open / entries
+         E: opened
+         A: dial 127.0.0.1:51210",
+    );
+}
+
 #[test]
 fn the_last_of_pasv_and_port_counts() {
     logged_in(

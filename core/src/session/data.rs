@@ -93,21 +93,31 @@ impl Session {
     /// PORT and EPRT. The connection is made when a transfer needs it: some clients listen only
     /// then.
     pub(super) fn port(&mut self, to: SocketAddr) {
-        let to = SocketAddr::new(address::canonical(to.ip()), to.port());
+        let own = self.peer_address();
+        let named = address::canonical(to.ip());
+        // lftp over IPv6 names what it listens on: any address of its own.
+        let is_own = named == own || named.is_unspecified();
         if !self.config.active {
             self.done(502, "Active mode is not offered.");
         } else if self.settings.epsv_only {
             self.done(501, "Only EPSV after EPSV ALL.");
-        } else if to.is_ipv6() != self.peer_address().is_ipv6() {
-            self.done(522, if to.is_ipv6() { "Use (1)." } else { "Use (2)." });
-        } else if to.ip() != self.peer_address() || to.port() < 1024 {
+        } else if named.is_ipv6() != own.is_ipv6() {
+            self.done(
+                522,
+                if named.is_ipv6() {
+                    "Use (1)."
+                } else {
+                    "Use (2)."
+                },
+            );
+        } else if !is_own || to.port() < 1024 {
             self.forbid(
                 501,
                 "Data connections go to your own address, port 1024 or higher.",
             );
         } else {
             let data = core::mem::take(&mut self.settings.data);
-            self.forget(data, After::Active(to));
+            self.forget(data, After::Active(SocketAddr::new(own, to.port())));
         }
     }
 

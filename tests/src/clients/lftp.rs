@@ -71,6 +71,9 @@ fn lftp_mirrors_there_and_back_in_every_mode(program: &Program) {
             );
         }
     }
+    // It would go on in passive mode.
+    let log = server.whole_log();
+    assert!(!log.contains("EPRT refused"), "{log}");
 }
 
 fn lftp_mirrors_in_parallel(program: &Program) {
