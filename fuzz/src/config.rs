@@ -4,11 +4,17 @@ use std::path::Path;
 
 use wharf_server::cli;
 
-/// Whatever stands in the file, it is understood or the mistake has a place in it.
+/// Whatever stands in the file, it is understood or each mistake is a line with its place.
 pub fn config(bytes: &[u8]) {
-    let Err(mistake) = cli::check(Path::new("wharf.toml"), bytes.to_vec()) else {
+    let Err(mistakes) = cli::check(Path::new("wharf.toml"), bytes.to_vec()) else {
         return;
     };
+    for mistake in mistakes.split('\n') {
+        check(mistake, bytes);
+    }
+}
+
+fn check(mistake: &str, bytes: &[u8]) {
     let mut words = mistake.splitn(4, ':');
     let (name, line, column) = (words.next(), words.next(), words.next());
     let number = |word: Option<&str>| word.and_then(|word| word.parse().ok()).unwrap_or(0);

@@ -51,8 +51,16 @@ fn eprt(bytes: &[u8]) -> Option<SocketAddr> {
     let port = number(port.as_bytes())?;
     match number(family.as_bytes())? {
         1 => Some((address.parse::<Ipv4Addr>().ok()?, port).into()),
-        2 => Some((address.parse::<Ipv6Addr>().ok()?, port).into()),
+        2 => Some((without_zone(address).parse::<Ipv6Addr>().ok()?, port).into()),
         _ => None,
+    }
+}
+
+/// Which of its links a client is on says nothing here.
+fn without_zone(address: &str) -> &str {
+    match address.find('%') {
+        Some(at) if at + 1 < address.len() => &address[..at],
+        _ => address,
     }
 }
 
