@@ -20,7 +20,7 @@ const DEFAULT_ACL: &str = "system.posix_acl_default";
 /// What the names of attributes begin with that belong to users.
 const USER: &[u8] = b"user.";
 
-/// The longest value of an attribute that is kept.
+/// The longest value of an attribute, and list of their names, that is kept.
 const MAX_VALUE: usize = 64 * 1024;
 
 /// What may be refused.
@@ -91,24 +91,20 @@ fn copy_attributes(old: &OwnedFd, file: impl AsFd) -> Result<(), Errno> {
 
 /// The names of a file's attributes, each before a NUL.
 fn listed(file: &OwnedFd) -> Result<Vec<u8>, Errno> {
-    let mut names = Vec::with_capacity(1024);
-    loop {
-        match flistxattr(file, spare_capacity(&mut names)) {
-            Err(Errno::RANGE) if names.capacity() < MAX_VALUE => {
-                names.reserve(2 * names.capacity());
-            }
-            Ok(_) => return Ok(names),
-            Err(error) => return Err(error),
-        }
-    }
+    whole(|names| flistxattr(file, spare_capacity(names)))
 }
 
 fn value(file: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    let mut value = Vec::with_capacity(256);
+    whole(|value| fgetxattr(&file, name, spare_capacity(value)))
+}
+
+/// All that a call reads into the room of a vector, which grows until it is enough.
+fn whole(mut read: impl FnMut(&mut Vec<u8>) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::with_capacity(256);
     loop {
-        match fgetxattr(&file, name, spare_capacity(&mut value)) {
-            Err(Errno::RANGE) if value.capacity() < MAX_VALUE => value.reserve(MAX_VALUE),
-            Ok(_) => return Ok(value),
+        match read(&mut bytes) {
+            Err(Errno::RANGE) if bytes.capacity() < MAX_VALUE => bytes.reserve(MAX_VALUE),
+            Ok(_) => return Ok(bytes),
             Err(error) => return Err(error),
         }
     }

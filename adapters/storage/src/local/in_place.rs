@@ -15,7 +15,7 @@ use super::open::{WRITE, open_at};
 use super::partial::{Which, clear};
 use super::source::must_be_file;
 use super::spot::Spot;
-use super::temporary::{copy, write_all};
+use super::temporary::{copy, cut, write_all};
 use crate::storage::Sink;
 
 /// A file that is overwritten as the bytes arrive. If that breaks off, what arrived is all that
@@ -38,13 +38,6 @@ impl InPlace {
             file,
         })
     }
-
-    /// Cuts off what is left of the old file; says how much has been written.
-    fn cut(&self) -> Result<u64, Errno> {
-        let end = seek(&self.file, SeekFrom::Current(0))?;
-        ftruncate(&self.file, end)?;
-        Ok(end)
-    }
 }
 
 impl Sink for InPlace {
@@ -57,7 +50,7 @@ impl Sink for InPlace {
     }
 
     fn commit(self: Box<Self>) -> Result<(), Failure> {
-        self.cut().map_err(failure)?;
+        cut(&self.file).map_err(failure)?;
         self.tree.options.durability.flush(&self.file)?;
         clear(&self.spot.directory, None, Which::Of(self.spot.name()));
         Ok(())
@@ -66,7 +59,7 @@ impl Sink for InPlace {
     fn abandon(self: Box<Self>, _: Reason) {
         let begun = seek(&self.file, SeekFrom::Current(0));
         if begun.is_ok_and(|end| end > 0) {
-            let _ = self.cut();
+            let _ = cut(&self.file);
         }
     }
 }

@@ -12,9 +12,9 @@ use rustix::fs::Statx;
 use super::jail::{Jail, Lookup};
 use super::metadata::{identity, modified};
 use super::open::LIST;
-use super::partial::{Drawer, Which, clear};
+use super::partial::{Which, clear};
 use super::spot::Spot;
-use super::{Local, LocalOptions, Tree};
+use super::{LocalOptions, Tree};
 
 /// The ledgers of this process, by the identity of their root.
 static LEDGERS: Mutex<BTreeMap<(u64, u64), Arc<Ledger>>> = Mutex::new(BTreeMap::new());
@@ -77,7 +77,7 @@ impl Ledger {
         let sizes: Vec<Option<u64>> = all
             .iter()
             .map(|each| match each.account == tree.account {
-                true => size(&tree.jail, each, &tree.options),
+                true => size(tree, each),
                 false => Some(0),
             })
             .collect();
@@ -125,7 +125,7 @@ impl Ledger {
 
 /// Removes the partials whose time is over, of all trees that this process has opened and where it
 /// knows of some; says how many. It walks through no tree: what other processes have left,
-/// [`Local::sweep`] finds.
+/// [`Local::sweep`](super::Local::sweep) finds.
 pub fn sweep_due() -> usize {
     let ledgers: Vec<_> = lock(&LEDGERS).values().cloned().collect();
     let mut removed = 0;
@@ -136,11 +136,10 @@ pub fn sweep_due() -> usize {
         if due.is_empty() {
             continue;
         }
-        let Ok(local) = Local::open(&root, b"", options) else {
+        let Ok(jail) = Jail::open(&root, &options) else {
             continue;
         };
         for each in due {
-            let jail = &local.tree.jail;
             if let Ok(directory) = jail.find(each.directory(), LIST, Lookup::Full) {
                 let place = jail.place(each.directory());
                 let which = Which::Every(Some(retention), &place);
@@ -151,13 +150,11 @@ pub fn sweep_due() -> usize {
     removed
 }
 
-/// How many bytes a partial has, if it is still there.
-fn size(jail: &Jail, filed: &Filed, options: &LocalOptions) -> Option<u64> {
-    let directory = jail.find(filed.directory(), LIST, Lookup::Full).ok()?;
-    let retention = options.retention;
-    let resolver = jail.resolver();
-    let drawer = Drawer::open(resolver, directory, &filed.account, retention, Lookup::Full);
-    let stat = drawer.ok()??.find(filed.name(), Lookup::Full).ok()??;
+/// How many bytes a partial of the tree's account has, if it is still there.
+fn size(tree: &Tree, filed: &Filed) -> Option<u64> {
+    let directory = tree.jail.find(filed.directory(), LIST, Lookup::Full).ok()?;
+    let drawer = tree.drawer_in(directory, Lookup::Full).ok()??;
+    let stat = drawer.find(filed.name(), Lookup::Full).ok()??;
     Some(stat.stx_size)
 }
 

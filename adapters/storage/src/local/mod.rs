@@ -105,8 +105,7 @@ pub struct LocalOptions {
 
 impl Default for LocalOptions {
     /// Links as after `chroot`, a umask of 022, uploads that broke off are kept for a day, in
-    /// 100 GiB for each account, no wait
-    /// for the disk, and lookups by the kernel.
+    /// 100 GiB for each account, no wait for the disk, and lookups by the kernel.
     fn default() -> Self {
         Self {
             links: Links::default(),

@@ -71,8 +71,7 @@ impl Root {
     /// that sees some of the same files.
     ///
     /// # Errors
-    /// With [`Durability::Disk`](super::Durability::Disk): the system does not tell when it was
-    /// started.
+    /// The system does not tell which directory it is.
     pub fn account(&self, account: &[u8]) -> io::Result<Local> {
         Local::of(Arc::clone(&self.jail), account, self.options)
     }
@@ -93,9 +92,7 @@ impl Root {
     pub fn id(&self) -> io::Result<RootId> {
         RootId::look(statx(self, c"", AtFlags::EMPTY_PATH, RootId::WANTED))
     }
-}
 
-impl Root {
     /// Whether it stands under no name any more.
     #[must_use]
     pub fn is_removed(&self) -> bool {

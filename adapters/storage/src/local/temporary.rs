@@ -63,6 +63,12 @@ pub(super) fn write_all(file: &Locked, mut bytes: &[u8]) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Cuts off what lies behind the last byte that was written.
+pub(super) fn cut(file: impl AsFd) -> Result<(), Errno> {
+    let end = seek(&file, SeekFrom::Current(0))?;
+    ftruncate(file, end)
+}
+
 /// Copies the bytes from `start` to `end` to the same place in another file, which has none there
 /// yet. Holes stay holes, and the kernel lets both share the rest where the file system can.
 pub(super) fn copy(from: impl AsFd, to: impl AsFd, start: u64, end: u64) -> Result<(), Errno> {

@@ -22,7 +22,7 @@ use super::partial::{
 };
 use super::source::{must_be_file, open_file};
 use super::spot::{Spot, is_visible, rename};
-use super::temporary::{copy, create, write_all};
+use super::temporary::{copy, create, cut, write_all};
 use crate::storage::{Handle, Opening, Sink};
 
 /// How many names are tried for a file that shall have one of its own.
@@ -358,10 +358,7 @@ impl Upload {
             })?;
         }
         if let Place::Filed(..) = self.place {
-            let end = seek(&self.file, SeekFrom::Current(0))?;
-            if end < look(&self.file)?.stx_size {
-                ftruncate(&self.file, end)?;
-            }
+            cut(&self.file)?;
         }
         match self.spot.look_at_name(Lookup::Full)?.filter(is_file) {
             Some(stat) => {
