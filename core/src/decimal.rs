@@ -36,6 +36,11 @@ pub(crate) fn parse(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The last octal digits of a permission mode, as many as are wanted.
+pub(crate) fn octal<const N: usize>(mode: u16) -> [u8; N] {
+    core::array::from_fn(|at| b'0' + (mode >> (3 * (N - 1 - at)) & 7) as u8)
+}
+
 /// Reads a permission mode: octal digits, of which four may follow the zeros that lead.
 pub(crate) fn parse_octal(digits: &[u8]) -> Option<u16> {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::action::Facts;
 use crate::address;
 use crate::command::{Command, Epsv, Opts, Site, Type, Verb};
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, octal};
 use crate::listing::{FactSet, Line, ListOptions, Order};
 use crate::time::Timestamp;
 
@@ -246,7 +246,7 @@ impl Facts {
         }
         if let Some(mode) = self.mode {
             out.extend_from_slice(b"UNIX.mode=");
-            out.extend([9, 6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8));
+            out.extend(octal::<4>(mode));
             out.push(b';');
         }
     }

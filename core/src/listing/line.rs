@@ -1,6 +1,6 @@
 //! One line of a listing: Unix, MS-DOS, bare names, RFC 3659 facts.
 
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, octal};
 use crate::entry::{Entry, Kind, Metadata};
 use crate::listing::facts::{FactSet, Perm};
 use crate::time::{Civil, Clock, Timestamp};
@@ -228,9 +228,7 @@ impl<'a> Line<'a> {
         }
         if let Some(mode) = facts.mode.filter(|_| set.contains(FactSet::MODE)) {
             self.bytes(b"UNIX.mode=");
-            for shift in [9, 6, 3, 0] {
-                self.byte(b'0' + (mode >> shift & 7) as u8);
-            }
+            self.bytes(&octal::<4>(mode));
             self.byte(b';');
         }
         for (fact, name, number) in [

@@ -9,6 +9,7 @@ use crate::account::Rights;
 use crate::action::{Action, Edit, Facts};
 use crate::command::Verb;
 use crate::config::Notes;
+use crate::decimal::octal;
 use crate::failure::Failure;
 use crate::note::Note;
 use crate::time::Timestamp;
@@ -16,11 +17,6 @@ use crate::time::Timestamp;
 /// The permission bits that a client may set: no set-user-ID, set-group-ID or sticky bit, which
 /// other programs obey.
 const SETTABLE: u16 = 0o777;
-
-/// Three octal digits.
-fn octal(mode: u16) -> [u8; 3] {
-    [6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8)
-}
 
 impl Session {
     pub(super) fn dele(&mut self, path: &BStr) {
@@ -148,7 +144,7 @@ impl Session {
                 self.note_that(Notes::Audit, |_| Note::MaskSet { umask });
             }
         } else if let Some(mask) = self.settings.umask {
-            let digits = octal(mask);
+            let digits = octal::<3>(mask);
             self.output
                 .begin(200, b' ')
                 .text(b"The mask is ")
@@ -228,7 +224,7 @@ impl Session {
                 Edit::Set(Facts {
                     mode: Some(mode), ..
                 }) => {
-                    let digits = octal(mode);
+                    let digits = octal::<3>(mode);
                     self.output
                         .begin(code, b' ')
                         .text(b"The mode is ")

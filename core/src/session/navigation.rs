@@ -216,22 +216,18 @@ impl Session {
     /// STAT with a path was looked at: a listing over the control connection, as LIST would be.
     fn on_status(&mut self, options: ListOptions, outcome: Result<Metadata, Failure>) {
         let mut listing = self.long_listing(options).indented();
-        let (code, scope) = match outcome {
-            Ok(facts) if facts.kind.is_directory() && !options.itself => {
-                listing.show_entries(&self.path);
-                (212, Scope::Entries)
-            }
-            Ok(facts) => {
-                listing.show_itself();
-                let code = if facts.kind.is_directory() { 212 } else { 213 };
-                (code, Scope::Itself)
-            }
-            Err(Failure::NotFound) if self.is_pattern() => {
-                listing = listing.named(self.path.file_name().unwrap_or_default());
-                listing.show_matches();
-                self.path.pop();
-                (212, Scope::Entries)
-            }
+        if outcome.is_err() {
+            // Its last name may be a pattern.
+            listing = listing.named(self.path.file_name().unwrap_or_default());
+        }
+        let is_directory = outcome.is_ok_and(|facts| facts.kind.is_directory());
+        let code = if outcome.is_err() || is_directory {
+            212
+        } else {
+            213
+        };
+        let scope = match self.aim(&mut listing, options, outcome) {
+            Ok(scope) => scope,
             Err(failure) => return self.refuse(failure.of_looking()),
         };
         self.ask(
@@ -241,9 +237,31 @@ impl Session {
         );
     }
 
-    /// Whether the last name of the path is a pattern. A file of just that name comes before it.
-    pub(super) fn is_pattern(&self) -> bool {
-        self.path.file_name().is_some_and(|name| is_pattern(name))
+    /// Has a listing show what its path turned out to be: a directory, something else, or a pattern
+    /// for the last name. A file of just that name comes before it.
+    pub(super) fn aim(
+        &mut self,
+        listing: &mut Listing,
+        options: ListOptions,
+        outcome: Result<Metadata, Failure>,
+    ) -> Result<Scope, Failure> {
+        let is_pattern = self.path.file_name().is_some_and(|name| is_pattern(name));
+        match outcome {
+            Ok(facts) if facts.kind.is_directory() && !options.itself => {
+                listing.show_entries(&self.path);
+                Ok(Scope::Entries)
+            }
+            Ok(_) => {
+                listing.show_itself();
+                Ok(Scope::Itself)
+            }
+            Err(Failure::NotFound) if is_pattern => {
+                listing.show_matches();
+                self.path.pop();
+                Ok(Scope::Entries)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Lines of the listing that STAT asked for.

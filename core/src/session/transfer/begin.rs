@@ -8,7 +8,7 @@ use super::{Stage, Transfer};
 use crate::account::Rights;
 use crate::action::{Action, Mode, Scope, Verdict};
 use crate::command::{Type, Verb};
-use crate::entry::Metadata;
+use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, ListOptions};
 use crate::session::Session;
@@ -153,25 +153,12 @@ impl Session {
             // What it names decides what is listed.
             self.look(argument, Look::List(transfer, options));
         } else if self.target(argument) {
-            self.open_listing(transfer, options.itself);
+            let here = Metadata {
+                kind: Kind::Directory,
+                ..Metadata::default()
+            };
+            self.on_list_target(transfer, options, Ok(here));
         }
-    }
-
-    /// Opens the path of a LIST or NLST: itself, or what is in it.
-    fn open_listing(&mut self, mut transfer: Transfer, itself: bool) {
-        if let Some(listing) = &mut transfer.listing {
-            if itself {
-                listing.show_itself();
-            } else {
-                listing.show_entries(&self.path);
-            }
-        }
-        let scope = if itself {
-            Scope::Itself
-        } else {
-            Scope::Entries
-        };
-        self.open(transfer, Mode::List(scope));
     }
 
     /// The argument of LIST or NLST was looked at: a directory, a file, or a pattern.
@@ -181,20 +168,16 @@ impl Session {
         options: ListOptions,
         outcome: Result<Metadata, Failure>,
     ) {
-        match (outcome, transfer.stop) {
-            (_, Some(reason)) => self.conclude(&transfer, Verdict::Abandon(reason), Ok(())),
-            (Ok(facts), None) => {
-                let itself = options.itself || !facts.kind.is_directory();
-                self.open_listing(transfer, itself);
-            }
-            (Err(Failure::NotFound), None) if self.is_pattern() => {
-                if let Some(listing) = &mut transfer.listing {
-                    listing.show_matches();
-                }
-                self.path.pop();
-                self.open(transfer, Mode::List(Scope::Entries));
-            }
-            (Err(failure), None) => self.refuse(transfer.failure(failure)),
+        if let Some(reason) = transfer.stop {
+            return self.conclude(&transfer, Verdict::Abandon(reason), Ok(()));
+        }
+        let listing = transfer.listing.as_deref_mut();
+        let aimed = listing.map_or(Err(Failure::Unsupported), |listing| {
+            self.aim(listing, options, outcome)
+        });
+        match aimed {
+            Ok(scope) => self.open(transfer, Mode::List(scope)),
+            Err(failure) => self.refuse(transfer.failure(failure)),
         }
     }
 

@@ -142,6 +142,12 @@ impl Transfer {
         self.is_upload() && self.size == Some(self.bytes)
     }
 
+    /// Whether an upload is shorter than what was announced: no error, since ALLO may ask for more
+    /// room than is used, but not to be passed over in silence.
+    fn is_short_of_allo(&self) -> bool {
+        self.is_upload() && self.size.is_some_and(|announced| self.bytes < announced)
+    }
+
     /// Why data that have ended so do not prove that an upload is whole, if nothing else does.
     fn doubt(&self, end: End, accepted: DoubtfulEnds) -> Option<Reason> {
         match (end, self.stop) {
@@ -363,7 +369,7 @@ impl Session {
     fn conclude(&mut self, transfer: &Transfer, verdict: Verdict, outcome: Result<(), Failure>) {
         let outcome = outcome.map_err(|failure| transfer.failure(failure));
         let (code, text) = match (verdict, outcome) {
-            (Verdict::Commit, Ok(())) if Self::is_short_of_allo(transfer) => {
+            (Verdict::Commit, Ok(())) if transfer.is_short_of_allo() => {
                 (226, "Transfer complete, with fewer bytes than ALLO said.")
             }
             (Verdict::Commit, Ok(())) => (226, "Transfer complete."),
@@ -396,13 +402,6 @@ impl Session {
         };
         self.note_transfer(transfer, code, abandoned);
         self.done(code, text);
-    }
-
-    /// Whether an upload of bytes is shorter than what was announced: no error, since ALLO may
-    /// ask for more room than is used, but not to be passed over in silence.
-    fn is_short_of_allo(transfer: &Transfer) -> bool {
-        let announced = transfer.size.filter(|_| transfer.is_upload());
-        announced.is_some_and(|announced| transfer.bytes < announced)
     }
 
     fn note_transfer(&mut self, transfer: &Transfer, code: u16, abandoned: Option<Reason>) {
