@@ -117,7 +117,8 @@ impl PublicName {
     }
 }
 
-fn look_up(name: &str) -> io::Result<Option<IpAddr>> {
+/// Looks a name up, which may take long: an IPv4 address if it has one.
+pub(crate) fn look_up(name: &str) -> io::Result<Option<IpAddr>> {
     let found = (name, 0).to_socket_addrs()?;
     let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
     // PASV can announce IPv4 only, and EPSV announces no address at all.

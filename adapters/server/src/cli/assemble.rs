@@ -65,22 +65,13 @@ pub struct Launch {
 /// # Errors
 /// No thread can be started.
 pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
-    let retention = homes.values().map(|home| home.retention()).min();
+    let retentions = homes.values().map(|home| home.retention());
+    let retention = retentions.filter(|retention| !retention.is_zero()).min();
     // What this process knows of goes within a tenth of its time.
     let pause = (retention.unwrap_or(SWEEP) / 10).clamp(LEAST_PAUSE, SWEEP);
     let sweeper = move || {
-        let mut walked: Option<Instant> = None;
         loop {
-            thread::sleep(if walked.is_some() {
-                pause
-            } else {
-                Duration::ZERO
-            });
-            if walked.is_some_and(|walked| walked.elapsed() < SWEEP) {
-                wharf_storage::sweep_due();
-                continue;
-            }
-            walked = Some(Instant::now());
+            let walked = Instant::now();
             for home in homes.values() {
                 let name = home.name();
                 match home.open().and_then(|root| root.account(b"")) {
@@ -89,6 +80,13 @@ pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
                         tracing::debug!(home = ?name, removed, "swept");
                     }
                     Err(error) => tracing::debug!(home = ?name, %error, "not swept"),
+                }
+            }
+            loop {
+                thread::sleep(pause);
+                wharf_storage::sweep_due();
+                if walked.elapsed() >= SWEEP {
+                    break;
                 }
             }
         }

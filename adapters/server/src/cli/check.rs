@@ -1,13 +1,12 @@
 //! `--check`: would the server start, and would everybody be served?
 
 use std::fmt::Write as _;
-use std::net::ToSocketAddrs as _;
 
 use super::assemble::Launch;
 use super::bind;
 use super::look;
 use crate::settings::PublicAddress;
-use crate::sockets;
+use crate::{public, sockets};
 
 /// How bad what was found is, as the exit code tells it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,8 +92,8 @@ pub(super) fn check(launch: &Launch) -> (String, u8) {
         tell(Verdict::Good, &what);
     }
     if let Some(PublicAddress::Host(name)) = &launch.settings.public_address {
-        let found = (name.as_str(), 0).to_socket_addrs();
-        if !found.is_ok_and(|mut found| found.any(|address| address.is_ipv4())) {
+        let found = public::look_up(name).ok().flatten();
+        if !found.is_some_and(|address| address.is_ipv4()) {
             let what = format!(
                 "{name} has no IPv4 address for now, so that PASV would announce the local one, or \
                  be refused"

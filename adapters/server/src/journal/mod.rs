@@ -15,7 +15,7 @@ use tracing::Span;
 use tracing::field::{Empty, debug};
 use wharf_core::{Edit, Ending, Note};
 
-use crate::{Escape, Refusal};
+use crate::{Escape, Refusal, sockets};
 
 /// Refusals of one session that have a line of their own in a minute; the others are counted.
 const REFUSALS: u32 = 20;
@@ -47,11 +47,7 @@ impl Journal {
     #[must_use]
     pub fn new(peer: SocketAddr) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
-        // A socket of both families shows IPv4 addresses as IPv6.
-        let peer = match peer.ip().to_canonical() {
-            ip if ip == peer.ip() => peer,
-            ip => SocketAddr::new(ip, peer.port()),
-        };
+        let peer = sockets::canonical(peer);
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         // Of the highest level, so that the lines that are left of a quiet log are in it.
         let span = tracing::error_span!("session", session, %peer, user = Empty);
