@@ -2,7 +2,7 @@
 
 use wharf_core::{DoubtfulEnds, Note, Reason};
 
-use crate::common::{Scene, passive};
+use crate::common::{STORING, Scene, passive, storing};
 
 const COMMIT: &str = "A: close-data
      E: ok
@@ -24,13 +24,7 @@ fn announced(trace: &str) {
          A: available /
          E: 1000000
          S: 200
-         C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
+         {STORING}
          T: +1s
          {trace}"
     ));
@@ -39,15 +33,8 @@ fn announced(trace: &str) {
 #[test]
 fn what_has_ended_before_the_control_connection_did_is_over() {
     // A camera that closes both: 30 ms lie between them, and the upload took seconds.
-    passive(&format!(
-        "C: STOR f
-         A: open /f write@0 replace
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: receive
-         T: +10s
+    storing(&format!(
+        "T: +10s
          E: moved 10 clean
          T: +29ms
          {COMMIT}

@@ -786,17 +786,9 @@ fn unsorted(limits: impl FnOnce(&mut wharf_core::Limits)) -> Scene {
     Scene::new().capabilities(Capabilities::ALL).limits(limits)
 }
 
-fn listed(command: &str, lines: &str) -> String {
-    format!(
-        "C: {command}
-         A: open / entries
-         E: opened
-         A: accept 127.0.0.1
-         E: ok
-         S: 150
-         A: list
-         {lines}"
-    )
+/// A listing of the root.
+pub(crate) fn listed(scene: &Scene, command: &str, lines: &str) {
+    listing(scene, command, "A: open / entries", lines);
 }
 
 #[test]
@@ -805,22 +797,25 @@ fn list_and_nlst_are_sorted_by_name_and_mlsd_never_is() {
          D: file a 2
          D: file c 3
          D: end";
-    unsorted(|_| {}).passive(&listed("NLST", &format!("{sorted}\nL: a\nL: b\nL: c")));
-    unsorted(|_| {}).passive(&listed("LIST -1", &format!("{sorted}\nL: a\nL: b\nL: c")));
-    unsorted(|_| {}).passive(&listed(
+    let names = format!("{sorted}\nL: a\nL: b\nL: c");
+    listed(&unsorted(|_| {}), "NLST", &names);
+    listed(&unsorted(|_| {}), "LIST -1", &names);
+    listed(
+        &unsorted(|_| {}),
         "MLSD",
         "D: file b 1
          L: type=file;size=1;modify=20180502090100;perm=adfrw; b
          D: file a 2
          L: type=file;size=2;modify=20180502090100;perm=adfrw; a
          D: end",
-    ));
+    );
 }
 
 #[test]
 fn what_is_kept_to_be_sorted_is_bounded_in_bytes() {
     // Room for one entry: the second shows that there is none, and the others come as they are.
-    unsorted(|limits| limits.sorted = 600).passive(&listed(
+    listed(
+        &unsorted(|limits| limits.sorted = 600),
         "NLST",
         "D: file b 1
          D: file a 2
@@ -829,31 +824,30 @@ fn what_is_kept_to_be_sorted_is_bounded_in_bytes() {
          D: file c 3
          L: c
          D: end",
-    ));
+    );
 }
 
 #[test]
 fn a_link_is_told_in_facts_as_what_it_leads_to_unless_it_shall_not() {
-    let trace = |facts: &str| {
-        listed(
-            "MLSD",
-            &format!("D: link l -> f leads to file 7\nL: {facts}\nD: end"),
-        )
+    let told = |scene: &Scene, facts: &str| {
+        let lines = format!("D: link l -> f leads to file 7\nL: {facts}\nD: end");
+        listed(scene, "MLSD", &lines);
     };
-    Scene::new().passive(&trace(
+    told(
+        &Scene::new(),
         "type=file;size=7;modify=20180502090100;perm=adfrw; l",
-    ));
-    Scene::new()
-        .config(|config| config.link_targets = false)
-        .passive(&trace(
-            "type=OS.unix=slink:f;modify=20180502090100;perm=adfrw; l",
-        ));
-    Scene::new().passive(&listed(
+    );
+    told(
+        &Scene::new().config(|config| config.link_targets = false),
+        "type=OS.unix=slink:f;modify=20180502090100;perm=adfrw; l",
+    );
+    listed(
+        &Scene::new(),
         "LIST",
         "D: link l -> f leads to file 7
          L: lrwxrwxrwx   1 ftp      ftp                  0 May  2 09:01 l -> f
          D: end",
-    ));
+    );
 }
 
 #[test]

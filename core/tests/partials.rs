@@ -3,6 +3,7 @@
 use wharf_core::Rights;
 
 use crate::common::{Scene, logged_in, passive};
+use crate::listing::listed;
 
 #[test]
 fn size_alone_tells_how_much_can_be_continued() {
@@ -159,29 +160,19 @@ fn appe_behind_rest_is_stor_behind_rest() {
 
 #[test]
 fn a_listing_has_them_where_the_storage_yields_them_and_a_length_is_told() {
-    let listed = |command: &str, lines: &str| {
-        passive(&format!(
-            "C: {command}
-             A: open / entries
-             E: opened
-             A: accept 127.0.0.1
-             E: ok
-             S: 150
-             A: list
-             D: partial f 8192
-             {lines}
-             D: end"
-        ));
+    let told = |command: &str, lines: &str| {
+        let lines = format!("D: partial f 8192\n{lines}\nD: end");
+        listed(&Scene::new(), command, &lines);
     };
-    listed(
+    told(
         "LIST",
         "L: -rw-r--r--   1 ftp      ftp               8192 May  2 09:01 f",
     );
-    listed(
+    told(
         "MLSD",
         "L: type=file;size=8192;modify=20180502090100;perm=adw; f",
     );
-    listed("NLST", "");
+    told("NLST", "");
     logged_in(
         "C: STAT /
          A: stat /

@@ -58,7 +58,8 @@ const PASV: &str = "
     E: 127.0.0.1:51210
     S: 227";
 
-const STORING: &str = "
+/// From STOR to its data.
+pub(crate) const STORING: &str = "
     C: STOR f
     A: open /f write@0 replace
     E: opened
