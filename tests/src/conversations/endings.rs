@@ -20,7 +20,7 @@ cases! { "endings";
 }
 
 /// Longer than an end is doubted.
-const GAP: Duration = Duration::from_millis(60);
+const GAP: Duration = Duration::from_millis(100);
 
 /// A server that speaks in clear and under both versions of TLS.
 fn serve(program: &Program, lines: &str) -> Server {
@@ -145,7 +145,8 @@ fn keeps_what_a_client_hung_up_on_when_told_so(program: &Program) {
         let mut client = login(&server, tls.as_ref());
         let mut data = begin(&mut client, "f.bin", &content);
         client.reset();
-        data.finish().expect("to end");
+        // The server may have closed the data connection already.
+        let _ = data.finish();
         assert!(!is_kept(&server, "f.bin"), "{how}");
         let mut client = login(&server, tls.as_ref());
         let data = begin(&mut client, "f.bin", &content);
