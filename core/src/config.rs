@@ -40,7 +40,9 @@ pub struct Config {
     pub tls: TlsPolicy,
     /// Which doubtful ends of an upload count as the end of the file, for every account.
     pub accept: DoubtfulEnds,
-    /// Which notes are kept for [`Session::note`](crate::Session::note).
+    /// Which notes are kept for [`Session::note`](crate::Session::note). Those that are kept have
+    /// to be taken: while many wait no command begins, and
+    /// [`Disconnect`](crate::Action::Disconnect) comes behind the last of them. So none is lost.
     pub notes: Notes,
     /// What bounds a session in space and time.
     pub limits: Limits,
@@ -59,7 +61,7 @@ impl Default for Config {
             active: true,
             tls: TlsPolicy::default(),
             accept: DoubtfulEnds::NONE,
-            notes: Notes::Audit,
+            notes: Notes::None,
             limits: Limits::default(),
         }
     }
@@ -159,9 +161,9 @@ pub enum Style {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notes {
     /// None.
+    #[default]
     None,
     /// Logins, transfers, changes, refusals, and how the session ended.
-    #[default]
     Audit,
     /// Also every command and its reply.
     Commands,

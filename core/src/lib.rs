@@ -182,8 +182,9 @@
 //! # The log
 //!
 //! [`note`](Session::note) tells what happened, for an audit log: logins and why they were refused,
-//! transfers, changes, commands that an account may not give, and how the session ended. Take notes
-//! after each event; those that nobody takes are counted, and the count is told.
+//! transfers, changes, commands that an account may not give, and how the session ended. None are
+//! kept unless [`Config::notes`] says so; those that are have to be taken. A session whose notes
+//! nobody takes runs no more commands, so that no client can push out of a log what stands there.
 //!
 //! # The contract
 //!
@@ -192,7 +193,7 @@
 //! [`CloseData`](Action::CloseData) when the sockets are closed, a [`Finish`](Action::Finish)
 //! when the file stands under its name, or nothing of it does. [`Cancel`](Action::Cancel) is a
 //! request, not an answer: the ticket it names still comes back, soon, with whatever is then
-//! true. `progress` comes before `tick`. At [`Disconnect`](Action::Disconnect) everything that
+//! true. Notes that were asked for are taken. `progress` comes before `tick`. At [`Disconnect`](Action::Disconnect) everything that
 //! belongs to the session is dropped. There is no other rule: calls may come in any order and any
 //! number of times, and a clock that goes back is taken to stand.
 //!

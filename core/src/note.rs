@@ -10,7 +10,8 @@ use crate::action::{Edit, Reason};
 use crate::command::Verb;
 use crate::path::VPath;
 
-/// Something that happened in a session. Notes change nothing and may be ignored.
+/// Something that happened in a session. What is done with it changes nothing there, but it has to
+/// be taken: see [`Config::notes`](crate::Config::notes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -92,15 +93,6 @@ pub enum Note {
         /// Why.
         why: Ending,
     },
-    /// Notes that were not kept, since nobody took those before them.
-    Omitted {
-        /// Of [`Note::Refused`].
-        refused: u32,
-        /// Of [`Note::Command`].
-        commands: u32,
-        /// Of any other kind, the oldest.
-        others: u32,
-    },
 }
 
 /// Why a session is over.
@@ -147,78 +139,54 @@ impl Note {
             }
             Self::Refused { about, .. } => about.as_ref().map_or(0, bytes),
             Self::Transferred { path, .. } => path.capacity(),
-            Self::LoggedOut | Self::MaskSet { .. } | Self::Ended { .. } | Self::Omitted { .. } => 0,
+            Self::LoggedOut | Self::MaskSet { .. } | Self::Ended { .. } => 0,
         }
     }
 }
 
-/// Commands and refusals come without a ticket, as many as a client sends: so many are kept.
+/// No command begins while so many wait, or so many bytes of names. Each leaves a few at most, so
+/// this bounds them.
 const MOST: usize = 16;
+const MOST_BYTES: usize = 2 * VPath::MAX;
 
-/// Each of the others took a ticket, after which an embedder has looked: whoever ignores them
-/// loses the oldest.
-const MOST_OF_ALL: usize = 32;
-
-/// The notes that nobody has taken yet. None is lost without being counted.
+/// The notes that nobody has taken yet. None is ever lost.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Journal {
-    kept: VecDeque<Note>,
-    refused: u32,
-    commands: u32,
-    others: u32,
-}
+pub(crate) struct Journal(VecDeque<Note>);
 
 impl Journal {
     pub(crate) fn push(&mut self, note: Note) {
-        let full = self.kept.len() >= MOST;
-        match note {
-            Note::Refused { .. } if full => self.refused = self.refused.saturating_add(1),
-            Note::Command { .. } if full => self.commands = self.commands.saturating_add(1),
-            note => {
-                if self.kept.len() >= MOST_OF_ALL {
-                    self.forget_oldest();
-                }
-                self.kept.push_back(note);
-            }
-        }
+        self.0.push_back(note);
     }
 
-    /// The oldest that was kept; behind all of them, how many were not.
+    /// Takes the oldest.
     pub(crate) fn pop(&mut self) -> Option<Note> {
-        self.kept.pop_front().or_else(|| self.omitted())
+        self.0.pop_front()
     }
 
-    fn omitted(&mut self) -> Option<Note> {
-        let Self {
-            refused,
-            commands,
-            others,
-            ..
-        } = *self;
-        (self.refused, self.commands, self.others) = (0, 0, 0);
-        (refused > 0 || commands > 0 || others > 0).then_some(Note::Omitted {
-            refused,
-            commands,
-            others,
-        })
+    /// The oldest.
+    pub(crate) fn first(&self) -> Option<&Note> {
+        self.0.front()
     }
 
-    fn forget_oldest(&mut self) {
-        let count = match self.kept.pop_front() {
-            Some(Note::Refused { .. }) => &mut self.refused,
-            Some(Note::Command { .. }) => &mut self.commands,
-            _ => &mut self.others,
-        };
-        *count = count.saturating_add(1);
+    /// Whether no more may come for now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MOST || self.names() >= MOST_BYTES
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Bytes of memory held.
     pub(crate) fn capacity(&self) -> usize {
-        let names: usize = self.kept.iter().map(Note::heap_size).sum();
-        self.kept.capacity() * size_of::<Note>() + names
+        self.0.capacity() * size_of::<Note>() + self.names()
+    }
+
+    fn names(&self) -> usize {
+        self.0.iter().map(Note::heap_size).sum()
     }
 
     pub(crate) fn shrink(&mut self) {
-        self.kept.shrink_to_fit();
+        self.0.shrink_to_fit();
     }
 }

@@ -52,7 +52,7 @@ fn code_of(peer: &mut Peer, verb: &str, argument: &str) -> String {
     }
     line.extend_from_slice(b"\r\n");
     let whole = line.len();
-    common::embedder::converse(peer, &line, || whole, |_| {});
+    common::embedder::converse(peer, &line, || whole);
     let reply = take_reply(&mut peer.replies);
     assert!(
         peer.replies.is_empty(),

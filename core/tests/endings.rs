@@ -232,9 +232,8 @@ fn what_one_account_accepts_another_does_not() {
 #[test]
 fn the_note_says_what_was_accepted() {
     let accepted = |trace: &str| {
-        let mut peer = accepting(true, true).storing(trace);
-        let notes = std::iter::from_fn(|| peer.session.note());
-        let mut accepted = notes.filter_map(|note| match note {
+        let notes = accepting(true, true).storing(trace).noted();
+        let mut accepted = notes.into_iter().filter_map(|note| match note {
             Note::Transferred { accepted, .. } => Some(accepted),
             _ => None,
         });

@@ -273,6 +273,7 @@ impl World {
             if waiting > 0 {
                 self.session.transmitted(self.now, waiting);
             }
+            while self.session.note().is_some() {}
             match self.session.poll() {
                 None => return,
                 Some(Action::Cancel(_) | Action::Disconnect) => {}

@@ -33,14 +33,14 @@ fn hostile_streams_are_survived_and_their_cuts_change_nothing() {
         for prelude in ["", "USER u\r\nPASS p\r\nTYPE I\r\n"] {
             let bytes = [prelude.as_bytes(), &bytes[..]].concat();
             let scene = Scene::new().config(|config| config.notes = Notes::Commands);
-            let play = |step: usize, noted: &mut dyn FnMut(Note)| {
+            let play = |step: usize| {
                 let mut peer = Peer::new(&scene);
-                let actions = converse(&mut peer, &bytes, || step, noted);
+                let actions = converse(&mut peer, &bytes, || step);
                 (peer, actions)
             };
-            let (mut whole, actions) = play(usize::MAX, &mut |_| {});
-            let mut notes = Vec::new();
-            let (single, same) = play(1, &mut |note| notes.push(note));
+            let (mut whole, actions) = play(usize::MAX);
+            let (mut single, same) = play(1);
+            let notes = single.noted();
             assert!(
                 whole.replies == single.replies,
                 "{name}: the replies differ"
@@ -69,7 +69,7 @@ fn hostile_streams_are_survived_and_their_cuts_change_nothing() {
             }
             if whole.session.wants_input() {
                 whole.replies.clear();
-                converse(&mut whole, b"\r\nNOOP\r\n", || usize::MAX, |_| {});
+                converse(&mut whole, b"\r\nNOOP\r\n", || usize::MAX);
                 assert!(whole.replies.ends_with(b"200 NOOP ok.\r\n"), "{name}");
             } else {
                 assert!(

@@ -540,10 +540,8 @@ fn notes_tell_of_logins_as_far_as_they_are_wanted() {
          E: ok
          S: 230";
     let notes = |level| {
-        let mut peer = Scene::new()
-            .config(|config| config.notes = level)
-            .play(trace);
-        std::iter::from_fn(move || peer.session.note()).collect::<Vec<_>>()
+        let scene = Scene::new().config(|config| config.notes = level);
+        scene.play(trace).noted()
     };
     let refused = Note::LoginRefused {
         username: "u".into(),

@@ -4,20 +4,14 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use wharf_core::command::Verb;
-use wharf_core::{
-    Denied, Edit, Ending, Note, Notes, Protection, Rights, Session, TlsPolicy, VPath,
-};
+use wharf_core::{Denied, Edit, Ending, Note, Notes, Protection, Rights, TlsPolicy, VPath};
 
+use crate::common::embedder::converse;
 use crate::common::{Peer, Scene, logged_in};
-
-/// What has been noted by now.
-fn noted(session: &mut Session) -> Vec<Note> {
-    std::iter::from_fn(|| session.note()).collect()
-}
 
 /// What a logged-in client's trace has noted, without the login.
 fn notes_of(scene: &Scene, trace: &str) -> Vec<Note> {
-    noted(&mut scene.logged_in(trace).session).split_off(1)
+    scene.logged_in(trace).noted().split_off(1)
 }
 
 fn path(name: &str) -> VPath {
@@ -148,7 +142,7 @@ fn what_tls_would_be_needed_for_is_noted() {
     let first = "Protect the connection with AUTH TLS first.";
     let login = "Please log in with USER and PASS.";
     assert_eq!(
-        noted(&mut peer.session),
+        peer.noted(),
         [
             refused(Verb::User, Some("eve"), 530, first),
             refused(Verb::Pwd, None, 530, login),
@@ -177,7 +171,7 @@ fn a_refused_login_is_noted_with_its_reason() {
              S: {code}
              {end}"
         ));
-        let notes = noted(&mut peer.session);
+        let notes = peer.noted();
         let expected = Note::LoginRefused {
             username: "u".into(),
             why,
@@ -194,7 +188,7 @@ fn a_refused_login_is_noted_with_its_reason() {
 /// How the session of a peer has ended, by its last note.
 fn ending(mut peer: Peer) -> Ending {
     while peer.poll().is_some() {}
-    match noted(&mut peer.session).last() {
+    match peer.noted().last() {
         Some(Note::Ended { why }) => *why,
         other => panic!("{other:?} is no end"),
     }
@@ -241,29 +235,56 @@ fn who_logs_out_is_noted() {
     for line in ["USER v", "REIN"] {
         let mut peer = logged_in("");
         peer.send(format!("{line}\r\n").as_bytes());
-        assert_eq!(noted(&mut peer.session)[1..], [Note::LoggedOut], "{line}");
+        assert_eq!(peer.noted()[1..], [Note::LoggedOut], "{line}");
+    }
+}
+
+/// Whatever a client sends in one piece, also what needs no ticket and is taken at once.
+#[test]
+fn no_flood_pushes_anything_out() {
+    for flood in ["DELE f\r\n", "SITE UMASK 077\r\n", "USER u\r\nPASS p\r\n"] {
+        let scene = Scene::new().rights(Rights::LIST | Rights::WRITE);
+        let mut peer = scene.play("S: 220\nC: USER u\nS: 331");
+        let lines = [
+            b"PASS p\r\n",
+            &flood.as_bytes().repeat(200)[..],
+            b"QUIT\r\n",
+        ]
+        .concat();
+        let actions = converse(&mut peer, &lines, || usize::MAX);
+        assert_eq!(actions.last().map(String::as_str), Some("disconnect"));
+        let notes = peer.noted();
+        assert!(matches!(notes[0], Note::LoggedIn { .. }), "{flood}");
+        assert!(notes.len() >= 202, "{flood}: {}", notes.len());
+        let quit = Note::Ended { why: Ending::Quit };
+        assert_eq!(notes.last(), Some(&quit));
     }
 }
 
 #[test]
-fn a_flood_of_refusals_pushes_nothing_else_out_and_is_counted() {
-    let scene = Scene::new().rights(Rights::LIST);
-    let mut peer = scene.logged_in("");
-    // Taken in one piece, so that nobody can look in between.
-    peer.send(&b"DELE f\r\n".repeat(200));
+fn commands_wait_for_notes_to_be_taken_and_so_does_the_end() {
+    let mut peer = logged_in("");
+    peer.noted();
     peer.replies.clear();
-    peer.send(b"QUIT\r\n");
-    let notes = noted(&mut peer.session);
-    assert!(matches!(notes[0], Note::LoggedIn { .. }));
-    let kept = notes
-        .iter()
-        .filter(|note| matches!(note, Note::Refused { .. }))
-        .count();
-    let [.., Note::Ended { .. }, Note::Omitted { refused, .. }] = &notes[..] else {
-        panic!("{notes:?}");
-    };
-    assert_eq!(kept + *refused as usize, 200);
-    assert!(kept > 0 && *refused > 0);
+    peer.takes_notes = false;
+    peer.send(&[&b"SITE UMASK 077\r\n".repeat(100)[..], b"QUIT\r\n"].concat());
+    let answered = |peer: &Peer| peer.replies.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(answered(&peer), 16);
+    assert!(peer.session.heap_size() < 16_384);
+    let mask = Note::MaskSet { umask: 0o077 };
+    assert_eq!(peer.session.peek_note(), Some(&mask));
+    assert_eq!(peer.session.note(), Some(mask));
+    peer.exchange();
+    assert_eq!(answered(&peer), 17, "there is room for one");
+    for _ in 0..99 {
+        assert_eq!(peer.poll(), None, "{:?}", peer.session.peek_note());
+        assert!(peer.session.note().is_some());
+        peer.exchange();
+    }
+    assert_eq!(answered(&peer), 101);
+    assert_eq!(peer.poll(), None, "how it ended is not taken");
+    assert!(matches!(peer.session.note(), Some(Note::Ended { .. })));
+    assert_eq!(peer.poll().as_deref(), Some("disconnect"));
     assert_eq!(peer.session.note(), None);
 }
 
@@ -282,7 +303,7 @@ fn a_password_is_in_no_note() {
          S: 421
          A: disconnect",
     );
-    let said = format!("{:?}", noted(&mut peer.session));
+    let said = format!("{:?}", peer.noted());
     assert!(!said.as_bytes().contains_str("geheim"), "{said}");
 }
 

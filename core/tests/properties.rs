@@ -227,7 +227,7 @@ proptest! {
         let play = |cuts: &[usize]| {
             let mut peer = Peer::new(&scene);
             let mut next = cuts.iter().cycle().copied();
-            let actions = converse(&mut peer, &stream, || next.next().unwrap_or(1), |_| {});
+            let actions = converse(&mut peer, &stream, || next.next().unwrap_or(1));
             (peer.replies, actions)
         };
         let whole = play(&[usize::MAX]);

@@ -501,7 +501,7 @@ fn notes_tell_how_a_transfer_ended() {
          E: NotFound
          S: 550",
     );
-    let notes: Vec<_> = std::iter::from_fn(|| peer.session.note()).collect();
+    let notes = peer.noted();
     let [
         _,
         Note::Transferred {
@@ -521,21 +521,6 @@ fn notes_tell_how_a_transfer_ended() {
     assert_eq!((*bytes, *took, *code), (5, Duration::from_secs(2), 426));
     assert_eq!(*abandoned, Some(Reason::Reset));
     assert_eq!(*missing, 550);
-}
-
-#[test]
-fn notes_that_nobody_takes_do_not_pile_up() {
-    let mut peer = passive(&"C: RETR g\nA: open /g read@0\nE: NotFound\nS: 550\n".repeat(100));
-    let notes: Vec<_> = std::iter::from_fn(|| peer.session.note()).collect();
-    assert_eq!(notes.len(), 33);
-    // With that of the login.
-    let others = 1 + 100 - 32;
-    let omitted = Note::Omitted {
-        refused: 0,
-        commands: 0,
-        others,
-    };
-    assert_eq!(notes.last(), Some(&omitted));
 }
 
 #[test]

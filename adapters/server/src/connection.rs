@@ -86,7 +86,7 @@ impl<H: Helper> Connection<H> {
             service: Arc::clone(service),
             session: Session::new(protocol, ends, now),
             work: Work::new(service, ends, helper),
-            journal: Journal::new(peer),
+            journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
             unanswered: false,
             stopping: false,
@@ -101,17 +101,16 @@ impl<H: Helper> Connection<H> {
             let now = self.service.now();
             while let Some(action) = self.session.poll() {
                 if matches!(action, Action::Disconnect) {
-                    self.write_notes();
                     self.control.close(socket);
                     return false;
                 }
                 let event = self.act(action);
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
-            self.write_notes();
             self.work.vacate(&self.session);
-            if self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
-                // With room for replies, more commands may have run.
+            let noted = self.journal.take_notes(&mut self.session, now);
+            if noted || self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
+                // With room for replies and notes, more commands may have run.
                 continue;
             }
             match self.work.step(&mut self.session, now) {
@@ -150,6 +149,7 @@ impl<H: Helper> Connection<H> {
                 until(self.session.deadline()),
                 until(self.control.deadline()),
                 self.work.patience(now),
+                self.journal.patience(),
             ]
             .into_iter()
             .flatten()
@@ -221,14 +221,6 @@ impl<H: Helper> Connection<H> {
     fn answer(&mut self, now: Instant, event: Event) {
         let handled = self.session.handle(now, event);
         debug_assert!(handled.is_ok(), "an event of the session's own ticket");
-        // Before anything else happens, so that none has to make room for another.
-        self.write_notes();
-    }
-
-    fn write_notes(&mut self) {
-        while let Some(note) = self.session.note() {
-            self.journal.write(&note);
-        }
     }
 
     /// Goes on with what makes the control connection another one: whether that came to something.
@@ -279,7 +271,6 @@ impl<H: Helper> Connection<H> {
                 self.session.lost(now);
             }
         }
-        self.write_notes();
         true
     }
 

@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 /// direction of writing, and bytes that are not UTF-8 are written as escapes, and so is the
 /// backslash, so that nothing can pretend to be one. Its `Debug` form stands in quotes.
 ///
+/// Of more than [`Escape::MOST`] bytes the middle is left out: `/first\(4000 bytes)/last`.
+///
 /// ```
 /// use wharf_server::Escape;
 ///
@@ -15,16 +17,40 @@ use std::fmt::{self, Write};
 #[derive(Clone, Copy)]
 pub struct Escape<'a>(pub &'a [u8]);
 
+impl Escape<'_> {
+    /// Bytes that are shown whole.
+    pub const MOST: usize = 1_024;
+
+    /// No longer is what is shown, quotes and all.
+    pub(crate) const LONGEST: usize = 4 * Self::MOST + 2;
+
+    fn show(&self, special: impl Fn(char) -> bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0;
+        if bytes.len() <= Self::MOST {
+            return escape(bytes, special, f);
+        }
+        let kept = Self::MOST / 2 - 32;
+        // No character is cut in two.
+        let begins = |at: &usize| bytes[*at] & 0xc0 != 0x80;
+        let first = (kept - 3..=kept).rfind(begins).unwrap_or(kept);
+        let last = bytes.len() - kept;
+        let last = (last..last + 3).find(begins).unwrap_or(last);
+        escape(&bytes[..first], &special, f)?;
+        write!(f, "\\({} bytes)", last - first)?;
+        escape(&bytes[last..], special, f)
+    }
+}
+
 impl fmt::Display for Escape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(self.0, is_unsafe, f)
+        self.show(is_unsafe, f)
     }
 }
 
 impl fmt::Debug for Escape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
-        escape(self.0, |c| c == '"' || is_unsafe(c), f)?;
+        self.show(|c| c == '"' || is_unsafe(c), f)?;
         f.write_char('"')
     }
 }
@@ -70,4 +96,28 @@ fn is_unsafe(c: char) -> bool {
             | '\u{feff}'
     );
     c == '\\' || c.is_control() || invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_what_is_long_is_left_out() {
+        let whole = "é".repeat(Escape::MOST / 2);
+        assert_eq!(Escape(whole.as_bytes()).to_string(), whole);
+        for before in 0..4 {
+            let text = format!("{}{}", "a".repeat(before), "\u{2028}é".repeat(1_000));
+            let shown = Escape(text.as_bytes()).to_string();
+            assert!(!shown.contains("\\x"), "a character is cut: {shown}");
+            let (first, rest) = shown.split_once("\\(").unwrap_or_default();
+            let (count, last) = rest.split_once(" bytes)").unwrap_or_default();
+            let plain = |text: &str| text.replace("\\u{2028}", "\u{2028}");
+            assert!(text.starts_with(&plain(first)) && text.ends_with(&plain(last)));
+            let kept = plain(first).len() + plain(last).len();
+            assert_eq!(count, (text.len() - kept).to_string());
+        }
+        let worst = format!("{:?}", Escape(&b"\xff".repeat(5_000)));
+        assert!(worst.len() <= Escape::LONGEST, "{}", worst.len());
+    }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use wharf_core::Config;
+use wharf_core::{Config, Notes};
 use wharf_storage::Accounts;
 
 use crate::BackOff;
+use crate::journal::Backlog;
 use crate::system::{Machine, System};
 use crate::tls::Tls;
 
@@ -19,8 +20,11 @@ use crate::tls::Tls;
 /// should be different.
 #[derive(Clone)]
 pub struct Settings {
-    /// What every session has in common: greeting, form of listings, limits.
+    /// What every session has in common: greeting, form of listings, limits. What it notes is what
+    /// the log tells; by default all but the commands.
     pub protocol: Arc<Config>,
+    /// How much of the log waits to be written, where it is written by somebody who tells.
+    pub backlog: Arc<Backlog>,
     /// Who may log in, and what they then see.
     pub accounts: Arc<dyn Accounts>,
     /// The ports that passive data connections are expected on; `None`: the system picks them.
@@ -61,7 +65,11 @@ impl Settings {
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {
-            protocol: Arc::default(),
+            backlog: Arc::default(),
+            protocol: Arc::new(Config {
+                notes: Notes::Audit,
+                ..Config::default()
+            }),
             accounts,
             passive_ports: None,
             active_port: 0,

@@ -98,7 +98,7 @@ pub fn refuse(action: Action, failure: Failure) -> Option<Event> {
 }
 
 /// Lets a session end by itself (I47): the client is silent and takes its replies, what is asked
-/// is done, time goes on. Returns when it was over.
+/// is done, notes are taken, time goes on. Returns when it was over.
 ///
 /// `out` is the request that is out, if the caller has one.
 ///
@@ -118,6 +118,7 @@ pub fn wind_down<M: Machine>(
         let waiting = session.transmit().len();
         if waiting > 0 {
             session.transmitted(now, waiting);
+        } else if session.note().is_some() {
         } else if let Some(event) = out.take().and_then(|action| fulfil(action, grant)) {
             // It may have been given up.
             let _ = session.handle(now, event);

@@ -50,7 +50,7 @@
 //! | I14 | A 150 is followed by a final reply, unless the client is gone. | here |
 //! | I15 | 2yz only after the storage has done it. | here |
 //! | I16 | 226 for a download only when every byte was taken. | here |
-//! | I17 | One `Disconnect`; nothing is said, asked or taken after it. | here |
+//! | I17 | One `Disconnect`; nothing is said, asked, noted or taken after it. | here |
 //! | I18 | 421 is the last reply, and the session closes. | here |
 //! | I19 | Nobody is spoken to who has not asked, but for the greeting and 421. | here |
 //! | I20 | A reply is no longer than the longest that there is. | here |

@@ -234,8 +234,16 @@ impl Machine for Double {
                 code: 200,
             }),
             // Only what it says and does is looked at.
-            Fault::Says(..) | Fault::Mishears(..) => None,
-            _ => self.session.note(),
+            Fault::Says(..) | Fault::Mishears(..) => {
+                while self.session.note().is_some() {}
+                self.say(START);
+                None
+            }
+            _ => {
+                let note = self.session.note();
+                self.say(START);
+                note
+            }
         }
     }
 }

@@ -312,7 +312,7 @@ impl Session {
             self.on_turn(turn);
             return self.desk.poll();
         }
-        if matches!(self.work, Work::Closing) && self.output.is_empty() {
+        if matches!(self.work, Work::Closing) && self.output.is_empty() && self.journal.is_empty() {
             self.work = Work::Closed;
             self.timers.clear_all();
             return Some(Action::Disconnect);
@@ -358,9 +358,18 @@ impl Session {
         self.on_report(lines)
     }
 
-    /// Something that happened since the last call, oldest first. May be ignored.
+    /// Takes the oldest of the notes that wait. Where many did, commands that waited for that run
+    /// now.
     pub fn note(&mut self) -> Option<Note> {
-        self.journal.pop()
+        let note = self.journal.pop()?;
+        self.advance();
+        Some(note)
+    }
+
+    /// The note that [`note`](Session::note) would give, for who may have no room for it yet.
+    #[must_use]
+    pub fn peek_note(&self) -> Option<&Note> {
+        self.journal.first()
     }
 
     /// What the request in hand is about. The same until it is answered.

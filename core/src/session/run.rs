@@ -127,7 +127,8 @@ impl Session {
                 self.farewell(421, "Server is shutting down.", Ending::Shutdown);
                 return;
             }
-            if !self.has_reply_room() || self.input.has_line() && !self.keeps_pace() {
+            let has_room = self.has_reply_room() && !self.journal.is_full();
+            if !has_room || self.input.has_line() && !self.keeps_pace() {
                 return;
             }
             let Some((bytes, line)) = self.input.lend() else {

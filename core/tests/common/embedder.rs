@@ -1,8 +1,6 @@
 //! An embedder that does what it is asked, as late as it can: only when the session takes nothing
 //! more. So what it does cannot depend on how bytes were cut.
 
-use wharf_core::Note;
-
 use super::Peer;
 
 /// The answer that lets a conversation go on. Names that end in `d` are directories, those that
@@ -76,7 +74,6 @@ pub(crate) fn converse(
     peer: &mut Peer,
     bytes: &[u8],
     mut cut: impl FnMut() -> usize,
-    mut noted: impl FnMut(Note),
 ) -> Vec<String> {
     let mut actions = Vec::new();
     let mut rest = bytes;
@@ -85,13 +82,9 @@ pub(crate) fn converse(
             let piece = &rest[..cut().clamp(1, rest.len())];
             let taken = peer.session.receive(peer.now, piece);
             rest = &rest[taken..];
-            while let Some(note) = peer.session.note() {
-                noted(note);
-            }
+            peer.take_notes();
         }
-        while let Some(note) = peer.session.note() {
-            noted(note);
-        }
+        peer.take_notes();
         let waiting = peer.session.transmit();
         if !waiting.is_empty() {
             let count = cut().clamp(1, waiting.len());

@@ -23,7 +23,7 @@ pub(crate) mod embedder;
 pub(crate) mod peer;
 pub(crate) mod script;
 
-use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Rights};
+use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Notes, Rights};
 
 pub(crate) use peer::Peer;
 
@@ -72,7 +72,10 @@ impl Scene {
     /// Everything is allowed, over IPv4.
     pub(crate) fn new() -> Self {
         Self {
-            config: Config::default(),
+            config: Config {
+                notes: Notes::Audit,
+                ..Config::default()
+            },
             grant: Grant::new(Rights::ALL, CAPABILITIES),
             ends: Endpoints {
                 local: ([127, 0, 0, 1], 21).into(),

@@ -1,5 +1,6 @@
 //! [`Peer`]: a client and an embedder in one, for one session.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bstr::ByteSlice;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
     Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Identified,
-    Instant, Kind, Metadata, Mode, Opened, Optional, Plan, Route, Scope, Session, Timestamp,
+    Instant, Kind, Metadata, Mode, Note, Opened, Optional, Plan, Route, Scope, Session, Timestamp,
     TlsFailure, Transferred, VPath, Verdict,
 };
 use wharf_script::number;
@@ -19,6 +20,10 @@ pub(crate) struct Peer {
     pub(crate) now: Instant,
     /// Whether replies are read.
     pub(crate) reads: bool,
+    /// Whether notes are taken.
+    pub(crate) takes_notes: bool,
+    /// What was noted and no test has asked for.
+    pub(crate) notes: Vec<Note>,
     /// What the client sent and the session has not taken.
     pub(crate) unsent: Vec<u8>,
     /// What the session wrote and no trace has asked for.
@@ -44,6 +49,8 @@ impl Peer {
             session: Session::new(&Arc::new(scene.config.clone()), scene.ends, now),
             now,
             reads: true,
+            takes_notes: true,
+            notes: Vec::new(),
             unsent: Vec::new(),
             replies: Vec::new(),
             data: Vec::new(),
@@ -63,6 +70,7 @@ impl Peer {
     /// What an embedder does between two events: write what waits, give what is wanted.
     pub(crate) fn exchange(&mut self) {
         loop {
+            self.take_notes();
             let written = self.session.transmit().len();
             if self.reads && written > 0 {
                 self.replies.extend_from_slice(self.session.transmit());
@@ -78,8 +86,22 @@ impl Peer {
         }
     }
 
+    /// Takes the notes that wait, if it does so at all.
+    pub(crate) fn take_notes(&mut self) {
+        if self.takes_notes {
+            self.notes.extend(iter::from_fn(|| self.session.note()));
+        }
+    }
+
+    /// What has been noted since the last call.
+    pub(crate) fn noted(&mut self) -> Vec<Note> {
+        self.take_notes();
+        std::mem::take(&mut self.notes)
+    }
+
     /// The next action. A request stays with the peer until it is answered.
     pub(crate) fn poll(&mut self) -> Option<String> {
+        self.take_notes();
         let action = self.session.poll()?;
         let words = describe(&action, &self.session);
         match action {

@@ -190,11 +190,13 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
             truncated: file.accept_truncated,
             hang_up: file.accept_hang_up,
         },
+        notes: if log.level >= LevelFilter::DEBUG {
+            Notes::Commands
+        } else {
+            Notes::Audit
+        },
         ..Config::default()
     };
-    if log.level >= LevelFilter::DEBUG {
-        protocol.notes = Notes::Commands;
-    }
     set(
         &mut protocol.greeting,
         file.greeting.map(|word| word.0.0.into()),

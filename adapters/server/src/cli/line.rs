@@ -16,6 +16,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::Escape;
+use crate::journal::Kind;
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +36,7 @@ pub(super) struct Lines<W> {
 
 impl<W, S> Layer<S> for Lines<W>
 where
-    W: Fn(String) + 'static,
+    W: Fn(Kind, String) + 'static,
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -56,14 +57,17 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
+        let mut in_session = false;
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.list.extend(outer.list.iter().cloned());
+                in_session = true;
             }
         }
         event.record(&mut fields);
-        let level = *event.metadata().level();
-        (self.write)(line(self.format, level, &fields));
+        let about = event.metadata();
+        let kind = Kind::of(about.target(), in_session);
+        (self.write)(kind, line(self.format, *about.level(), &fields));
     }
 }
 
@@ -74,6 +78,18 @@ pub(super) fn message(format: Format, level: Level, message: &str) -> String {
         list: Vec::new(),
     };
     line(format, level, &fields)
+}
+
+/// The line that tells how many lines were lost, by what they were about.
+pub(super) fn lost(format: Format, counts: &[(&'static str, u64)]) -> String {
+    let counts = counts
+        .iter()
+        .map(|(name, count)| (*name, Value::Integer((*count).into())));
+    let fields = Fields {
+        message: "log lines were lost: they are not read as fast as written".to_owned(),
+        list: counts.collect(),
+    };
+    line(format, Level::WARN, &fields)
 }
 
 fn line(format: Format, level: Level, fields: &Fields) -> String {
@@ -111,7 +127,7 @@ fn line(format: Format, level: Level, fields: &Fields) -> String {
 
 /// A message is our own words, but may tell what an error said.
 fn push_message(line: &mut String, message: &str) {
-    if message.contains(char::is_control) {
+    if message.contains(char::is_control) || message.len() > Escape::MOST {
         let _ = write!(line, "{}", Escape(message.as_bytes()));
     } else {
         line.push_str(message);
@@ -151,7 +167,7 @@ impl fmt::Display for Value {
 impl Value {
     /// The value of that text, which may be quoted already.
     fn of(text: String) -> Self {
-        if is_quoted(&text) {
+        if is_quoted(&text) && text.len() <= Escape::LONGEST {
             Self::Quoted(text)
         } else {
             Self::Text(text)
@@ -167,6 +183,9 @@ impl Value {
             // Microseconds are all that the clock tells.
             Self::Float(number) => Json::from((number * 1e6).round() / 1e6),
             Self::Bool(truth) => Json::from(*truth),
+            Self::Text(text) if text.len() > Escape::MOST => {
+                Json::from(Escape(text.as_bytes()).to_string())
+            }
             Self::Text(text) => Json::from(text.as_str()),
             Self::Quoted(text) => Json::from(unquoted(text)),
         }
@@ -222,7 +241,7 @@ impl Visit for Fields {
 /// Whether a text needs no quotes: nothing in it can divide or end a field.
 fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
-    !text.is_empty() && text.bytes().all(plain)
+    (1..=Escape::MOST).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// Whether a text stands in quotes that nothing within it ends.
@@ -293,6 +312,26 @@ mod tests {
             assert_eq!(value.to_string(), quoted);
             let plain = Escape(bytes).to_string();
             assert_eq!(value.json(), Json::from(plain));
+        }
+    }
+
+    #[test]
+    fn a_field_is_bounded_whatever_it_is_of() {
+        let path = [b"/a\xff\n\"=".repeat(1_000), b"/the end".to_vec()].concat();
+        let quoted = format!("{:?}", Escape(&path));
+        let long = "=".repeat(100_000);
+        for (text, end) in [
+            (quoted, "/the end"),
+            (long.clone(), "="),
+            (format!("{long:?}"), r#"=\""#),
+            ("x".repeat(100_000), "x"),
+        ] {
+            let value = Value::of(text);
+            let shown = value.to_string();
+            assert!(is_quoted(&shown), "{shown}");
+            assert!(shown.len() <= Escape::LONGEST, "{}", shown.len());
+            assert!(shown.contains("bytes)") && shown.ends_with(&format!("{end}\"")));
+            assert!(value.json().to_string().len() <= 2 * Escape::LONGEST);
         }
     }
 

@@ -1,12 +1,11 @@
 //! The log of a server: `tracing` to the standard error.
 //!
 //! Lines go through a queue of bounded length to a thread that writes them. A reader that hangs
-//! costs log lines, never a session.
+//! costs log lines, never a session; how many, and of which kind, is told as soon as it reads on.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,12 +15,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use super::line::Format;
 use super::line::{self, Lines};
-
-/// Lines that wait to be written.
-const LINES: usize = 4_096;
+use crate::journal::{Backlog, Kind};
 
 /// Bytes that are written at once.
 const BATCH: usize = 64 * 1_024;
+
+/// How often it is told at most that lines were lost.
+const TELL_LOST: Duration = Duration::from_secs(1);
 
 /// How long the end of a server waits for its last lines to be read.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -75,15 +75,15 @@ pub struct Options {
 /// # Errors
 /// Something else took `tracing` already.
 pub fn prepare(options: Options) -> io::Result<Prepared> {
-    let (sender, receiver) = sync_channel(LINES);
-    let lost = Arc::new(AtomicU64::new(0));
+    let (sender, receiver) = channel();
+    let backlog = Arc::<Backlog>::default();
     let queue = Queue {
         sender: sender.clone(),
-        lost: Arc::clone(&lost),
+        backlog: Arc::clone(&backlog),
     };
     let lines = Lines {
         format: options.format,
-        write: move |line: String| queue.send(line),
+        write: move |kind, line| queue.send(kind, line),
     };
     let log = tracing_subscriber::registry()
         .with(options.level)
@@ -92,16 +92,18 @@ pub fn prepare(options: Options) -> io::Result<Prepared> {
     Ok(Prepared {
         sender,
         receiver: Some(receiver),
-        lost,
+        backlog,
+        format: options.format,
     })
 }
 
 /// A log that nobody writes yet. If it is dropped, what waits in it is written at once.
 #[derive(Debug)]
 pub struct Prepared {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     receiver: Option<Receiver<Message>>,
-    lost: Arc<AtomicU64>,
+    backlog: Arc<Backlog>,
+    format: Format,
 }
 
 impl Drop for Prepared {
@@ -116,17 +118,28 @@ impl Drop for Prepared {
 }
 
 impl Prepared {
+    /// How much of it waits to be written, for [`Settings`](crate::Settings).
+    #[must_use]
+    pub fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
+    }
+
     /// Writes to the standard error, from now on. Keep what is returned until the end of the
     /// server: dropping it waits for the last lines.
     ///
     /// # Errors
     /// No thread can be started.
     pub fn start(mut self) -> io::Result<Log> {
-        let lost = Arc::clone(&self.lost);
         if let Some(receiver) = self.receiver.take() {
+            let writer = Writer {
+                receiver,
+                backlog: self.backlog(),
+                format: self.format,
+                told: None,
+            };
             thread::Builder::new()
                 .name("log".into())
-                .spawn(move || write_lines(&receiver, &lost))?;
+                .spawn(move || writer.run())?;
         }
         Ok(Log(self.sender.clone()))
     }
@@ -134,22 +147,15 @@ impl Prepared {
 
 /// The log while it is written.
 #[derive(Debug)]
-pub struct Log(SyncSender<Message>);
+pub struct Log(Sender<Message>);
 
 impl Drop for Log {
     fn drop(&mut self) {
         let (done, written) = sync_channel(1);
-        let deadline = Instant::now() + LAST_LINES;
-        let mut flush = Message::Flush(done);
-        while let Err(TrySendError::Full(again)) = self.0.try_send(flush) {
-            if Instant::now() >= deadline {
-                return;
-            }
-            flush = again;
-            thread::sleep(Duration::from_millis(5));
+        // Whether they are written or not, the server ends.
+        if self.0.send(Message::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_LINES);
         }
-        // Whether they were written or not, the server ends.
-        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -161,45 +167,66 @@ enum Message {
 
 /// Where `tracing` writes to.
 struct Queue {
-    sender: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+    sender: Sender<Message>,
+    backlog: Arc<Backlog>,
 }
 
 impl Queue {
-    fn send(&self, line: String) {
-        if self.sender.try_send(Message::Line(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    fn send(&self, kind: Kind, line: String) {
+        if self.backlog.add(kind, line.len()) {
+            // Without a writer there is no log.
+            let _ = self.sender.send(Message::Line(line));
         }
     }
 }
 
 /// Writes lines as they come, many at once if they come fast.
-fn write_lines(receiver: &Receiver<Message>, lost: &AtomicU64) {
-    let mut batch = Vec::new();
-    while let Ok(first) = receiver.recv() {
-        let mut next = Some(first);
-        let mut flushed = None;
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => batch.extend_from_slice(line.as_bytes()),
-                Message::Flush(done) => flushed = Some(done),
+struct Writer {
+    receiver: Receiver<Message>,
+    backlog: Arc<Backlog>,
+    format: Format,
+    /// When it was last told that lines were lost.
+    told: Option<Instant>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        while let Ok(first) = self.receiver.recv() {
+            let mut next = Some(first);
+            let mut flushed = None;
+            while let Some(message) = next {
+                match message {
+                    Message::Line(line) => batch.extend_from_slice(line.as_bytes()),
+                    Message::Flush(done) => flushed = Some(done),
+                }
+                next = (batch.len() < BATCH)
+                    .then(|| self.receiver.try_recv().ok())
+                    .flatten();
             }
-            next = (batch.len() < BATCH)
-                .then(|| receiver.try_recv().ok())
-                .flatten();
+            // There is no place left to tell that the log cannot be written.
+            let _ = io::stderr().write_all(&batch);
+            self.backlog.written(batch.len());
+            batch.clear();
+            self.tell_lost(flushed.is_some());
+            if let Some(done) = flushed {
+                let _ = done.try_send(());
+            }
         }
-        // There is no place left to tell that the log cannot be written.
-        let _ = io::stderr().write_all(&batch);
-        batch.clear();
-        if let Some(done) = flushed {
-            let _ = done.try_send(());
+    }
+
+    /// Tells what was lost, beside the queue in which there was no room.
+    fn tell_lost(&mut self, at_once: bool) {
+        let now = Instant::now();
+        let is_due = |told: Instant| now.duration_since(told) >= TELL_LOST;
+        if !at_once && !self.told.is_none_or(is_due) {
+            return;
         }
-        let lost = lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            tracing::warn!(
-                lost,
-                "log lines were lost: they are not read as fast as written"
-            );
+        let lost = self.backlog.take_lost();
+        if !lost.is_empty() {
+            self.told = Some(now);
+            let said = line::lost(self.format, &lost);
+            let _ = io::stderr().write_all(said.as_bytes());
         }
     }
 }

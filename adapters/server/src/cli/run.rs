@@ -66,7 +66,9 @@ fn start(
     let listening: Vec<_> = addresses.iter().map(|at| at.address.to_string()).collect();
     let (version, listening) = (env!("CARGO_PKG_VERSION"), listening.join(","));
     tracing::info!(version, listening, "started");
-    let service = Service::new(launch.settings);
+    let mut settings = launch.settings;
+    settings.backlog = log.backlog();
+    let service = Service::new(settings);
     descriptors::warn_if_too_few(&service);
     let unreadable = launch.process.unreadable(launch.certified.as_deref());
     for what in unreadable {

@@ -3,19 +3,33 @@
 //!
 //! What a client chose stands in quotes ([`Escape`]'s `Debug` form), so that it cannot pretend to
 //! be another field. Who and where are fields of a span that every line of the session is in.
+//!
+//! Nothing of it is dropped in silence. A session takes a note only while the log has room for it:
+//! one whose client floods the log, or whose log is slow, waits with its next command.
 
+mod allowance;
+mod backlog;
 mod words;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tracing::Span;
 use tracing::field::{Empty, debug};
-use wharf_core::{Edit, Ending, Note};
+use tracing::{Level, Span};
+use wharf_core::{Edit, Ending, Note, Session};
 
+use self::allowance::Allowance;
+pub use self::backlog::{Backlog, Kind};
+use self::backlog::{CHANGE, COMMAND, CONNECTION, LOGIN, REFUSAL, TRANSFER};
 use crate::{Escape, Refusal, sockets};
+
+/// A note waits no longer for room in the log than this; then it is written or counts as lost.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Refusals of one session that have a line of their own in a minute; the others are counted.
 const REFUSALS: u32 = 20;
@@ -27,6 +41,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Journal {
     span: Span,
     since: Instant,
+    backlog: Arc<Backlog>,
+    allowance: Allowance,
+    /// Since when a note waits for room.
+    waits: Option<wharf_core::Instant>,
     refusals: Refusals,
     /// How the core says that it ended.
     ending: Option<Ending>,
@@ -45,17 +63,20 @@ struct Refusals {
 impl Journal {
     /// A client has connected.
     #[must_use]
-    pub fn new(peer: SocketAddr) -> Self {
+    pub fn new(peer: SocketAddr, backlog: Arc<Backlog>) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let peer = sockets::canonical(peer);
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         // Of the highest level, so that the lines that are left of a quiet log are in it.
         let span = tracing::error_span!("session", session, %peer, user = Empty);
-        span.in_scope(|| tracing::info!("connected"));
+        span.in_scope(|| tracing::info!(target: CONNECTION, "connected"));
         let since = Instant::now();
         Self {
             span,
             since,
+            backlog,
+            allowance: Allowance::default(),
+            waits: None,
             refusals: Refusals {
                 since,
                 told: 0,
@@ -74,18 +95,20 @@ impl Journal {
     /// The control connection is protected by that version of TLS.
     pub fn protected(&self, version: &str) {
         self.span
-            .in_scope(|| tracing::info!("protected by {version}"));
+            .in_scope(|| tracing::info!(target: CONNECTION, "protected by {version}"));
     }
 
     /// The control connection is no longer protected.
     pub fn in_clear(&self) {
-        self.span.in_scope(|| tracing::info!("in clear text again"));
+        self.span
+            .in_scope(|| tracing::info!(target: CONNECTION, "in clear text again"));
     }
 
     /// The control connection could not become another one.
     pub fn unprotected(&mut self, error: &io::Error) {
-        self.span
-            .in_scope(|| tracing::warn!(%error, "no TLS on the control connection"));
+        self.span.in_scope(
+            || tracing::warn!(target: CONNECTION, %error, "no TLS on the control connection"),
+        );
         self.cause = Some("no TLS on the control connection".to_owned());
     }
 
@@ -101,13 +124,53 @@ impl Journal {
             Refusal::Exhausted => "no descriptor or no thread is left",
             Refusal::Waits => "too many refused logins",
         };
-        tracing::warn!(%peer, "refused: {why}");
+        tracing::warn!(target: CONNECTION, %peer, "refused: {why}");
     }
 
     /// From the client's address too many logins were refused.
     pub fn has_to_wait(peer: SocketAddr, wait: Duration) {
         let seconds = wait.as_secs();
-        tracing::warn!(%peer, seconds, "too many refused logins: the address has to wait");
+        tracing::warn!(target: LOGIN, %peer, seconds, "too many refused logins: the address has to wait");
+    }
+
+    /// Writes the notes of the session, as far as there is room for them: whether any were.
+    pub fn take_notes(&mut self, session: &mut Session, now: wharf_core::Instant) -> bool {
+        // What is not logged costs the session nothing.
+        let logs = tracing::enabled!(Level::INFO);
+        let mut written = false;
+        while let Some(note) = session.peek_note() {
+            if logs && !self.may_write(words::kind(note), now) {
+                break;
+            }
+            let Some(note) = session.note() else { break };
+            if logs {
+                let pressed = self.backlog.is_pressed();
+                self.allowance.spend(now, pressed, words::length(&note));
+            }
+            self.write(&note);
+            written = true;
+        }
+        written
+    }
+
+    /// How long until notes that wait are to be tried again, if any wait.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.waits.map(|_| LOOK)
+    }
+
+    fn may_write(&mut self, kind: Kind, now: wharf_core::Instant) -> bool {
+        let pressed = self.backlog.is_pressed();
+        if self.backlog.has_room(kind) && self.allowance.is_left(now, pressed) {
+            self.waits = None;
+            return true;
+        }
+        let since = *self.waits.get_or_insert(now);
+        let is_over = now.since(since) >= PATIENCE;
+        if is_over {
+            self.waits = None;
+        }
+        is_over
     }
 
     /// Something happened.
@@ -120,10 +183,10 @@ impl Journal {
         match note {
             Note::LoggedIn { username } => {
                 self.span.record("user", debug(Escape(username)));
-                tracing::info!("logged in");
+                tracing::info!(target: LOGIN, "logged in");
             }
             Note::LoggedOut => {
-                tracing::info!("logged out");
+                tracing::info!(target: LOGIN, "logged out");
                 self.span.record("user", "");
             }
             Note::LoginRefused {
@@ -133,12 +196,12 @@ impl Journal {
             } => {
                 let user = Escape(username);
                 match words::denied(*why) {
-                    None => tracing::warn!(?user, tries, "login refused"),
-                    Some(why) => tracing::warn!(?user, why, "login turned away"),
+                    None => tracing::warn!(target: LOGIN, ?user, tries, "login refused"),
+                    Some(why) => tracing::warn!(target: LOGIN, ?user, why, "login turned away"),
                 }
             }
             Note::Command { line, code } => {
-                tracing::debug!(line = ?Escape(line), code, "command");
+                tracing::debug!(target: COMMAND, line = ?Escape(line), code, "command");
             }
             Note::Changed { refused, .. } => {
                 if refused.is_none() || self.may_tell() {
@@ -146,7 +209,8 @@ impl Journal {
                 }
             }
             Note::MaskSet { umask } => {
-                tracing::info!(umask = format!("{umask:03o}"), "SITE UMASK complete");
+                let umask = format!("{umask:03o}");
+                tracing::info!(target: CHANGE, umask, "SITE UMASK complete");
             }
             Note::Refused {
                 verb,
@@ -163,7 +227,7 @@ impl Journal {
                         "USER" => (about, None),
                         _ => (None, about),
                     };
-                    tracing::info!(user, path, code, why, "{name} refused");
+                    tracing::info!(target: REFUSAL, user, path, code, why, "{name} refused");
                 }
             }
             Note::Transferred {
@@ -184,27 +248,17 @@ impl Journal {
                 match words::outcome(*abandoned) {
                     (ended, None) if accepted.is_some() => {
                         let doubt = words::doubt(*accepted);
-                        tracing::warn!(?path, bytes, seconds, code, doubt, "{verb} {ended}");
+                        tracing::warn!(target: TRANSFER, ?path, bytes, seconds, code, doubt, "{verb} {ended}");
                     }
                     (ended, None) => {
-                        tracing::info!(?path, bytes, seconds, code, "{verb} {ended}");
+                        tracing::info!(target: TRANSFER, ?path, bytes, seconds, code, "{verb} {ended}");
                     }
                     (ended, Some(why)) => {
-                        tracing::info!(?path, bytes, seconds, code, why, "{verb} {ended}");
+                        tracing::info!(target: TRANSFER, ?path, bytes, seconds, code, why, "{verb} {ended}");
                     }
                 }
             }
             Note::Ended { why } => self.ending = Some(*why),
-            Note::Omitted {
-                refused,
-                commands,
-                others,
-            } => {
-                self.refusals.more = self.refusals.more.saturating_add(*refused);
-                if *commands > 0 || *others > 0 {
-                    tracing::warn!(commands, others, "more happened than could be noted");
-                }
-            }
             other => tracing::debug!("{other:?}"),
         }
     }
@@ -230,7 +284,7 @@ impl Journal {
     fn sum_up(&mut self) {
         let more = std::mem::take(&mut self.refusals.more);
         if more > 0 {
-            tracing::info!("{more} more refused");
+            tracing::info!(target: REFUSAL, "{more} more refused");
         }
     }
 }
@@ -244,9 +298,9 @@ impl Drop for Journal {
         let why = words::ending(self.ending);
         match self.cause.take() {
             Some(error) if matches!(self.ending, None | Some(Ending::Lost)) => {
-                tracing::info!(why, error, seconds, "disconnected");
+                tracing::info!(target: CONNECTION, why, error, seconds, "disconnected");
             }
-            _ => tracing::info!(why, seconds, "disconnected"),
+            _ => tracing::info!(target: CONNECTION, why, seconds, "disconnected"),
         }
     }
 }
@@ -266,11 +320,6 @@ fn tell_change(note: &Note) {
     };
     let path = Escape(path.as_bytes());
     let verb = words::change(*verb, *edit);
-    let ended = if refused.is_none() {
-        "complete"
-    } else {
-        "refused"
-    };
     let why = refused.map(words::bare);
     let other = other.as_ref().map(|path| Escape(path.as_bytes()));
     let (mode, modified) = match edit {
@@ -286,5 +335,9 @@ fn tell_change(note: &Note) {
         _ => (None, other),
     };
     let (from, to) = (from.as_ref().map(debug), to.as_ref().map(debug));
-    tracing::info!(?path, from, to, mode, modified, code, why, "{verb} {ended}");
+    if refused.is_none() {
+        tracing::info!(target: CHANGE, ?path, from, to, mode, modified, code, "{verb} complete");
+    } else {
+        tracing::info!(target: REFUSAL, ?path, from, to, mode, modified, code, why, "{verb} refused");
+    }
 }

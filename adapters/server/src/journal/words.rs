@@ -2,7 +2,38 @@
 
 use wharf_core::command::Verb;
 use wharf_core::time::Timestamp;
-use wharf_core::{Denied, Edit, Ending, Failure, Reason, TlsFailure};
+use wharf_core::{Denied, Edit, Ending, Failure, Note, Reason, TlsFailure};
+
+use super::Kind;
+
+/// What the line of a note is about.
+pub(super) fn kind(note: &Note) -> Kind {
+    match note {
+        Note::LoggedIn { .. } | Note::LoginRefused { .. } | Note::LoggedOut => Kind::Login,
+        Note::Transferred { .. } => Kind::Transfer,
+        Note::Changed { refused: None, .. } | Note::MaskSet { .. } => Kind::Change,
+        Note::Changed { .. } | Note::Refused { .. } => Kind::Refusal,
+        Note::Command { .. } => Kind::Command,
+        _ => Kind::Connection,
+    }
+}
+
+/// About how long the line of a note is, in bytes.
+pub(super) fn length(note: &Note) -> usize {
+    let names = match note {
+        Note::LoggedIn { username } | Note::LoginRefused { username, .. } => username.len(),
+        Note::Command { line, .. } => line.len(),
+        Note::Changed { path, other, .. } => {
+            path.as_bytes().len() + other.as_ref().map_or(0, |path| path.as_bytes().len())
+        }
+        Note::Refused { about, .. } => about.as_ref().map_or(0, |about| about.len()),
+        Note::Transferred { path, .. } => path.as_bytes().len(),
+        // No line.
+        Note::Ended { .. } => return 0,
+        _ => 0,
+    };
+    names + 200
+}
 
 /// Why a login was turned away; `None`: the name or the password was wrong.
 pub(super) fn denied(why: Denied) -> Option<&'static str> {

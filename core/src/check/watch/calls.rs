@@ -204,6 +204,9 @@ impl<M: Machine> Machine for Checked<M> {
 
     fn note(&mut self) -> Option<Note> {
         let note = self.session.note();
+        assert!(note.is_none() || !self.over, "I17: noted after the end");
+        // Commands that waited for it may have run.
+        self.look();
         if let Some(Note::Command { line, code }) = &note {
             self.check_note(line.as_bstr(), *code);
         }

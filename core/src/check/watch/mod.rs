@@ -23,7 +23,7 @@ use crate::path::VPath;
 use crate::session::{Endpoints, Session};
 use crate::time::Instant;
 
-/// Answered lines that are remembered for their notes, where nobody takes those.
+/// Answered lines that are remembered for their notes: those of STAT in a transfer have none.
 const MOST_NOTED: usize = 4_096;
 
 /// A [`Session`], or another [`Machine`], under watch: see the [module](super).
@@ -269,7 +269,7 @@ impl<M: Machine> Checked<M> {
         }
     }
 
-    /// I07: what a note says was taken so. Notes may be lost, but not change places.
+    /// I07: what a note says was taken so, and notes do not change places.
     fn check_note(&mut self, noted: &BStr, code: u16) {
         let is_pass = Verb::of_line(noted) == Some(Verb::Pass);
         assert!(
