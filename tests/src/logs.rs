@@ -7,7 +7,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -22,6 +23,9 @@ cases! { "logs";
     tells_which_account_is_full,
     tells_that_tls_is_demanded,
     sums_up_what_is_refused_too_often,
+    loses_nothing_of_what_comes_in_one_segment,
+    loses_nothing_to_a_flood_while_it_is_read_slowly,
+    counts_what_is_lost_by_kind,
     says_why_a_client_is_gone,
     keeps_what_a_client_says_in_quotes,
     has_fail2ban_find_guessers_and_nobody_else("fail2ban-regex"),
@@ -241,6 +245,142 @@ fn sums_up_what_is_refused_too_often(program: &Program) {
     // What came before was not pushed out.
     assert!(log.contains("logged in"), "{log}");
     assert!(log.find("more refused") < log.find("why=QUIT"), "{log}");
+}
+
+fn loses_nothing_of_what_comes_in_one_segment(program: &Program) {
+    let server = program.serve();
+    let mut client = server.connect();
+    client.command("USER user", 331);
+    let floods = ["SITE UMASK 077\r\n", "RETR nope\r\n", "DELE nope\r\n"];
+    let lines: String = floods.iter().map(|line| line.repeat(60)).collect();
+    client.raw(format!("PASS 12345\r\nPORT 127,0,0,1,200,10\r\n{lines}QUIT\r\n").as_bytes());
+    while client.reply().0 != 221 {}
+    client.expect_end();
+    line(&server, &["why=QUIT"]);
+    let log = server.whole_log();
+    for (words, count) in [
+        ("logged in", 1),
+        ("SITE UMASK complete", 60),
+        ("RETR failed", 20),
+        ("100 more refused", 1),
+        ("line=\"RETR nope\"", 60),
+        ("line=\"DELE nope\"", 60),
+        ("line=\"PASS ****\"", 1),
+        ("why=QUIT", 1),
+    ] {
+        assert_eq!(log.matches(words).count(), count, "{words}");
+    }
+}
+
+/// A server whose log goes into a pipe that nobody reads yet.
+fn with_pipe(program: &Program) -> (Server, fs::File) {
+    let through = [
+        "sh",
+        "-c",
+        "mkfifo HOME/../pipe; exec \"$@\" 2<>HOME/../pipe",
+        "sh",
+    ];
+    let config = Config::default().anonymous("\"list\", \"read\"");
+    let server = program.start(config.through(&through));
+    let pipe = fs::File::open(server.folder().join("pipe")).expect("the pipe");
+    (server, pipe)
+}
+
+/// Reads the log of a pipe, so many bytes a second, until a line has all these words.
+fn read_slowly(mut pipe: fs::File, rate: usize, words: &[&str]) -> String {
+    let mut log = Vec::new();
+    loop {
+        let mut piece = vec![0; rate / 50];
+        let count = pipe.read(&mut piece).expect("the log");
+        log.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&log);
+        let tail = text.lines().rev().take(200);
+        if tail
+            .into_iter()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+        {
+            return text.into_owned();
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn loses_nothing_to_a_flood_while_it_is_read_slowly(program: &Program) {
+    let (server, pipe) = with_pipe(program);
+    let long = "d/".repeat(400);
+    server.put("f.bin", b"hello");
+    thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            let mut client = server.connect();
+            client.login("anonymous", "x");
+            let mut count = 0;
+            while !server.has("done") {
+                let (code, _) = client.one_of(&format!("CWD {long}"), &[550]);
+                count += usize::from(code == 550);
+            }
+            client.command("QUIT", 221);
+            count
+        });
+        let reading = scope.spawn(move || read_slowly(pipe, 1_000_000, &["why=QUIT", "anonymous"]));
+        sleep(Duration::from_millis(1_500));
+        for _ in 0..5 {
+            let mut client = server.login();
+            client.command("TYPE I", 200);
+            client.store("g.bin", b"hello");
+            client.command("DELE g.bin", 250);
+            drop(client);
+        }
+        server.put("done", b"");
+        let flood = flooding.join().expect("a flood");
+        let log = reading.join().expect("a log");
+        for words in ["logged in", "STOR complete", "DELE complete"] {
+            let ours = log
+                .lines()
+                .filter(|line| line.contains(words) && field(line, "user") == Some("user"));
+            assert_eq!(ours.count(), 5, "{words} {flood}");
+        }
+        assert!(!log.contains("were lost"), "{flood}");
+        let told = log.matches("line=\"CWD d/d/").count();
+        assert_eq!(told, flood);
+    });
+}
+
+/// Nobody reads for so long that lines must be lost: each is counted.
+fn counts_what_is_lost_by_kind(program: &Program) {
+    let (server, pipe) = with_pipe(program);
+    let mut client = server.login();
+    let line = format!("CWD {}\r\n", "d/".repeat(400));
+    let (mut sent, begun) = (0, Instant::now());
+    // More than fits, and longer than a line waits.
+    while sent < 3_000 || begun.elapsed() < Duration::from_secs(3) {
+        client.raw(line.repeat(5).as_bytes());
+        (0..5).for_each(|_| drop(client.expect(550)));
+        sent += 5;
+    }
+    client.command("TYPE I", 200);
+    client.store("g.bin", b"hello");
+    client.command("QUIT", 221);
+    let log = thread::scope(|scope| {
+        let end = ["session=2", "why=QUIT"];
+        let reading = scope.spawn(move || read_slowly(pipe, 50_000_000, &end));
+        // As soon as there is room again, nothing more is lost.
+        sleep(Duration::from_millis(500));
+        server.login().command("QUIT", 221);
+        reading.join().expect("a log")
+    });
+    let lost = log.lines().filter(|line| line.contains("were lost"));
+    let commands = lost.filter_map(|line| field(line, "commands")?.parse::<usize>().ok());
+    let lost: usize = commands.sum();
+    assert!(lost > 0, "{log}");
+    let told = log.matches("line=\"CWD d/d/").count();
+    // The others are those around the flood.
+    assert!(
+        (sent..sent + 10).contains(&(lost + told)),
+        "{sent} {lost} {told}"
+    );
+    for words in ["logged in", "STOR complete"] {
+        assert!(log.contains(words), "{words}");
+    }
 }
 
 fn says_why_a_client_is_gone(program: &Program) {

@@ -1,6 +1,6 @@
 //! [`Backlog`]: how much of the log waits to be written, and what of it was lost.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// What a line is about. Where not all can be kept, what can be had in any number gives way first.
 ///
@@ -82,6 +82,8 @@ impl Kind {
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: AtomicUsize,
+    /// Somebody has waited in vain, and nothing was written since.
+    stuck: AtomicBool,
     lost: [AtomicU64; Kind::ALL.len()],
 }
 
@@ -101,6 +103,17 @@ impl Backlog {
     /// So many bytes were written.
     pub fn written(&self, bytes: usize) {
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.stuck.store(false, Ordering::Relaxed);
+    }
+
+    /// Somebody has waited for room in vain: until something is written, nobody else shall.
+    pub(super) fn give_up(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is worth while to wait for room.
+    pub(super) fn moves(&self) -> bool {
+        !self.stuck.load(Ordering::Relaxed)
     }
 
     /// How many lines were lost since the last call, by what they were about.

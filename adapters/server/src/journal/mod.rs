@@ -160,17 +160,18 @@ impl Journal {
     }
 
     fn may_write(&mut self, kind: Kind, now: wharf_core::Instant) -> bool {
-        let pressed = self.backlog.is_pressed();
-        if self.backlog.has_room(kind) && self.allowance.is_left(now, pressed) {
-            self.waits = None;
-            return true;
-        }
+        let has_room = self.backlog.has_room(kind);
+        let is_left = self.allowance.is_left(now, self.backlog.is_pressed());
         let since = *self.waits.get_or_insert(now);
         let is_over = now.since(since) >= PATIENCE;
-        if is_over {
+        if is_over && !has_room {
+            self.backlog.give_up();
+        }
+        let may = has_room && is_left || is_over || !self.backlog.moves();
+        if may {
             self.waits = None;
         }
-        is_over
+        may
     }
 
     /// Something happened.
