@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub enum Action {
     /// Tell what is to be said to [`username`](crate::Session::username): asked where TLS is
-    /// offered, before a password is. The answer must not tell whether there is such a name.
+    /// offered, or [`Config::identify`](crate::Config::identify) says so, before a password is. The answer must not tell whether there is such a name.
     Identify(Ticket<Identify>),
     /// Check [`username`](crate::Session::username) and [`password`](crate::Session::password).
     Login(Ticket<Login>),

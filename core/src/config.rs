@@ -38,6 +38,9 @@ pub struct Config {
     pub active: bool,
     /// What is protected by TLS (RFC 4217).
     pub tls: TlsPolicy,
+    /// [`Identify`](crate::Action::Identify) comes at USER also where no TLS is offered: there may be
+    /// accounts that demand it, and nobody shall send their password in clear to be told so.
+    pub identify: bool,
     /// Which doubtful ends of an upload count as the end of the file, for every account.
     pub accept: DoubtfulEnds,
     /// Which notes are kept for [`Session::note`](crate::Session::note). Those that are kept have
@@ -60,6 +63,7 @@ impl Default for Config {
             passive: true,
             active: true,
             tls: TlsPolicy::default(),
+            identify: false,
             accept: DoubtfulEnds::NONE,
             notes: Notes::None,
             limits: Limits::default(),

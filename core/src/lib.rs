@@ -136,7 +136,8 @@
 //! - [`Secure`](Action::Secure) asks for a handshake on the data connection after the 150, where
 //!   PROT P holds. Data that end without a close_notify are [`End::Truncated`].
 //! - [`Identify`](Action::Identify) comes at USER, before a password is asked for: a name can be
-//!   refused in clear, or a client be let in by its certificate.
+//!   refused in clear, or a client be let in by its certificate. With [`Config::identify`] it also
+//!   comes where TLS is not offered.
 //! - With `implicit` the embedder shakes hands before the session begins.
 //!
 //! ```

@@ -570,6 +570,29 @@ fn notes_tell_of_logins_as_far_as_they_are_wanted() {
     );
 }
 
+/// Where there is no TLS, nobody is asked for the password of an account that demands it.
+#[test]
+fn who_a_name_is_can_be_asked_without_tls() {
+    let scene = Scene::new().config(|config| config.identify = true);
+    scene.play(
+        "S: 220
+         C: USER u
+         A: identify u
+         E: unprotected
+         S: 530 TLS is needed, which is not offered here.
+         C: PASS p
+         S: 503
+         C: USER v
+         A: identify v
+         E: password
+         S: 331
+         C: PASS p
+         A: login v
+         E: ok
+         S: 230",
+    );
+}
+
 #[test]
 fn who_is_told_that_a_login_is_over_is_logged_in_no_more() {
     for (line, code) in [("USER v", "331"), ("REIN", "220"), ("QUIT", "221")] {

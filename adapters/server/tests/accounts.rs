@@ -58,6 +58,28 @@ fn login(accounts: &FileAccounts, name: &str, password: &str) -> Result<Rights, 
     answer.map(|account| account.grant.rights)
 }
 
+/// Otherwise a name for which the answer never changes were a known one.
+#[test]
+fn an_unknown_name_is_answered_alike_after_a_restart() {
+    let place = Place::new();
+    let start = || {
+        let users = (0..20).map(|number| {
+            let mut user = user(&place, &format!("user{number}"), SECRET);
+            user.admission.demands_tls = number % 2 == 0;
+            user
+        });
+        FileAccounts::new(None, users.collect())
+    };
+    let answers = |accounts: &FileAccounts| {
+        let names = (0..200).map(|number| format!("nobody{number}"));
+        let answers = names.map(|name| accounts.login_now(&credentials(&name, "x")).is_some());
+        answers.collect::<Vec<_>>()
+    };
+    let answered = answers(&start());
+    assert!(answered.contains(&true) && answered.contains(&false));
+    assert_eq!(answers(&start()), answered);
+}
+
 #[test]
 fn only_the_right_password_of_the_right_user_lets_in() {
     let place = Place::new();

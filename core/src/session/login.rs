@@ -45,7 +45,7 @@ impl Session {
     /// What USER and REIN say once nothing is left of the login before.
     pub(super) fn logged_out(&mut self, after: After) {
         match after {
-            After::User if self.config.tls.is_offered() => {
+            After::User if self.config.tls.is_offered() || self.config.identify => {
                 let limit = self.config.limits.request;
                 self.ask(Job::Identify, limit, Action::Identify);
             }
@@ -121,7 +121,12 @@ impl Session {
         });
         let busy = match denied {
             Denied::Credentials => return self.punish(),
-            Denied::Unprotected => return self.done(530, UNPROTECTED),
+            Denied::Unprotected if self.config.tls.is_offered() => {
+                return self.done(530, UNPROTECTED);
+            }
+            Denied::Unprotected => {
+                return self.done(530, "TLS is needed, which is not offered here.");
+            }
             Denied::TooMany => "Too many connections, try again later.",
             Denied::Waits => "Too many refused logins, try again later.",
             Denied::Unavailable => "Logins are not possible now.",

@@ -1,7 +1,7 @@
 //! [`FileAccounts`]: the accounts of a configuration file.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -49,7 +49,8 @@ pub struct FileAccounts {
     users: Vec<User>,
     named_by: NamedBy,
     by_name: HashMap<Vec<u8>, usize>,
-    decoys: RandomState,
+    /// Picks whom an unknown name is taken for.
+    secret: Vec<u8>,
     turns: Turns,
     hashed: AtomicU64,
 }
@@ -63,12 +64,13 @@ impl FileAccounts {
             .enumerate()
             .map(|(index, user)| (user.name.clone().into_bytes(), index))
             .collect();
+        let secret = users.first().map(|user| user.password.text());
         Self {
+            secret: secret.unwrap_or_default().into_bytes(),
             anonymous,
             users,
             named_by: NamedBy::default(),
             by_name,
-            decoys: RandomState::new(),
             turns: Turns::new(HASHES),
             hashed: AtomicU64::new(0),
         }
@@ -108,13 +110,32 @@ impl FileAccounts {
         self.anonymous.as_ref().filter(|_| is_anonymous(name))
     }
 
-    /// Some user whose password an unknown name is compared with: always the same one for the same
-    /// name, since users may differ in what their hashes cost.
+    /// Some user whose password an unknown name is compared with. Users differ in what their hashes
+    /// cost and in what they demand, so it is always the same one for the same name, also after a
+    /// restart: otherwise the names for which nothing changes were the known ones. What picks it is
+    /// as secret as the hash of a password.
     fn decoy(&self, name: &[u8]) -> Option<&User> {
-        let count = u64::try_from(self.users.len()).ok()?;
-        let pick = self.decoys.hash_one(name).checked_rem(count)?;
-        self.users.get(usize::try_from(pick).ok()?)
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&self.secret);
+        hasher.write(name);
+        self.users.get(place(hasher.finish(), self.users.len()))
     }
+}
+
+/// Picks one of so many places by a number. If one is added, few numbers get another place (Lamping
+/// and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm").
+fn place(mut number: u64, count: usize) -> usize {
+    let (mut place, mut next) = (0, 0);
+    while next < count {
+        place = next;
+        number = number
+            .wrapping_mul(2_862_933_555_777_941_757)
+            .wrapping_add(1);
+        let divisor = (number >> 33) + 1;
+        let jump = ((place as u128 + 1) << 31) / u128::from(divisor);
+        next = usize::try_from(jump).unwrap_or(usize::MAX);
+    }
+    place
 }
 
 impl Accounts for FileAccounts {
@@ -211,6 +232,27 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_user_changes_what_few_unknown_names_are_compared_with() {
+        let mixed = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for count in [1, 2, 7, 100] {
+            let mut picked = vec![0_usize; count];
+            let mut moved = 0;
+            for number in (0..10_000).map(mixed) {
+                let (before, after) = (place(number, count), place(number, count + 1));
+                picked[before] += 1;
+                moved += usize::from(before != after);
+                assert!(before == after || after == count);
+            }
+            let (even, share) = (10_000 / count, 10_000 / (count + 1));
+            assert!(
+                picked.iter().all(|times| times.abs_diff(even) <= even / 2),
+                "{picked:?}"
+            );
+            assert!(moved.abs_diff(share) <= share / 2, "{count}: {moved}");
+        }
+    }
 
     #[test]
     fn no_more_pass_than_there_are_turns() {

@@ -208,6 +208,8 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     set(&mut protocol.style, file.listing.map(|word| word.0));
     file.limits.0.apply_to_session(&mut protocol.limits);
     protocol.tls = tls.policy;
+    // Some listener may be without it.
+    protocol.identify = tls.certified.is_some();
     settings.protocol = Arc::new(protocol);
     settings.tls = tls.certified.as_ref().map(|certified| certified.tls());
     if let Some(certified) = &tls.certified {

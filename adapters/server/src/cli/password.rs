@@ -48,6 +48,11 @@ impl HashedPassword {
         if sound { Ok(Self(hash)) } else { Err(NotAHash) }
     }
 
+    /// The argon2id string.
+    pub(crate) fn text(&self) -> String {
+        self.0.to_string()
+    }
+
     /// Whether this is the hash of that password. It takes tens of milliseconds and as much memory
     /// as the hash says, whatever the answer is.
     ///

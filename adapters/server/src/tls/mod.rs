@@ -180,6 +180,11 @@ impl Keys {
         self.options.reuse != Reuse::Required || data.is_resumed()
     }
 
+    /// Whether a data connection, which has shaken hands, could have resumed and did not.
+    pub(crate) fn is_anew(&self, data: &Channel) -> bool {
+        self.options.reuse == Reuse::IfOffered && !data.is_resumed()
+    }
+
     /// Lets the next ones resume what the data connection that was begun last has left, if it has
     /// shown by resuming a session itself that it belongs to this login.
     pub(crate) fn approve(&self, data: &Channel) {

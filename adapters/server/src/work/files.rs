@@ -27,11 +27,9 @@ impl<H: Helper> Work<H> {
         let accounts = Arc::clone(&self.service.settings().accounts);
         let username = session.username().to_owned();
         let name = username.clone();
-        let certificate = self
-            .keys
-            .as_ref()
-            .and_then(Keys::client)
-            .map(<[u8]>::to_vec);
+        // It proves something only on the connection that it was shown on: not behind CCC or REIN.
+        let keys = self.keys.as_ref().filter(|_| protected);
+        let certificate = keys.and_then(Keys::client).map(<[u8]>::to_vec);
         // Only who shows a certificate may be let in now, for which a home is opened.
         let here = certificate.is_none();
         let ask = move || {
@@ -103,6 +101,7 @@ impl<H: Helper> Work<H> {
         }
         self.storage = Some(account.storage);
         self.seat = seat;
+        self.told_anew = false;
         Ok(account.grant)
     }
 

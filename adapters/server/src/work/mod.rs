@@ -67,6 +67,8 @@ pub struct Work<H> {
     data: Option<Stream>,
     /// What data connections shake hands with, where the control connection has.
     keys: Option<Keys>,
+    /// The log knows that data connections of this login do not resume its session.
+    told_anew: bool,
     /// What is done before a command asks for the data connection.
     ahead: Ahead,
     opened: Opened,
@@ -127,6 +129,7 @@ impl<H: Helper> Work<H> {
             passive: Passive::new(Arc::clone(service), ends.local, ends.peer.ip()),
             data: None,
             keys: None,
+            told_anew: false,
             ahead: Ahead::Nothing,
             opened: Opened::Nothing,
             task: Task::None,

@@ -88,7 +88,7 @@ impl<H: Helper> Work<H> {
     }
 
     /// Whether the connection, which has shaken hands, belongs to this session.
-    fn check_data(&self) -> Result<(), TlsFailure> {
+    fn check_data(&mut self) -> Result<(), TlsFailure> {
         let tls = self.data.as_ref().and_then(|data| data.tls());
         let (Some(tls), Some(keys)) = (tls, &self.keys) else {
             return Err(TlsFailure::Closed);
@@ -103,6 +103,12 @@ impl<H: Helper> Work<H> {
             return Err(TlsFailure::Handshake);
         }
         keys.approve(tls);
+        if keys.is_anew(tls) && !std::mem::replace(&mut self.told_anew, true) {
+            tracing::info!(
+                "a data connection does not resume the TLS session of its login: who shares the \
+                 client's address can make it, too"
+            );
+        }
         let version = tls.version();
         tracing::debug!(resumed, %peer, "a data connection is protected by {version}");
         Ok(())

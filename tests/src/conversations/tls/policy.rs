@@ -19,10 +19,12 @@ cases! { "tls";
     demands_tls,
     demands_what_a_listener_demands,
     demands_what_an_account_demands,
+    asks_for_no_password_where_an_account_cannot_be_had,
     picks_a_certificate_by_name,
     reads_certificates_again,
     demands_a_certificate,
     takes_a_certificate_for_a_password,
+    believes_a_certificate_as_long_as_its_channel_lasts,
 }
 
 fn demands_tls(program: &Program) {
@@ -90,6 +92,24 @@ fn demands_what_an_account_demands(program: &Program) {
     // Nobody else's.
     client.login("user", "12345");
     client.command("PROT C", 200);
+}
+
+/// A listener without TLS, and an account that demands it.
+fn asks_for_no_password_where_an_account_cannot_be_had(program: &Program) {
+    let config = Config::default().tls("").table(
+        "[[listener]]\naddress = \"127.0.0.2:0\"\ncontrol = \"off\"\n\
+         [anonymous]\nhome = \"HOME\"\nrights = [\"read\"]\ntls = \"login\"",
+    );
+    let server = program.start(config);
+    let clear = server
+        .addresses()
+        .iter()
+        .find(|at| at.ip() == IpAddr::from([127, 0, 0, 2]));
+    let mut client = Client::connect(*clear.expect("a listener"));
+    let said = client.command("USER anonymous", 530);
+    assert!(said.contains("not offered here"), "{said}");
+    client.command("PASS x", 503);
+    client.login("user", "12345");
 }
 
 /// The names that the server shows to a client that asks for one.
@@ -203,5 +223,34 @@ fn takes_a_certificate_for_a_password(program: &Program) {
         let _ = shaken.and_then(|()| data.write_all(b"stolen"));
         client.expect(522);
         assert!(!server.has("stolen"));
+    }
+}
+
+/// Behind CCC and REIN somebody else may have taken the connection over.
+fn believes_a_certificate_as_long_as_its_channel_lasts(program: &Program) {
+    let server = serve(
+        program,
+        "client-certificates = \"optional\"\nclient-ca = \"ca.pem\"\n\
+         client-name = \"common-name\"\nccc = true",
+    );
+    let own = AUTHORITY.signs(&["user"]);
+    for tls in versions() {
+        let mine = tls.identity(&own);
+        for end in ["CCC", "REIN"] {
+            let mut client = server.connect();
+            client.auth_tls(&mine);
+            client.command("USER user", 232);
+            match end {
+                "CCC" => client.clear(),
+                _ => {
+                    client.command("REIN", 220);
+                    client.wire().strip().expect("the end of TLS");
+                }
+            }
+            client.command("USER user", 331);
+            // Shown anew it is believed again.
+            client.auth_tls(&mine);
+            client.command("USER user", 232);
+        }
     }
 }

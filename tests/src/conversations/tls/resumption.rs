@@ -8,6 +8,7 @@ use crate::{Program, cases};
 
 cases! { "tls";
     resumes_the_session_of_the_control_connection,
+    tells_that_data_does_not_resume_its_login,
     demands_that_data_resumes_its_own_session,
     runs_out_of_tickets_under_tls_1_3_alone,
     resumes_nothing_when_told_so,
@@ -22,6 +23,32 @@ fn resumes_the_session_of_the_control_connection(program: &Program) {
         assert!(fetch(&mut client, &tls));
         // Another session is not resumed, but may be begun.
         assert!(!fetch(&mut client, &tls.clone().forgetful()));
+    }
+}
+
+/// It may be somebody else behind the same address: once for each login.
+fn tells_that_data_does_not_resume_its_login(program: &Program) {
+    let server = serve(program, "");
+    server.put("f.bin", b"hello");
+    let told = || {
+        let log = server.whole_log();
+        log.matches("does not resume the TLS session of its login")
+            .count()
+    };
+    let mut expected = 0;
+    for tls in versions() {
+        let forgetful = tls.clone().forgetful();
+        let mut client = login(&server, &tls);
+        assert!(fetch(&mut client, &tls));
+        assert_eq!(told(), expected);
+        for _ in 0..2 {
+            client.login("user", "12345");
+            expected += 1;
+            for _ in 0..3 {
+                assert!(!fetch(&mut client, &forgetful));
+                assert_eq!(told(), expected);
+            }
+        }
     }
 }
 
