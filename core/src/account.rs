@@ -4,6 +4,7 @@ use core::fmt;
 use core::ops::{BitOr, BitOrAssign};
 
 use crate::config::DoubtfulEnds;
+use crate::forbidden::ForbiddenNames;
 use crate::path::VPath;
 
 /// A set of the things that an account may do. The core checks them before a storage is asked.
@@ -37,10 +38,13 @@ impl Rights {
     pub const RENAME: Self = Self(1 << 5);
     /// Make directories.
     pub const MKDIR: Self = Self(1 << 6);
+    /// Make symbolic links: SITE SYMLINK. Not part of [`WRITE`](Self::WRITE), since other programs
+    /// may follow a link to where its maker could not.
+    pub const SYMLINK: Self = Self(1 << 7);
     /// Everything.
-    pub const ALL: Self = Self((1 << 7) - 1);
+    pub const ALL: Self = Self(u8::MAX);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::LIST, "list"),
         (Self::READ, "read"),
         (Self::WRITE, "write"),
@@ -48,6 +52,7 @@ impl Rights {
         (Self::DELETE, "delete"),
         (Self::RENAME, "rename"),
         (Self::MKDIR, "mkdir"),
+        (Self::SYMLINK, "symlink"),
     ];
 
     /// Whether every right of `other` is in this set.
@@ -103,7 +108,7 @@ pub struct UnknownRight;
 
 impl fmt::Display for UnknownRight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected one of list, read, write, overwrite, delete, rename, mkdir")
+        f.write_str("expected one of list, read, write, overwrite, delete, rename, mkdir, symlink")
     }
 }
 
@@ -184,6 +189,8 @@ pub struct Grant {
     pub protect_data: bool,
     /// Doubtful ends of its uploads that count, beside those of [`Config`](crate::Config::accept).
     pub accept: DoubtfulEnds,
+    /// Names that it can neither see, reach nor make.
+    pub forbidden: ForbiddenNames,
 }
 
 impl Grant {
@@ -197,6 +204,7 @@ impl Grant {
             start: VPath::root(),
             protect_data: false,
             accept: DoubtfulEnds::NONE,
+            forbidden: ForbiddenNames::NONE,
         }
     }
 }

@@ -239,6 +239,7 @@ pub mod config;
 mod decimal;
 mod entry;
 mod failure;
+mod forbidden;
 mod line;
 pub mod listing;
 mod note;
@@ -259,6 +260,7 @@ pub use action::{
 pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPolicy};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
+pub use forbidden::ForbiddenNames;
 pub use listing::Listing;
 pub use note::{Ending, Note};
 pub use optional::{Answer, Optional};

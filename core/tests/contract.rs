@@ -312,7 +312,7 @@ fn what_can_go_wrong_is_said_in_words() {
     let unknown = "fly".parse::<Rights>().unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "expected one of list, read, write, overwrite, delete, rename, mkdir"
+        "expected one of list, read, write, overwrite, delete, rename, mkdir, symlink"
     );
 }
 

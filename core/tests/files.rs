@@ -1,8 +1,8 @@
 //! DELE, RMD, MKD, RNFR and RNTO, MFMT, MFF, SITE: what changes the storage.
 
-use wharf_core::{Capabilities, Rights};
+use wharf_core::{Capabilities, Note, Rights};
 
-use crate::common::{Scene, logged_in};
+use crate::common::{Scene, logged_in, passive};
 
 #[test]
 fn files_and_directories_are_removed() {
@@ -374,4 +374,100 @@ fn site_may_be_switched_off() {
          C: HELP SITE
          S: 504",
     );
+}
+
+#[test]
+fn a_link_takes_a_right_of_its_own() {
+    Scene::new().without(Rights::SYMLINK).logged_in(
+        "C: SITE SYMLINK target link
+         S: 550 Permission denied.",
+    );
+    Scene::new().rights(Rights::SYMLINK).logged_in(
+        "C: SITE SYMLINK target link
+         A: symlink /link -> /target
+         E: ok
+         S: 200",
+    );
+}
+
+#[test]
+fn forbidden_names_are_nowhere() {
+    let scene = Scene::new().forbidden(["*.php", ".ssh"]);
+    let denied = [
+        "CWD .ssh",
+        "CWD ~/.ssh",
+        "STOR d/.SSH/authorized_keys",
+        "STOR a.PHP",
+        "STOR .a.php",
+        "APPE a.php",
+        "RETR d/../.ssh/id",
+        "DELE .ssh",
+        "RMD .ssh",
+        "MKD .Ssh",
+        "RNFR .ssh",
+        "SIZE .ssh/id",
+        "MDTM .ssh/id",
+        "MLST .ssh",
+        "MFMT 20200101000000 .ssh",
+        "SITE CHMOD 700 .ssh",
+        "SITE SYMLINK .ssh/id link",
+        "SITE SYMLINK target .ssh",
+        "STAT .ssh",
+    ];
+    for line in denied {
+        let mut peer = scene.passive(&format!("C: {line}\nS: 550 Permission denied."));
+        let notes = peer.noted();
+        assert!(
+            matches!(notes[1], Note::Refused { code: 550, .. }),
+            "{line}"
+        );
+    }
+    scene.logged_in(
+        "C: RNFR f
+         A: stat /f
+         E: file 1
+         S: 350
+         C: RNTO f.php
+         S: 550 Permission denied.
+         C: MKD php
+         A: mkdir /php
+         E: ok
+         S: 257",
+    );
+    // Whoever logs in next has its own.
+    scene.logged_in(
+        "C: REIN
+         S: 220
+         C: PWD
+         S: 530",
+    );
+}
+
+#[test]
+fn a_new_name_reads_as_it_is_written() {
+    let refused = [
+        "\u{85}",
+        "\u{9b}2J",
+        "a\u{202e}gpj.exe",
+        "\u{2066}x",
+        "\x1b[2J",
+        "\x7f",
+    ];
+    for name in refused {
+        let mut peer = passive("");
+        for verb in ["STOR", "MKD", "APPE", "SITE SYMLINK t"] {
+            peer.send(format!("{verb} {name}\r\n").as_bytes());
+            let replies = std::mem::take(&mut peer.replies);
+            assert!(replies.starts_with(b"553 "), "{verb} {name:?}");
+        }
+    }
+    // Bytes of another encoding stay as they are, and so do letters that join.
+    for name in [&b"caf\xe9 \x85\x9b"[..], "été 한글 \u{200d}".as_bytes()] {
+        let mut peer = logged_in("");
+        peer.send(&[b"MKD ", name, b"\r\n"].concat());
+        assert!(
+            peer.poll()
+                .is_some_and(|action| action.starts_with("mkdir "))
+        );
+    }
 }

@@ -89,6 +89,20 @@ fn list_prints_the_lines_of_dir() {
 }
 
 #[test]
+fn forbidden_names_are_not_listed() {
+    let scene = Scene::new().forbidden(["*.php", ".ssh"]);
+    for (command, requests) in [
+        ("LIST -a", "A: open / entries"),
+        ("NLST -a", "A: open / entries"),
+        ("MLSD", "A: open / entries"),
+        ("NLST *", "A: stat /*\nE: NotFound\nA: open / entries"),
+    ] {
+        let entries = "D: dir .ssh\nD: dir .SSH\nD: file x.PHP 1\nD: file .php 1\nD: end";
+        listing(&scene, command, requests, entries);
+    }
+}
+
+#[test]
 fn nothing_to_list_is_no_error() {
     for command in ["LIST", "NLST", "MLSD"] {
         list(command, "A: open / entries", "D: end");

@@ -35,7 +35,8 @@ cases! { "logs";
     says_what_sighup_did,
 }
 
-const RIGHTS: &str = r#""list", "read", "write", "mkdir", "delete", "rename", "overwrite""#;
+const RIGHTS: &str =
+    r#""list", "read", "write", "mkdir", "delete", "rename", "overwrite", "symlink""#;
 
 /// The line of the log that has all these words, without its time.
 fn line(server: &Server, words: &[&str]) -> String {

@@ -42,7 +42,9 @@ impl Default for Config {
             head: String::new(),
             tail: String::new(),
             password: HASH.into(),
-            rights: r#""list", "read", "write", "overwrite", "delete", "rename", "mkdir""#.into(),
+            rights:
+                r#""list", "read", "write", "overwrite", "delete", "rename", "mkdir", "symlink""#
+                    .into(),
             arguments: Vec::new(),
             wrapper: Vec::new(),
         }

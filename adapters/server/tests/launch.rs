@@ -62,7 +62,7 @@ home = "pub"
 name = "user0"
 password = "SECRET"
 home = "home"
-rights = ["list", "read", "write", "overwrite", "delete", "rename", "mkdir"]
+rights = ["list", "read", "write", "overwrite", "delete", "rename", "mkdir", "symlink"]
 sessions = 3
 [[user]]
 name = "user1"
@@ -296,7 +296,7 @@ fn check_reports_and_starts_nothing() {
 listening on 127.0.0.1:2121
 listening on [::1]:0
 serving pub to anonymous clients, who may list, read
-serving home to user0, who may list, read, write, overwrite, delete, rename, mkdir
+serving home to user0, who may list, read, write, overwrite, delete, rename, mkdir, symlink
 serving home to user1, who may list, read
 passive ports 60000-65535
 active data comes from port 20

@@ -24,9 +24,11 @@ pub(crate) fn is_pattern(name: &[u8]) -> bool {
 /// ```
 #[must_use]
 pub fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
-    if name.starts_with(b".") && !pattern.starts_with(b".") {
-        return false;
-    }
+    (pattern.starts_with(b".") || !name.starts_with(b".")) && matches(pattern, name)
+}
+
+/// The same, but a dot at the beginning is like any other byte.
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // Behind the last `]` no set can be, so none is looked for.
     let sets = memrchr(b']', pattern).unwrap_or(0);
     let (mut p, mut n) = (0, 0);

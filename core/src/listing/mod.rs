@@ -40,6 +40,7 @@ use memchr::memrchr;
 
 use crate::account::{Capabilities, Rights};
 use crate::entry::{Entry, Kind};
+use crate::forbidden::ForbiddenNames;
 use crate::path::VPath;
 
 pub use crate::time::Clock;
@@ -47,6 +48,7 @@ pub use facts::FactSet;
 pub(crate) use facts::Perm;
 pub use glob::glob_matches;
 pub(crate) use glob::is_pattern;
+pub(crate) use glob::matches;
 pub(crate) use line::Line;
 pub use options::{ListOptions, Order};
 use sort::Sorter;
@@ -105,6 +107,8 @@ pub struct Listing {
     prefix: Vec<u8>,
     /// Only names that match.
     pattern: Option<Vec<u8>>,
+    /// Never these.
+    forbidden: ForbiddenNames,
     /// Names that begin with a dot are listed.
     dot_files: bool,
     /// Lines begin with a space, as in the middle of a reply.
@@ -164,6 +168,7 @@ impl Listing {
             perm,
             prefix: Vec::new(),
             pattern: None,
+            forbidden: ForbiddenNames::NONE,
             dot_files: options.all || listed_once,
             indented: false,
             link_targets: false,
@@ -240,6 +245,12 @@ impl Listing {
     /// Lists names that begin with a dot also without `-a`.
     pub(crate) fn with_dot_files(mut self, shown: bool) -> Self {
         self.dot_files |= shown;
+        self
+    }
+
+    /// Never lists these.
+    pub(crate) fn without(mut self, names: &ForbiddenNames) -> Self {
+        self.forbidden = names.clone();
         self
     }
 
@@ -343,6 +354,7 @@ impl Listing {
         addressable
             && (entry.metadata.kind != Kind::Partial || self.shows_partials())
             && (self.dot_files || !name.starts_with(b"."))
+            && !self.forbidden.contain(name)
             && self
                 .pattern
                 .as_ref()

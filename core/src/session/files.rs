@@ -125,7 +125,7 @@ impl Session {
     pub(super) fn symlink(&mut self, target: &BStr, path: &BStr) {
         if !self.capabilities().symlink {
             self.refuse_verb();
-        } else if self.permit(Rights::WRITE) && self.target(target) {
+        } else if self.permit(Rights::SYMLINK) && self.target(target) {
             // The target means what it would mean to CWD, not what the link's place makes of it.
             self.other = core::mem::take(&mut self.path);
             if self.new_target(path) {

@@ -8,6 +8,7 @@ use super::{Login, Session, Settings};
 use crate::account::{Denied, Grant, Identified};
 use crate::action::Action;
 use crate::config::Notes;
+use crate::forbidden::ForbiddenNames;
 use crate::note::{Ending, Note};
 use crate::path::VPath;
 use crate::timer::Timer;
@@ -33,6 +34,7 @@ impl Session {
             self.note_that(Notes::Audit, |_| Note::LoggedOut);
         }
         self.login = Login::Nobody;
+        self.forbidden_names = ForbiddenNames::NONE;
         self.cwd = VPath::root();
         let data = core::mem::take(&mut self.settings).data;
         if !self.timers.is_set(Timer::Login) {
@@ -101,6 +103,7 @@ impl Session {
             protect_data: grant.protect_data,
             accept: grant.accept,
         };
+        self.forbidden_names = grant.forbidden;
         self.cwd = grant.start.clone();
         self.home = grant.start;
         self.settings = Settings::default();

@@ -27,6 +27,7 @@ use crate::account::{Capabilities, Rights};
 use crate::action::{Action, Reason};
 use crate::command::{Type, Verb};
 use crate::config::{Config, DoubtfulEnds, Notes};
+use crate::forbidden::ForbiddenNames;
 use crate::line::{Input, wipe_bytes};
 use crate::listing::FactSet;
 use crate::note::{Ending, Journal, Note};
@@ -85,6 +86,8 @@ pub struct Session {
     bad_commands: u32,
     pace: Pace,
 
+    /// Names that the account cannot reach.
+    forbidden_names: ForbiddenNames,
     /// Where the login has begun.
     home: VPath,
     cwd: VPath,
@@ -165,6 +168,7 @@ impl Session {
             tries: 0,
             bad_commands: 0,
             pace: Pace::default(),
+            forbidden_names: ForbiddenNames::NONE,
             home: VPath::root(),
             cwd: VPath::root(),
             path: VPath::root(),

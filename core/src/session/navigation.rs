@@ -40,6 +40,7 @@ impl Session {
         let or_home = below_home.is_some_and(|rest| {
             let relative = rest.trim_start_with(|c| c == '/');
             self.other.assign(&self.home, relative).is_ok()
+                && !self.forbidden_names.forbid(&self.other)
         });
         self.look(path, Look::Enter { or_home });
     }
@@ -321,6 +322,7 @@ impl Session {
         Listing::new(form, options)
             .sorted_within(limit, by_name)
             .with_link_targets(self.config.link_targets)
+            .without(&self.forbidden_names)
     }
 
     /// The final reply for a command that this storage does not have.

@@ -390,6 +390,10 @@ impl Session {
     /// [`Session::target`] with the code for a path that is too long.
     fn resolve(&mut self, argument: &[u8], too_long: u16) -> bool {
         match self.path.assign(&self.cwd, argument) {
+            Ok(()) if self.forbidden_names.forbid(&self.path) => {
+                self.refuse(Failure::Denied);
+                false
+            }
             Ok(()) => true,
             Err(PathError::ForbiddenByte) => {
                 self.forbid(501, "A path cannot hold NUL, CR or LF.");
@@ -402,16 +406,26 @@ impl Session {
         }
     }
 
-    /// As [`Session::target`], for a name that is to be made: other control bytes are refused
-    /// too, since they would not survive a listing.
+    /// As [`Session::target`], for a name that is to be made: what controls a terminal or turns the
+    /// direction of writing is refused too, since others would read another name.
     pub(super) fn new_target(&mut self, argument: &[u8]) -> bool {
         if !self.resolve(argument, 553) {
             return false;
         }
-        let printable = !self.path.as_bytes().iter().any(u8::is_ascii_control);
+        let printable = is_printable(self.path.as_bytes());
         if !printable {
             self.forbid(553, "A name cannot hold control characters.");
         }
         printable
+    }
+}
+
+/// Whether a name has no character that is not shown as itself. Bytes that are not UTF-8 may be
+/// those of another encoding.
+fn is_printable(name: &[u8]) -> bool {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match core::str::from_utf8(name) {
+        Ok(text) => !text.contains(|c: char| c.is_control() || turns(c)),
+        Err(_) => !name.iter().any(u8::is_ascii_control),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) mod embedder;
 pub(crate) mod peer;
 pub(crate) mod script;
 
-use wharf_core::{Capabilities, Config, Endpoints, Grant, Limits, Notes, Rights};
+use wharf_core::{Capabilities, Config, Endpoints, ForbiddenNames, Grant, Limits, Notes, Rights};
 
 pub(crate) use peer::Peer;
 
@@ -92,6 +92,11 @@ impl Scene {
     pub(crate) fn without(self, right: Rights) -> Self {
         let others = all_rights().filter(|other| *other != right);
         self.rights(others.fold(Rights::NONE, |set, right| set | right))
+    }
+
+    pub(crate) fn forbidden(mut self, patterns: [&str; 2]) -> Self {
+        self.grant.forbidden = ForbiddenNames::new(patterns);
+        self
     }
 
     pub(crate) fn capabilities(mut self, capabilities: Capabilities) -> Self {

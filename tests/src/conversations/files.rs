@@ -23,6 +23,7 @@ cases! { "files";
     has_no_site_when_told_so,
     refuses_allo_that_cannot_fit,
     renames_a_link_that_leads_nowhere,
+    keeps_forbidden_names_out_of_reach,
 }
 
 fn walks_through_directories(program: &Program) {
@@ -304,4 +305,40 @@ fn renames_a_link_that_leads_nowhere(program: &Program) {
     client.command("RNTO m", 250);
     assert!(fs::symlink_metadata(server.home().join("m")).is_ok());
     client.command("RETR m", 425);
+}
+
+fn keeps_forbidden_names_out_of_reach(program: &Program) {
+    let tables = "[anonymous]\nhome = \"HOME\"\n\
+                  rights = [\"list\", \"read\", \"write\", \"mkdir\", \"delete\", \"rename\"]\n\
+                  forbidden-names = [\".ssh\", \"*.php\"]";
+    let server = program.start(Config::default().table(tables));
+    std::fs::create_dir(server.home().join(".ssh")).expect("a directory");
+    server.put(".ssh/id", b"secret");
+    server.put("index.PHP", b"secret");
+    server.put("f.bin", b"hello");
+    let mut client = server.connect();
+    client.login("anonymous", "x");
+    assert_eq!(client.lines("NLST -a"), ["f.bin"]);
+    for line in [
+        "CWD .ssh",
+        "SIZE .SSH/id",
+        "DELE index.PHP",
+        "MKD .Ssh",
+        "RNFR .ssh",
+    ] {
+        client.command(line, 550);
+    }
+    client.pasv();
+    client.command("RETR .ssh/id", 550);
+    client.command("STOR shell.php", 550);
+    client.command("RNFR f.bin", 350);
+    client.command("RNTO f.php", 550);
+    let log = server.whole_log();
+    assert!(
+        log.contains("STOR refused") && log.contains("/shell.php"),
+        "{log}"
+    );
+    // To others they are names like any other.
+    let mut client = server.login();
+    assert_eq!(client.fetch(".ssh/id"), b"secret");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Capabilities, Config, DoubtfulEnds, Grant, Notes, Rights};
+use wharf_core::{Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Notes, Rights};
 use wharf_storage::{LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
@@ -299,6 +299,9 @@ impl Homes {
                 truncated: section.get_ref().0.accept_truncated,
                 hang_up: section.get_ref().0.accept_hang_up,
             }),
+            forbidden: config::forbidden(
+                section.and_then(|section| section.get_ref().0.forbidden_names.as_ref()),
+            ),
         };
         let directory = match &options.directory {
             Some(directory) => Some(directory.as_path()),
@@ -372,6 +375,7 @@ impl Homes {
                 truncated: section.accept_truncated,
                 hang_up: section.accept_hang_up,
             },
+            forbidden: config::forbidden(section.forbidden_names.as_ref()),
         };
         let certificates = self.certificates(source, section)?;
         let home = source.locate(section.home.get_ref());
@@ -460,6 +464,7 @@ impl Homes {
             grant: Grant {
                 protect_data: access.demand == Demand::Data,
                 accept: access.accept,
+                forbidden: access.forbidden,
                 ..Grant::new(rights, Capabilities::ALL)
             },
             home,
@@ -474,7 +479,7 @@ impl Homes {
 }
 
 /// What an account may.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Access {
     rights: Rights,
     /// Also change the root of the file system.
@@ -485,4 +490,6 @@ struct Access {
     demand: Demand,
     /// Doubtful ends of uploads that count.
     accept: DoubtfulEnds,
+    /// Not reach these names.
+    forbidden: ForbiddenNames,
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
-use wharf_core::{Limits, Rights, Style};
+use wharf_core::{ForbiddenNames, Limits, Rights, Style};
 use wharf_storage::{Durability, Links, LocalOptions, Partials, Replace};
 
 use super::certificate::Fingerprint;
@@ -20,8 +20,8 @@ use super::process;
 use super::source::Source;
 use super::tls::{Demand, Section as Tls};
 use super::value::{
-    Count, Greeting, List, Listed, ListedLinks, Name, Offset, OrNone, Port, Ports, Size, Table,
-    Umask, Value, Wait,
+    Count, Greeting, List, Listed, ListedLinks, Name, Offset, OrNone, Pattern, Port, Ports, Size,
+    Table, Umask, Value, Wait,
 };
 use crate::settings::{PublicAddress, Settings};
 
@@ -193,6 +193,7 @@ impl Storage {
 pub(crate) struct Anonymous {
     pub(crate) home: Option<Spanned<PathBuf>>,
     pub(crate) rights: Option<List<Value<Rights>>>,
+    pub(crate) forbidden_names: Option<List<Value<Pattern>>>,
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<OrNone<Count>>,
@@ -211,6 +212,7 @@ pub(crate) struct User {
     pub(crate) password: HashedPassword,
     pub(crate) home: Spanned<PathBuf>,
     pub(crate) rights: Option<List<Value<Rights>>>,
+    pub(crate) forbidden_names: Option<List<Value<Pattern>>>,
     #[serde(default)]
     pub(crate) serve_root: bool,
     pub(crate) sessions: Option<OrNone<Count>>,
@@ -228,6 +230,12 @@ impl Listed for Value<Fingerprint> {
 
 impl Listed for User {
     const LIST: &'static str = "[[user]] in double brackets";
+}
+
+/// The names that an account cannot reach; none where nothing is said.
+pub(crate) fn forbidden(patterns: Option<&List<Value<Pattern>>>) -> ForbiddenNames {
+    let patterns = patterns.into_iter().flat_map(|list| &list.0);
+    ForbiddenNames::new(patterns.map(|pattern| &pattern.0.0))
 }
 
 /// The set of these rights; to list and to read where nothing is said.

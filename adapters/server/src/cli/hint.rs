@@ -1,7 +1,7 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 38] = [
+const PLACES: [(&str, &str); 42] = [
     ("listen", "the top, before any table"),
     ("greeting", "the top, before any table"),
     ("welcome", "the top, before any table"),
@@ -9,6 +9,8 @@ const PLACES: [(&str, &str); 38] = [
     ("dot-files", "the top, before any table"),
     ("utc-offset", "the top, before any table"),
     ("durability", "the top, before any table"),
+    ("listed-links", "the top, before any table"),
+    ("site", "the top, before any table"),
     ("accept-truncated", "the top, before any table"),
     ("accept-hang-up", "the top, before any table"),
     ("ports", "[passive]"),
@@ -17,6 +19,7 @@ const PLACES: [(&str, &str); 38] = [
     ("umask", "[storage]"),
     ("partials", "[storage]"),
     ("keep-partials", "[storage]"),
+    ("partials-size", "[storage]"),
     ("replace", "[storage]"),
     ("idle", "[limits]"),
     ("login", "[limits]"),
@@ -40,6 +43,7 @@ const PLACES: [(&str, &str); 38] = [
     ("landlock", "[process]"),
     ("reach", "[process]"),
     ("serve-root", "[anonymous] or [[user]]"),
+    ("forbidden-names", "[anonymous] or [[user]]"),
 ];
 
 /// The words of the parser in ours, with the cure where there is one. The mistake is `at` that

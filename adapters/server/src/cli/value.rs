@@ -247,6 +247,23 @@ impl Listed for Value<SocketAddr> {
     const LIST: &'static str = "a list of addresses, such as [\"0.0.0.0:2121\", \"[::]:2121\"]";
 }
 
+/// A pattern of names.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(pub(crate) String);
+
+impl Word for Pattern {
+    const EXPECTED: &'static str = "the pattern of a name, without a slash, such as \".ht*\"";
+
+    fn read(word: &str) -> Option<Self> {
+        let is_one = !word.is_empty() && !word.contains('/');
+        is_one.then(|| Self(word.to_owned()))
+    }
+}
+
+impl Listed for Value<Pattern> {
+    const LIST: &'static str = "a list of patterns such as [\".ssh\", \".ht*\"]";
+}
+
 impl Listed for Value<Rights> {
     const LIST: &'static str = "a list of rights, such as [\"list\", \"read\"]";
 }
@@ -304,7 +321,7 @@ impl Word for PublicAddress {
 }
 
 impl Word for Rights {
-    const EXPECTED: &'static str = "list, read, write, overwrite, delete, rename or mkdir";
+    const EXPECTED: &'static str = "list, read, write, overwrite, delete, rename, mkdir or symlink";
 
     fn read(word: &str) -> Option<Self> {
         word.parse().ok()
