@@ -295,6 +295,18 @@ fn a_password_is_in_no_note() {
         "S: 220
          C: PASS geheim
          S: 503
+         C:  PASS geheim
+         S: 500
+         C~: PASS\\x09geheim\\r\\n
+         S: 500
+         C: PASSgeheim
+         S: 500
+         C: passgeheim x
+         S: 500
+         C: ACCT geheim
+         S: 530
+         C: ACCT
+         S: 530
          C: USER u
          S: 331
          C: PASS geheim
@@ -304,6 +316,7 @@ fn a_password_is_in_no_note() {
          A: disconnect",
     );
     let said = format!("{:?}", peer.noted());
+    assert_eq!(said.matches("PASS ****").count(), 6, "{said}");
     assert!(!said.as_bytes().contains_str("geheim"), "{said}");
 }
 

@@ -196,6 +196,15 @@ impl Verb {
         Self::parse(line.split(|&byte| byte == b' ').next()?)
     }
 
+    /// PASS or ACCT, if what stands behind it is a secret, though the line may be no command for a
+    /// blank too many, a tab, or a blank too few.
+    #[must_use]
+    pub(crate) fn of_secret(line: &[u8]) -> Option<Self> {
+        let start = line.iter().position(u8::is_ascii_alphabetic)?;
+        let word = line.get(start..start + 4)?;
+        Self::parse(word).filter(|verb| matches!(verb, Self::Pass | Self::Acct))
+    }
+
     /// The verb of that spelling, in any case.
     #[must_use]
     pub fn parse(word: &[u8]) -> Option<Self> {

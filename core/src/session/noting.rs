@@ -10,14 +10,12 @@ use crate::path::VPath;
 
 impl Session {
     /// Keeps the line for its note, if commands are noted.
-    pub(super) fn note_line(&mut self, verb: Option<Verb>, line: &[u8]) {
+    pub(super) fn note_line(&mut self, secret: Option<Verb>, line: &[u8]) {
         if self.config.notes == Notes::Commands {
-            let line = if verb == Some(Verb::Pass) {
-                b"PASS ****"
-            } else {
-                line
-            };
-            self.noted = Some(BString::from(line));
+            self.noted = Some(match secret {
+                Some(verb) => [verb.name(), " ****"].concat().into(),
+                None => BString::from(line),
+            });
         }
     }
 

@@ -175,21 +175,26 @@ impl Session {
     /// Runs one line and says whether it holds a secret.
     fn run(&mut self, line: &[u8]) -> bool {
         self.work = Work::Running;
-        let verb = Verb::of_line(line);
+        let (verb, secret) = (Verb::of_line(line), Verb::of_secret(line));
         (self.unnoted, self.forbidden) = (verb, None);
-        self.note_line(verb, line);
+        self.note_line(secret, line);
+        self.obey(verb, line);
+        secret.is_some()
+    }
+
+    fn obey(&mut self, verb: Option<Verb>, line: &[u8]) {
         if line.len() > self.config.limits.line {
             self.misunderstood(500, "Line too long.");
-            return verb == Some(Verb::Pass);
+            return;
         }
         let Some(verb) = verb else {
             self.misunderstood(500, "Command not understood.");
-            return false;
+            return;
         };
         if verb.access() == Access::LoggedIn && !self.is_logged_in() {
             self.forbid(530, "Please log in with USER and PASS.");
             self.note_forbidden(None);
-            return false;
+            return;
         }
         match Command::parse(line) {
             Ok(command) => {
@@ -205,7 +210,6 @@ impl Session {
                 self.farewell(421, "This is an FTP server.", Ending::Foreign);
             }
         }
-        verb == Verb::Pass
     }
 
     fn dispatch(&mut self, command: Command<'_>) {

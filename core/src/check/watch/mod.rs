@@ -271,9 +271,12 @@ impl<M: Machine> Checked<M> {
 
     /// I07: what a note says was taken so, and notes do not change places.
     fn check_note(&mut self, noted: &BStr, code: u16) {
-        let is_pass = Verb::of_line(noted) == Some(Verb::Pass);
+        let upper = noted.to_ascii_uppercase();
+        let secret = [&b"PASS"[..], b"ACCT"]
+            .into_iter()
+            .find(|word| upper.trim_ascii_start().starts_with(word));
         assert!(
-            !is_pass || noted == "PASS ****",
+            secret.is_none_or(|word| noted == [word, b" ****"].concat()),
             "I22: a password in a note"
         );
         // A line that ends the session was not looked at as answered.
@@ -281,10 +284,9 @@ impl<M: Machine> Checked<M> {
             return;
         }
         let is_it = |(line, answer): (Vec<u8>, u16)| {
-            let same = if is_pass {
-                Verb::of_line(&line) == Some(Verb::Pass)
-            } else {
-                line == noted
+            let same = match secret {
+                Some(word) => line.to_ascii_uppercase().find(word).is_some(),
+                None => line == noted,
             };
             same && answer == code
         };
