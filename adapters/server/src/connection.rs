@@ -187,9 +187,7 @@ impl<H: Helper> Connection<H> {
             }
             self.session.lost(now);
         }
-        if ready.work || self.work.is_due() {
-            self.work.wake();
-        }
+        self.work.wake(now, ready.work);
         self.session.tick(now);
     }
 

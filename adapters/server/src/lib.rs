@@ -7,6 +7,7 @@
 //! besides.
 
 mod backoff;
+mod bell;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
@@ -20,6 +21,7 @@ pub mod passive;
 mod ports;
 mod public;
 pub mod pump;
+mod queue;
 mod reception;
 mod reserve;
 mod secret;

@@ -12,6 +12,7 @@ use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Seat};
 
 use crate::backoff::Failures;
+use crate::bell::Bell;
 use crate::journal::Journal;
 use crate::lock::lock;
 use crate::ports::PortPool;
@@ -215,6 +216,12 @@ impl Service {
             (Some(PublicAddress::Host(_)), Some(name)) => name.address(),
             _ => Known::Is(None),
         }
+    }
+
+    /// Has the bell rung when the public address is known, which is worth waiting for so long.
+    pub(crate) fn wait_for_public_address(&self, bell: &Arc<Bell>) -> Duration {
+        let name = self.public.as_ref();
+        name.map_or(Duration::ZERO, |name| name.wait(bell))
     }
 
     /// Readable while somebody has connected to a passive port that no session has: then

@@ -11,8 +11,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 /// How long to wait before the next try when accepting failed for want of descriptors.
 pub const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// Clients that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// Clients that may wait to be accepted: so many that strangers, who are dropped as they come, keep
+/// nobody away.
+pub(crate) const BACKLOG: i32 = 1024;
+/// So many are accepted before others have their turn.
+pub const AT_ONCE: usize = 64;
 /// An idle connection is probed so often before it is given up.
 const PROBES: u32 = 4;
 
@@ -102,6 +105,14 @@ pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStre
 pub(crate) fn prepare_data(socket: impl AsFd + Copy, stall: Duration) -> io::Result<()> {
     sockopt::set_tcp_nodelay(socket, true)?;
     give_up_after(socket, stall)
+}
+
+/// Ends a connection of somebody who is not served. The reset leaves nothing behind, where an end in
+/// order would have it in TIME_WAIT for a minute: on a port with many of those it takes long to
+/// listen.
+pub(crate) fn drop_stranger(stream: TcpStream) {
+    // What is not possible is slower, and no more.
+    let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
 }
 
 /// Acknowledges at once what has come. The kernel puts that off for 40 ms, in the hope that an

@@ -57,9 +57,6 @@ impl Default for Machine {
     }
 }
 
-/// Connections that may wait; one is needed, and strangers must not keep it away.
-pub(crate) const BACKLOG: i32 = 64;
-
 impl System for Machine {
     fn now(&self) -> wharf_core::Instant {
         let micros = self.started.elapsed().as_micros();
@@ -76,7 +73,7 @@ impl System for Machine {
         sockopt::set_socket_reuseaddr(&socket, true)?;
         sockets::prepare_data(&socket, stall)?;
         rustix::net::bind(&socket, &at)?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        rustix::net::listen(&socket, sockets::BACKLOG)?;
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
         Ok((listener, address))

@@ -149,9 +149,12 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Accepts the clients that wait.
+    /// Accepts the clients that wait; if they are many, others have their turn after some.
     async fn accept(&self) {
-        while !self.service.is_stopping() {
+        for _ in 0..sockets::AT_ONCE {
+            if self.service.is_stopping() {
+                return;
+            }
             match self.service.next_client(&self.listener) {
                 Reception::Client(stream, peer, permit) => self.start(stream, peer, permit),
                 Reception::Nobody => return,

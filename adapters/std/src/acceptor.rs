@@ -76,14 +76,17 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
     Ok(())
 }
 
-/// Accepts the clients that wait.
+/// Accepts the clients that wait; if they are many, others have their turn after some.
 fn accept(
     listener: &Listener,
     service: &Arc<Service>,
     stop: &Arc<OwnedFd>,
     running: &mpsc::Sender<()>,
 ) {
-    while !service.is_stopping() {
+    for _ in 0..sockets::AT_ONCE {
+        if service.is_stopping() {
+            return;
+        }
         match service.next_client(listener) {
             Reception::Client(stream, peer, permit) => {
                 let protocol = listener.protocol(service.settings());

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
 
 use super::{Ahead, Helper, Opened, Task, Work};
+use crate::bell::Bell;
 use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
 use crate::{Stream, sockets, system};
@@ -22,21 +24,32 @@ impl<H: Helper> Work<H> {
         let public = match (announced, self.service.public_address()) {
             (Announced::Port, _) => None,
             (Announced::Public, Known::Is(ip)) => ip,
-            // It is soon known, or known to be none.
-            (Announced::Public, Known::Soon) => return self.wait(Task::Listen(ticket, announced)),
+            (Announced::Public, Known::Soon) => return self.look_up(ticket),
         };
         match self.passive.arm() {
             Ok(Some(address)) => {
                 let ip = public.unwrap_or(address.ip());
                 Some(ticket.done(Ok(SocketAddr::new(ip, address.port()))))
             }
-            // All are taken: one may become free soon.
-            Ok(None) => self.wait(Task::Listen(ticket, announced)),
+            Ok(None) => {
+                let again = self.passive.again();
+                self.wait_until(Task::Listen(ticket, announced), again)
+            }
             Err(error) => {
                 tracing::warn!(%error, "no listener for a data connection");
                 Some(ticket.done(Err(Failure::Busy)))
             }
         }
+    }
+
+    /// The public address is soon known, or known to be none.
+    fn look_up(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
+        let bell = Bell::new().ok().map(Arc::new);
+        let patience = bell.as_ref().map_or(sockets::EXHAUSTED, |bell| {
+            self.service.wait_for_public_address(bell)
+        });
+        let again = self.service.now() + patience;
+        self.wait_until(Task::LookUp(ticket, bell), Some(again))
     }
 
     /// Until when the passive port is kept for a client that sends no command.
