@@ -179,7 +179,6 @@ impl Passive {
         Request {
             system: &*settings.system,
             local,
-            stall: limits.stall,
             asker: Asker {
                 session: self.session,
                 client,

@@ -76,8 +76,6 @@ pub(crate) struct Request<'a> {
     pub(crate) system: &'a dyn System,
     /// The server's end of the control connection, where the listener shall be.
     pub(crate) local: SocketAddr,
-    /// See [`System::listen`].
-    pub(crate) stall: Duration,
     pub(crate) asker: Asker,
     /// The port that the session had before; 0 if none.
     pub(crate) former: u16,
@@ -322,7 +320,7 @@ impl PortPool {
                 address: at,
             });
         }
-        let (listener, address) = request.system.listen(at, request.stall)?;
+        let (listener, address) = request.system.listen(at)?;
         Ok(Lease { listener, address })
     }
 

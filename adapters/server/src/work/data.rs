@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
@@ -14,6 +15,8 @@ use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
 use crate::{Stream, sockets, system};
 
+/// A client that is sent something is seen to take it at least so often, if it does.
+const TRY_AGAIN: Duration = Duration::from_secs(15);
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
 
@@ -90,11 +93,10 @@ impl<H: Helper> Work<H> {
 
     pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
         let settings = self.service.settings();
-        let stall = settings.protocol.limits.stall;
         let mut local = self.ends.local;
         local.set_port(settings.active_port);
         let to = sockets::on_link_of(to, self.ends.peer);
-        match settings.system.dial(local, to, stall) {
+        match settings.system.dial(local, to) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => {
                 tracing::warn!(%error, %to, "no data connection can be made");
@@ -145,7 +147,7 @@ impl<H: Helper> Work<H> {
             self.data = Some(data);
             return self.pumped(ticket, pump, step);
         }
-        if !is_ready(&mut data, pump.sends()) {
+        if !self.late && !is_ready(&mut data, pump.sends()) {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
@@ -168,7 +170,22 @@ impl<H: Helper> Work<H> {
             Step::Ended(end) => Some(self.moved_all(ticket, pump, end)),
             _ if self.cancelled => Some(self.moved_all(ticket, pump, End::Cancelled)),
             Step::Moved => self.begin(Task::Move(ticket, pump)),
-            Step::Blocked => self.wait(Task::Move(ticket, pump)),
+            Step::Blocked => {
+                let again = pump
+                    .sends()
+                    .then(|| self.service.now() + self.patience_to_send());
+                self.wait_until(Task::Move(ticket, pump), again)
+            }
+        }
+    }
+
+    /// After so long a blocked step is tried again. The system says that a socket is writable once a
+    /// third of its buffer is free, which may be a megabyte; a client that takes less is slow, and
+    /// not stalled.
+    fn patience_to_send(&self) -> Duration {
+        match self.service.settings().protocol.limits.stall {
+            Duration::ZERO => TRY_AGAIN,
+            stall => TRY_AGAIN.min(stall / 4),
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Work<H> {
     ready: bool,
     /// When it goes on though nothing has happened.
     again: Option<Instant>,
+    /// It goes on for that reason.
+    late: bool,
     /// The ticket is wanted back as soon as another thread lets go of it.
     cancelled: bool,
     helper: H,
@@ -134,6 +136,7 @@ impl<H: Helper> Work<H> {
             task: Task::None,
             ready: false,
             again: None,
+            late: false,
             cancelled: false,
             helper,
         }
@@ -219,7 +222,8 @@ impl<H: Helper> Work<H> {
 
     /// What was waited for has happened, or has not for so long that it is tried all the same.
     pub fn wake(&mut self, now: Instant, happened: bool) {
-        self.ready |= happened || self.again.is_some_and(|again| now >= again);
+        self.late = !happened && self.again.is_some_and(|again| now >= again);
+        self.ready |= happened || self.late;
     }
 
     /// Whether no request is in hand.
