@@ -11,7 +11,7 @@ use crate::sockets::{AT_ONCE, accept, is_exhausted};
 /// What comes of a listener at which a client may wait.
 pub enum Reception {
     /// A client that has a place.
-    Client(TcpStream, SocketAddr, Permit),
+    Client(Arc<TcpStream>, SocketAddr, Permit),
     /// Nobody waits; or many did for whom there is no place, and now others have their turn.
     Nobody,
     /// For want of descriptors or memory nobody can be accepted: try again
@@ -29,7 +29,14 @@ impl Service {
         for _ in 0..AT_ONCE {
             match accept(&listener.socket, vanished) {
                 Ok((stream, peer)) => match self.admit(peer) {
-                    Ok(permit) => return Reception::Client(stream, peer, permit),
+                    Ok(permit) => {
+                        let stream = Arc::new(stream);
+                        permit.hold(&stream);
+                        if protocol.tls.implicit {
+                            permit.protect();
+                        }
+                        return Reception::Client(stream, peer, permit);
+                    }
                     Err(why) => Self::refuse(&stream, peer, protocol, why),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -163,17 +163,16 @@ impl Acceptor {
         }
     }
 
-    fn start(&self, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+    fn start(&self, stream: Arc<TcpStream>, peer: SocketAddr, permit: Permit) {
         let stream = match Async::new_nonblocking(stream) {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
-        let service = Arc::clone(&self.service);
         let protocol = Arc::clone(self.listener.protocol(self.service.settings()));
         let session = async move {
-            serve_client(AsyncIo(stream), peer, service, protocol, stop).await;
-            drop((permit, running));
+            serve_client(AsyncIo(stream), peer, permit, protocol, stop).await;
+            drop(running);
         };
         self.executor.spawn(session).detach();
     }

@@ -108,7 +108,7 @@ fn pause(stop: &OwnedFd) {
 }
 
 fn start(
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     peer: SocketAddr,
     permit: Permit,
     protocol: &Arc<Config>,
@@ -116,7 +116,6 @@ fn start(
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
-    let stream = Arc::new(stream);
     let control = Arc::clone(&stream);
     let its_protocol = Arc::clone(protocol);
     let name = format!("ftp {peer}");
@@ -124,8 +123,8 @@ fn start(
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&control, peer, permit.service(), &its_protocol, &stop);
-            drop((control, permit, running));
+            session::run(&control, peer, permit, &its_protocol, &stop);
+            drop((control, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
