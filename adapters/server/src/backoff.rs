@@ -99,9 +99,7 @@ impl Failures {
         }
         let mut records = lock(&self.records);
         if records.len() >= MOST && !records.contains_key(&address) {
-            let oldest = records.iter().min_by_key(|(_, record)| record.since);
-            let oldest = oldest.map(|(address, _)| *address);
-            oldest.and_then(|oldest| records.remove(&oldest));
+            make_room(&mut records, now, rules.forgets)?;
         }
         let record = records.entry(address).or_insert(Record {
             count: 0,
@@ -143,6 +141,25 @@ impl Failures {
         let record = records.get(&address);
         record.is_some_and(|record| now < record.until && whom(record))
     }
+}
+
+/// Forgets the address of which least is known, but none that waits: who has many addresses would
+/// free it. `None` if all of them wait. To have come so far takes tens of thousands of refused
+/// logins within one wait, and whoever comes new is then not counted.
+fn make_room(
+    records: &mut HashMap<Network, Record>,
+    now: Instant,
+    forgets: Duration,
+) -> Option<Record> {
+    let idle = records
+        .iter_mut()
+        .filter(|(_, record)| record.until <= now)
+        .map(|(address, record)| {
+            record.forget(now, forgets);
+            (record.count, record.since, *address)
+        });
+    let (.., least) = idle.min_by_key(|(count, since, _)| (*count, *since))?;
+    records.remove(&least)
 }
 
 #[cfg(test)]
@@ -256,18 +273,50 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_forgets_the_oldest() {
+    fn a_full_table_forgets_the_one_of_which_it_knows_least() {
+        let failures = Failures::default();
+        for number in 0..4_096 {
+            let times = if number == 7 { 1 } else { 2 };
+            for _ in 0..times {
+                failures.count(nth(number), b"a", at(1), &RULES);
+            }
+        }
+        // The next one has failed but once too.
+        failures.count(nth(4_096), b"a", at(2), &RULES);
+        failures.count(nth(4_097), b"a", at(2), &RULES);
+        let records = lock(&failures.records);
+        assert_eq!(records.len(), MOST);
+        assert!(!records.contains_key(&nth(7)) && !records.contains_key(&nth(4_096)));
+    }
+
+    #[test]
+    fn a_full_table_frees_nobody_who_waits() {
         let failures = Failures::default();
         let first = nth(0);
         for _ in 0..4 {
             failures.count(first, b"a", at(0), &RULES);
         }
-        for number in 1..4_096 {
+        for number in 1..10_000 {
             failures.count(nth(number), b"a", at(1), &RULES);
         }
         assert!(waiting(&failures, first, at(2)));
-        failures.count(nth(4_096), b"a", at(2), &RULES);
-        assert!(!waiting(&failures, first, at(2)));
+        assert_eq!(lock(&failures.records).len(), MOST);
+        // The others that it knows come to wait too: then there is room for no more.
+        let known: Vec<_> = lock(&failures.records).keys().copied().collect();
+        for address in &known {
+            for _ in 0..4 {
+                failures.count(*address, b"a", at(2), &RULES);
+            }
+        }
+        for _ in 0..10 {
+            assert_eq!(failures.count(nth(10_000), b"a", at(3), &RULES), None);
+        }
+        assert!(known.iter().all(|one| waiting(&failures, *one, at(3))));
+        // Till one of them may try again.
+        for _ in 0..4 {
+            failures.count(nth(10_000), b"a", at(100), &RULES);
+        }
+        assert!(waiting(&failures, nth(10_000), at(100)));
         assert_eq!(lock(&failures.records).len(), MOST);
     }
 
