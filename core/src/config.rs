@@ -190,11 +190,13 @@ pub struct Limits {
     /// The first refused login is answered after this time, each later one after twice the time
     /// of the one before. Zero: at once.
     pub login_delay: Duration,
-    /// From the connection to the login.
+    /// From the connection to the login, or from a logout to the next one, whatever is said
+    /// meanwhile. A command that runs when it is over is answered, and may be the login.
     pub login: Duration,
     /// Between commands.
     pub idle: Duration,
-    /// From the first byte of a command line to its end.
+    /// From the first byte of a command line to its end, unless nothing is taken meanwhile. Lines
+    /// before it that came whole are answered first.
     pub line_time: Duration,
     /// Commands that run in a second; those that come faster wait. Zero: as many as come, since
     /// clients that send ahead are quick by that.
@@ -219,7 +221,8 @@ pub struct Limits {
     /// For a ticket to come back after its [`Action::Cancel`](crate::Action::Cancel); then the
     /// session ends.
     pub cancel: Duration,
-    /// For the peer to take replies.
+    /// For the peer to take all replies that wait, or 1,024 bytes of them; then it has as long for
+    /// the next. The last replies of a session have this time once.
     pub unread: Duration,
     /// Buffers are given back after so much idle time.
     pub keep_buffers: Duration,

@@ -30,14 +30,73 @@ fn a_client_is_not_sent_away_for_the_time_that_its_login_takes() {
          A: login u
          T: +30s
          T: +10s
+         E: ok
+         S: 230
+         T: +299s
+         C: NOOP
+         S: 200",
+    );
+}
+
+#[test]
+fn a_login_that_is_refused_after_its_time_was_the_last() {
+    play(
+        "S: 220
+         C: USER u
+         S: 331
+         T: +30s
+         C: PASS x
+         A: login u
+         C: USER v
+         T: +40s
          E: denied
          T: +1s
          S: 530
-         T: +48s
-         T: +1s
          S: 421 Timeout.
          A: disconnect",
     );
+}
+
+#[test]
+fn the_time_of_a_login_is_not_set_anew_by_what_the_client_says() {
+    play(
+        "S: 220
+         T: +30s
+         C: USER u
+         S: 331
+         C: NOOP
+         S: 200
+         T: +29s
+         C: USER u
+         S: 331
+         C: PASS x
+         A: login u
+         E: denied
+         T: +1s
+         S: 530
+         S: 421 Timeout.
+         A: disconnect",
+    );
+}
+
+#[test]
+fn lines_that_wait_win_no_time_for_a_login() {
+    let scene = Scene::new().limits(|limits| limits.unread = Duration::from_secs(1_000));
+    let mut peer = scene.play("S: 220");
+    peer.reads = false;
+    for second in 0..59 {
+        peer.send(&b"FEAT\r\n".repeat(1_000));
+        peer.wait(Duration::from_secs(1));
+        // A byte a second, and more lines than there is room for the replies of.
+        peer.session.transmitted(peer.now, 1);
+        assert_eq!(peer.poll(), None, "after {second} seconds");
+    }
+    peer.wait(Duration::from_secs(1));
+    assert!(!peer.session.wants_input());
+    peer.reads = true;
+    peer.exchange();
+    assert!(peer.replies.ends_with(b"421 Timeout.\r\n"));
+    assert_eq!(peer.poll().as_deref(), Some("disconnect"));
 }
 
 #[test]
@@ -115,9 +174,9 @@ fn a_line_that_begins_must_end() {
 }
 
 #[test]
-fn a_line_has_its_time_anew_while_a_command_runs() {
-    let scene = Scene::new().limits(|limits| limits.line_time = Duration::from_secs(10));
-    scene.logged_in(
+fn a_line_has_its_time_once_also_while_a_command_runs() {
+    let scene = || Scene::new().limits(|limits| limits.line_time = Duration::from_secs(10));
+    scene().logged_in(
         "C: SIZE f
          A: stat /f
          C~: NO
@@ -125,10 +184,44 @@ fn a_line_has_its_time_anew_while_a_command_runs() {
          T: +9s
          E: file 5
          S: 213
+         S: 421 Timeout.
+         A: disconnect",
+    );
+    // It came in the end.
+    scene().logged_in(
+        "C: SIZE f
+         A: stat /f
+         C~: NO
+         T: +11s
+         C~: OP\\r\\nN
+         T: +9s
+         E: file 5
+         S: 213
+         S: 200
          T: +1s
          S: 421 Timeout.
          A: disconnect",
     );
+}
+
+#[test]
+fn a_line_that_is_not_taken_can_end_later() {
+    let scene = Scene::new().limits(|limits| limits.line_time = Duration::from_secs(10));
+    let mut peer = scene.logged_in(
+        "C: SIZE f
+         A: stat /f",
+    );
+    // The last of them is cut where the room ends.
+    peer.send(&b"NOOP\r\n".repeat(2_000));
+    assert!(!peer.session.wants_input());
+    peer.wait(Duration::from_secs(30));
+    peer.answer("file 5");
+    peer.exchange();
+    let rest = std::mem::take(&mut peer.unsent);
+    peer.send(&rest);
+    let replies = peer.replies.split(|&byte| byte == b'\n').count() - 1;
+    assert_eq!(replies, 1 + 2_000);
+    assert_eq!(peer.poll(), None);
 }
 
 #[test]
@@ -352,12 +445,50 @@ fn a_client_that_reads_no_reply_is_ended() {
 fn a_client_that_reads_slowly_is_not_ended() {
     let mut peer = logged_in("");
     peer.reads = false;
-    peer.send(b"FEAT\r\n");
+    peer.send(&b"FEAT\r\n".repeat(30));
     for _ in 0..5 {
-        peer.wait(Duration::from_secs(59));
-        peer.session.transmitted(peer.now, 1);
+        for _ in 0..2 {
+            peer.wait(Duration::from_secs(29));
+            peer.session.transmitted(peer.now, 512);
+        }
+        peer.wait(Duration::from_secs(2));
     }
     assert_eq!(peer.poll(), None);
+    assert!(!peer.session.transmit().is_empty());
+}
+
+#[test]
+fn a_client_that_reads_a_byte_now_and_then_is_ended() {
+    let mut peer = logged_in("");
+    peer.reads = false;
+    peer.send(&b"FEAT\r\n".repeat(30));
+    for second in 0..59 {
+        peer.wait(Duration::from_secs(1));
+        peer.session.transmitted(peer.now, 17);
+        assert_eq!(peer.poll(), None, "after {second} seconds");
+    }
+    peer.wait(Duration::from_secs(1));
+    assert_eq!(peer.poll().as_deref(), Some("disconnect"));
+}
+
+#[test]
+fn a_report_whose_client_reads_a_byte_now_and_then_is_ended() {
+    let mut peer = logged_in(
+        "C: STAT d
+         A: stat /d
+         E: dir
+         A: report /d entries",
+    );
+    peer.reads = false;
+    peer.push("dir e");
+    for second in 0..59 {
+        peer.push("dir e");
+        peer.wait(Duration::from_secs(1));
+        peer.session.transmitted(peer.now, 1);
+        assert_eq!(peer.poll(), None, "after {second} seconds");
+    }
+    peer.wait(Duration::from_secs(1));
+    assert_eq!(peer.poll().as_deref(), Some("cancel"));
 }
 
 #[test]

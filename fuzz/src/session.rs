@@ -8,8 +8,8 @@ use bstr::ByteSlice;
 use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
 use wharf_core::{
     Action, Capabilities, Config, Denied, DoubtfulEnds, End, Endpoints, Event, Failure, Flow,
-    Grant, Identified, Instant, Kind, Limits, Metadata, Notes, Protection, Rights, Style,
-    Timestamp, TlsPolicy, Transferred, VPath,
+    ForbiddenNames, Grant, Identified, Instant, Kind, Limits, Metadata, Notes, Protection, Rights,
+    Style, Timestamp, TlsPolicy, Transferred, VPath,
 };
 
 use crate::listing::{check_lines, list};
@@ -228,6 +228,10 @@ fn grant(how: u8) -> Grant {
         accept: DoubtfulEnds {
             truncated: how == 2,
             hang_up: how == 1,
+        },
+        forbidden: match how {
+            1 => ForbiddenNames::new(["d*"]),
+            _ => ForbiddenNames::NONE,
         },
     }
 }

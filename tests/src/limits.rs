@@ -1,8 +1,11 @@
 //! What bounds clients: how often they may fail, how many they may be, how fast they may talk.
 
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::conversations::data::connect_from;
 use crate::server::{Config, eventually};
 use crate::{Client, Program, Server, cases};
 
@@ -17,6 +20,9 @@ cases! { "limits";
     has_so_many_anonymous_sessions,
     lets_commands_wait_that_come_too_fast,
     ends_a_session_whose_line_does_not_end,
+    ends_a_session_that_does_not_log_in_whatever_it_says,
+    lets_others_log_in_when_strangers_have_come,
+    counts_no_sessions_of_an_exempt_network,
 }
 
 fn limited(program: &Program, lines: &str) -> Server {
@@ -223,4 +229,96 @@ fn ends_a_session_whose_line_does_not_end(program: &Program) {
     assert!(client.is_silent(Duration::from_millis(700)));
     client.expect(421);
     client.expect_end();
+}
+
+/// It reads nothing, and always has said more than is answered.
+fn ends_a_session_that_does_not_log_in_whatever_it_says(program: &Program) {
+    let server = limited(program, "login = \"2s\"");
+    let mut client = server.connect();
+    let socket = client.stream().try_clone().expect("the socket");
+    socket.set_nonblocking(true).expect("not to block");
+    let begun = Instant::now();
+    let lines = b"FEAT\r\n".repeat(1_000);
+    // Till replies have no room any more, nor have lines.
+    while begun.elapsed() < Duration::from_millis(1_500) {
+        if (&socket).write(&lines).is_err() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    socket.set_nonblocking(false).expect("to block");
+    let mut byte = [0];
+    while begun.elapsed() < Duration::from_millis(2_500) || byte != *b"\n" {
+        (&socket).read_exact(&mut byte).expect("a byte");
+        thread::sleep(Duration::from_millis(10));
+    }
+    // What was on its way is all that comes.
+    loop {
+        match client.try_reply() {
+            Ok((211, _)) => {}
+            Ok((421, text)) => {
+                assert!(text.contains("Timeout"), "{text}");
+                break;
+            }
+            Ok((code, text)) => panic!("{code}: {text}"),
+            // The first one has lost lines to what was read before.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {}
+            // What the client has sent in vain may make it a reset.
+            Err(error) => {
+                assert_ne!(error.kind(), ErrorKind::WouldBlock, "it goes on");
+                break;
+            }
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "too late");
+    eventually("it is logged", || {
+        server.log().contains("timeout: no login")
+    });
+}
+
+/// They come back whenever they have to go.
+fn lets_others_log_in_when_strangers_have_come(program: &Program) {
+    let server = limited(program, "sessions = 40\nsessions-per-address = 20");
+    let address = server.addresses()[0];
+    let comes = |last: u8| connect_from(Ipv4Addr::new(127, 0, 0, last), address);
+    let mut user = server.login();
+    let mut strangers: Vec<_> = (0..60).map(|number| comes(2 + number % 3)).collect();
+    for _ in 0..5 {
+        let mut other = Client::over(comes(9));
+        other.expect(220);
+        other.login("user", "12345");
+        other.command("QUIT", 221);
+        for (number, stranger) in (0..).zip(&mut strangers) {
+            if is_over(stranger) {
+                *stranger = comes(2 + number % 3);
+            }
+        }
+    }
+    user.command("NOOP", 200);
+    let log = server.whole_log();
+    assert_eq!(log.matches("give way").count(), 1, "{log}");
+    assert!(log.contains("it gave way to another client"), "{log}");
+    drop(strangers);
+    server.still_serves();
+}
+
+/// Whether the server has closed a connection.
+fn is_over(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("not to block");
+    let mut bytes = [0; 512];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn counts_no_sessions_of_an_exempt_network(program: &Program) {
+    let lines = "sessions-per-address = 2\nback-off-exempt = [\"127.0.0.0/8\"]";
+    let server = limited(program, lines);
+    let (exempt, other) = (server.addresses()[0], server.addresses()[1]);
+    let _clients: Vec<_> = (0..5).map(|_| Client::connect(exempt)).collect();
+    let _others: Vec<_> = (0..2).map(|_| Client::connect(other)).collect();
+    assert_eq!(greeting(other).0, 421);
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use wharf_core::Instant;
 
 use crate::lock::lock;
+use crate::network::Network;
 
 /// When an address has to wait, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ const GUESSED: usize = 5;
 /// well have an account.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    records: Mutex<HashMap<IpAddr, Record>>,
+    records: Mutex<HashMap<Network, Record>>,
     /// Names are kept as numbers that nobody can choose.
     names: RandomState,
 }
@@ -89,7 +89,7 @@ impl Failures {
     /// Counts a refused login to an account; says how long the address has to wait, if it has to.
     pub(crate) fn count(
         &self,
-        address: IpAddr,
+        address: Network,
         account: &[u8],
         now: Instant,
         rules: &BackOff,
@@ -97,12 +97,9 @@ impl Failures {
         if rules.first.is_zero() {
             return None;
         }
-        let address = network(address);
         let mut records = lock(&self.records);
         if records.len() >= MOST && !records.contains_key(&address) {
-            let oldest = records.iter().min_by_key(|(_, record)| record.since);
-            let oldest = oldest.map(|(address, _)| *address);
-            oldest.and_then(|oldest| records.remove(&oldest));
+            make_room(&mut records, now, rules.forgets)?;
         }
         let record = records.entry(address).or_insert(Record {
             count: 0,
@@ -127,36 +124,49 @@ impl Failures {
     }
 
     /// Whether an address has to wait, whoever connects from it.
-    pub(crate) fn is_waiting(&self, address: IpAddr, now: Instant) -> bool {
+    pub(crate) fn is_waiting(&self, address: Network, now: Instant) -> bool {
         self.waits(address, now, Record::is_guesser)
     }
 
     /// Whether a login to that account has to wait at an address.
-    pub(crate) fn account_waits(&self, address: IpAddr, account: &[u8], now: Instant) -> bool {
+    pub(crate) fn account_waits(&self, address: Network, account: &[u8], now: Instant) -> bool {
         let account = self.names.hash_one(account);
         self.waits(address, now, |record| {
             record.is_guesser() || record.accounts.contains(&account)
         })
     }
 
-    fn waits(&self, address: IpAddr, now: Instant, whom: impl FnOnce(&Record) -> bool) -> bool {
+    fn waits(&self, address: Network, now: Instant, whom: impl FnOnce(&Record) -> bool) -> bool {
         let records = lock(&self.records);
-        let record = records.get(&network(address));
+        let record = records.get(&address);
         record.is_some_and(|record| now < record.until && whom(record))
     }
 }
 
-/// What counts as one address: of IPv6 what one customer has, a /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (!0 << 64)).into(),
-        v4 => v4,
-    }
+/// Forgets the address of which least is known, but none that waits: who has many addresses would
+/// free it. `None` if all of them wait. To have come so far takes tens of thousands of refused
+/// logins within one wait, and whoever comes new is then not counted.
+fn make_room(
+    records: &mut HashMap<Network, Record>,
+    now: Instant,
+    forgets: Duration,
+) -> Option<Record> {
+    let idle = records
+        .iter_mut()
+        .filter(|(_, record)| record.until <= now)
+        .map(|(address, record)| {
+            record.forget(now, forgets);
+            (record.count, record.since, *address)
+        });
+    let (.., least) = idle.min_by_key(|(count, since, _)| (*count, *since))?;
+    records.remove(&least)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
     use super::*;
 
     const RULES: BackOff = BackOff {
@@ -170,12 +180,17 @@ mod tests {
         Instant::from_micros(seconds * 1_000_000)
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Network {
+        SocketAddr::new(text.parse().unwrap(), 0).into()
+    }
+
+    /// One of many.
+    fn nth(number: u32) -> Network {
+        SocketAddr::from((Ipv4Addr::from_bits(number), 0)).into()
     }
 
     /// Whether a login to the account of these failures has to wait.
-    fn waiting(failures: &Failures, address: IpAddr, now: Instant) -> bool {
+    fn waiting(failures: &Failures, address: Network, now: Instant) -> bool {
         failures.account_waits(address, b"a", now)
     }
 
@@ -258,19 +273,50 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_forgets_the_oldest() {
+    fn a_full_table_forgets_the_one_of_which_it_knows_least() {
         let failures = Failures::default();
-        let nth = |number: u32| IpAddr::from(number.to_be_bytes());
+        for number in 0..4_096 {
+            let times = if number == 7 { 1 } else { 2 };
+            for _ in 0..times {
+                failures.count(nth(number), b"a", at(1), &RULES);
+            }
+        }
+        // The next one has failed but once too.
+        failures.count(nth(4_096), b"a", at(2), &RULES);
+        failures.count(nth(4_097), b"a", at(2), &RULES);
+        let records = lock(&failures.records);
+        assert_eq!(records.len(), MOST);
+        assert!(!records.contains_key(&nth(7)) && !records.contains_key(&nth(4_096)));
+    }
+
+    #[test]
+    fn a_full_table_frees_nobody_who_waits() {
+        let failures = Failures::default();
         let first = nth(0);
         for _ in 0..4 {
             failures.count(first, b"a", at(0), &RULES);
         }
-        for number in 1..4_096 {
+        for number in 1..10_000 {
             failures.count(nth(number), b"a", at(1), &RULES);
         }
         assert!(waiting(&failures, first, at(2)));
-        failures.count(nth(4_096), b"a", at(2), &RULES);
-        assert!(!waiting(&failures, first, at(2)));
+        assert_eq!(lock(&failures.records).len(), MOST);
+        // The others that it knows come to wait too: then there is room for no more.
+        let known: Vec<_> = lock(&failures.records).keys().copied().collect();
+        for address in &known {
+            for _ in 0..4 {
+                failures.count(*address, b"a", at(2), &RULES);
+            }
+        }
+        for _ in 0..10 {
+            assert_eq!(failures.count(nth(10_000), b"a", at(3), &RULES), None);
+        }
+        assert!(known.iter().all(|one| waiting(&failures, *one, at(3))));
+        // Till one of them may try again.
+        for _ in 0..4 {
+            failures.count(nth(10_000), b"a", at(100), &RULES);
+        }
+        assert!(waiting(&failures, nth(10_000), at(100)));
         assert_eq!(lock(&failures.records).len(), MOST);
     }
 

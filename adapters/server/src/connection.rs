@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 
-use crate::Service;
 use crate::control::{Control, Turned, is_passing};
 use crate::journal::Journal;
+use crate::service::{Permit, Service};
 use crate::sockets::acknowledge;
 use crate::work::{Helper, Wait, Work};
 
 /// One client.
 pub struct Connection<H> {
     service: Arc<Service>,
+    permit: Permit,
     session: Session,
     work: Work<H>,
     journal: Journal,
@@ -58,17 +59,18 @@ pub struct Ready {
 }
 
 impl<H: Helper> Connection<H> {
-    /// A client that has just connected, to a listener with that protocol.
+    /// A client that has just connected, to a listener with that protocol, and has a place.
     ///
     /// # Errors
     /// The client is gone already, or the listener begins with TLS and there is none.
     pub fn new(
-        service: &Arc<Service>,
+        permit: Permit,
         protocol: &Arc<Config>,
         socket: &TcpStream,
         peer: SocketAddr,
         helper: H,
     ) -> io::Result<Self> {
+        let service = Arc::clone(permit.service());
         let settings = service.settings();
         let now = service.now();
         let ends = Endpoints {
@@ -83,13 +85,14 @@ impl<H: Helper> Connection<H> {
             control.open(tls, until).map_err(io::Error::other)?;
         }
         Ok(Self {
-            service: Arc::clone(service),
+            permit,
             session: Session::new(protocol, ends, now),
-            work: Work::new(service, ends, helper),
+            work: Work::new(&service, ends, helper),
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
             unanswered: false,
             stopping: false,
+            service,
         })
     }
 
@@ -108,6 +111,9 @@ impl<H: Helper> Connection<H> {
                 event.into_iter().for_each(|event| self.answer(now, event));
             }
             self.work.vacate(&self.session);
+            if self.session.is_logged_in() {
+                self.permit.welcome();
+            }
             let noted = self.journal.take_notes(&mut self.session, now);
             if noted || self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
                 // With room for replies and notes, more commands may have run.
@@ -181,15 +187,15 @@ impl<H: Helper> Connection<H> {
                 .control
                 .read(socket, |bytes| session.receive(now, bytes));
             self.has_read(now, read);
+        } else if ready.broken && self.permit.gave_way() {
+            self.give_way(now);
         } else if ready.broken {
             if let Ok(Some(error)) = socket.take_error() {
                 self.journal.broke(&error);
             }
             self.session.lost(now);
         }
-        if ready.work || self.work.is_due() {
-            self.work.wake();
-        }
+        self.work.wake(now, ready.work);
         self.session.tick(now);
     }
 
@@ -206,6 +212,7 @@ impl<H: Helper> Connection<H> {
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::StartTls(ticket) => {
+                self.permit.protect();
                 let tls = self.service.settings().tls.as_deref();
                 self.control.start(ticket, tls)
             }
@@ -264,6 +271,7 @@ impl<H: Helper> Connection<H> {
     fn has_read(&mut self, now: Instant, read: io::Result<bool>) -> bool {
         match read {
             Ok(true) => self.unanswered = true,
+            Ok(false) if self.permit.gave_way() => self.give_way(now),
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,
             Err(error) => {
@@ -272,6 +280,13 @@ impl<H: Helper> Connection<H> {
             }
         }
         true
+    }
+
+    /// The place is another client's by now.
+    fn give_way(&mut self, now: Instant) {
+        let why = io::Error::other("it gave way to another client");
+        self.journal.broke(&why);
+        self.session.lost(now);
     }
 
     /// Writes replies as far as the client takes them: whether any were written.

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use rustix::event::{Timespec, epoll};
 
 use crate::lock::lock;
-use crate::sockets::is_exhausted;
+use crate::sockets::{AT_ONCE, drop_stranger, is_exhausted};
 use crate::system::System;
 
 /// Listeners that are kept for the next lease of their port.
@@ -30,8 +30,6 @@ struct Listeners {
 /// More are not kept: each costs a descriptor, and with so many ports few connections of each are
 /// in TIME_WAIT.
 pub(crate) const MOST: usize = 256;
-/// So many are dropped before others have their turn.
-const AT_ONCE: usize = 64;
 
 impl Kept {
     /// No listeners yet; `None` if the system has nothing to watch them with.
@@ -94,14 +92,19 @@ impl Kept {
             let port = event.data.u64();
             let here = listeners.by_address.iter();
             for (at, listener) in here.filter(|(at, _)| u64::from(at.port()) == port) {
-                for _ in 0..AT_ONCE {
+                let (mut count, mut last) = (0, None);
+                while count < AT_ONCE {
                     match system.accept(listener) {
-                        Ok((_, peer)) => {
-                            tracing::debug!(?peer, %at, "nobody expects a data connection here");
+                        Ok((stream, peer)) => {
+                            drop_stranger(stream);
+                            (count, last) = (count + 1, peer);
                         }
                         Err(error) if is_exhausted(&error) => return Err(error),
                         Err(_) => break,
                     }
+                }
+                if count > 0 {
+                    tracing::debug!(peer = ?last, %at, count, "nobody expects a data connection here");
                 }
             }
         }

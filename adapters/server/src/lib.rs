@@ -7,6 +7,7 @@
 //! besides.
 
 mod backoff;
+mod bell;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod connection;
@@ -16,10 +17,13 @@ pub mod journal;
 mod kept;
 mod listener;
 mod lock;
+mod network;
 pub mod passive;
+mod places;
 mod ports;
 mod public;
 pub mod pump;
+mod queue;
 mod reception;
 mod reserve;
 mod secret;

@@ -5,11 +5,15 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use wharf_core::Instant;
 
+use crate::bell::Bell;
 use crate::ports::{Lease, Request};
+use crate::queue::Asker;
 use crate::service::Service;
+use crate::sockets::{AT_ONCE, EXHAUSTED, drop_stranger};
 
 /// The passive port of one session, from PASV until its data connection stands: then it is free
 /// for others.
@@ -22,16 +26,21 @@ pub struct Passive {
     lease: Option<Lease>,
     /// Since when it has the lease.
     since: Instant,
+    /// Since when it has had leases of which none was used.
+    unused_since: Option<Instant>,
     /// The port of the lease before.
     former: u16,
-    /// Strangers who came to this lease.
-    strangers: u32,
-    /// This session is counted among those that wait for a port.
-    waiting: bool,
+    /// When the log was last told of a stranger, and how many were not worth a line since.
+    told: Option<Instant>,
+    strangers: u64,
+    /// Rings when there may be a port, if one is waited for.
+    bell: Option<Arc<Bell>>,
+    /// When there may be one in any case.
+    again: Option<Instant>,
 }
 
-/// So many strangers are dropped before others have their turn.
-const AT_ONCE: usize = 64;
+/// How often the log is told of strangers who come to the ports of a session.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 impl Passive {
     /// No port yet, for a client whose control connection has these ends.
@@ -44,32 +53,37 @@ impl Passive {
             since: service.now(),
             service,
             lease: None,
+            unused_since: None,
             former: 0,
+            told: None,
             strangers: 0,
-            waiting: false,
+            bell: None,
+            again: None,
         }
     }
 
-    /// Listens and says where; `None` if no port is free just now. Whoever connected before is not
+    /// Listens and says where; `None` if no port is free just now: then it is to be tried again when
+    /// [`Passive::bell`] is readable, and at [`Passive::again`]. Whoever connected before is not
     /// served.
     ///
     /// # Errors
     /// What the system says, but for ports that are in use: then the next one is tried.
     pub fn arm(&mut self) -> io::Result<Option<SocketAddr>> {
         self.end(false);
-        let outcome = self.service.ports().lease(&self.request());
-        let short = matches!(outcome, Ok(None));
-        if short && !self.waiting {
-            self.service.ports().begin_to_wait(self.service.now());
-        } else if self.waiting && !short {
-            self.service.ports().end_to_wait();
+        if let Some(bell) = &self.bell {
+            bell.silence();
         }
-        self.waiting = short;
-        self.lease = outcome?;
-        let address = self.lease.as_ref().map(|lease| lease.address);
-        self.former = address.map_or(self.former, |address| address.port());
-        (self.since, self.strangers) = (self.service.now(), 0);
-        Ok(address)
+        let Some(lease) = self.service.ports().lease(&self.request()).transpose() else {
+            self.wait();
+            return Ok(None);
+        };
+        self.wait_no_longer();
+        let lease = self.lease.insert(lease?);
+        let address = lease.address;
+        self.former = address.port();
+        self.since = self.service.now();
+        self.unused_since.get_or_insert(self.since);
+        Ok(Some(address))
     }
 
     /// Accepts the client, if it has connected, and gives the port back. Others are dropped.
@@ -82,25 +96,59 @@ impl Passive {
         for _ in 0..AT_ONCE {
             let (stream, peer) = self.service.settings().system.accept(&lease.listener)?;
             if peer == Some(client) {
+                self.unused_since = None;
                 self.end(true);
                 return Ok(stream);
             }
-            if self.strangers == 0 {
-                tracing::warn!(?peer, %client, "a stranger on the data port was dropped");
+            drop_stranger(stream);
+            let now = self.service.now();
+            if self.told.is_none_or(|told| now.since(told) >= TELL_AGAIN) {
+                let others = std::mem::take(&mut self.strangers);
+                tracing::warn!(?peer, %client, others, "a stranger on the data port was dropped");
+                self.told = Some(now);
             } else {
-                tracing::debug!(?peer, %client, "another stranger was dropped");
+                self.strangers += 1;
             }
-            self.strangers = self.strangers.saturating_add(1);
         }
         Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Gives the port back, and waits for none.
     pub fn release(&mut self) {
-        if std::mem::take(&mut self.waiting) {
-            self.service.ports().end_to_wait();
-        }
+        self.wait_no_longer();
         self.end(false);
+    }
+
+    /// What rings when a port may be had that is waited for.
+    #[must_use]
+    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.bell.as_ref().map(|bell| bell.as_fd())
+    }
+
+    /// When a port may be had that is waited for, though no bell rings.
+    #[must_use]
+    pub fn again(&self) -> Option<Instant> {
+        self.again
+    }
+
+    fn wait(&mut self) {
+        let now = self.service.now();
+        if self.bell.is_none() {
+            self.bell = Bell::new().ok().map(Arc::new);
+        }
+        let later = match &self.bell {
+            Some(bell) => self.service.ports().wait(&self.request(), bell),
+            // There is no descriptor for it.
+            None => Some(EXHAUSTED),
+        };
+        self.again = later.map(|later| now + later);
+    }
+
+    fn wait_no_longer(&mut self) {
+        self.again = None;
+        if self.bell.take().is_some() {
+            self.service.ports().leave(self.session, self.service.now());
+        }
     }
 
     /// The listener, to wait for a connection.
@@ -124,15 +172,21 @@ impl Passive {
 
     fn request(&self) -> Request<'_> {
         let settings = self.service.settings();
+        let limits = &settings.protocol.limits;
         let (local, client) = self.ends;
+        let now = self.service.now();
+        let unused = self.unused_since.map(|since| now.since(since));
         Request {
             system: &*settings.system,
             local,
-            stall: settings.protocol.limits.stall,
-            client,
-            session: self.session,
+            asker: Asker {
+                session: self.session,
+                client,
+                outstays: !limits.connect.is_zero()
+                    && unused.is_some_and(|unused| unused >= limits.connect),
+            },
             former: self.former,
-            now: self.service.now(),
+            now,
         }
     }
 }

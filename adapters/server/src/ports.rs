@@ -7,21 +7,25 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wharf_core::Instant;
 
+use crate::bell::Bell;
 use crate::kept::Kept;
 use crate::lock::lock;
-use crate::system::{BACKLOG, System};
+use crate::queue::{Asker, Queue};
+use crate::sockets::{BACKLOG, drop_stranger};
+use crate::system::System;
 
 /// The ports that passive data connections are expected on.
 ///
 /// A port is leased to one session from PASV until its data connection stands, and is then free for
 /// others. Which one is drawn at random, so that the next one cannot be guessed (RFC 2577 section
-/// 8), and never the one before while there are others.
+/// 8), and never the one before while there are others. Where none is free, sessions wait in a
+/// [`Queue`], and a port that is given back goes to the first that may have it.
 ///
 /// The listeners of a given range stay open between leases: to listen anew on a port, the kernel
 /// walks all its connections in `TIME_WAIT`. Meanwhile whoever connects is dropped. Without a
@@ -31,8 +35,6 @@ pub struct PortPool {
     all: Ports,
     state: Mutex<State>,
     kept: Option<Kept>,
-    /// Sessions that found no free port and wait for one.
-    waiting: AtomicUsize,
     random: RandomState,
     /// Tells one number from the next.
     drawn: AtomicU64,
@@ -47,8 +49,12 @@ enum Ports {
 }
 
 struct State {
-    /// The ports of the range that are not leased.
+    /// The ports of the range that nobody has.
     free: Vec<u16>,
+    /// Those that another program had when they were tried last.
+    elsewhere: Vec<u16>,
+    /// Sessions that found no free port.
+    queue: Queue,
     /// The port that was leased last.
     last: u16,
     /// The oldest comes first.
@@ -70,11 +76,7 @@ pub(crate) struct Request<'a> {
     pub(crate) system: &'a dyn System,
     /// The server's end of the control connection, where the listener shall be.
     pub(crate) local: SocketAddr,
-    /// See [`System::listen`].
-    pub(crate) stall: Duration,
-    pub(crate) client: IpAddr,
-    /// Tells the session from others.
-    pub(crate) session: u64,
+    pub(crate) asker: Asker,
     /// The port that the session had before; 0 if none.
     pub(crate) former: u16,
     pub(crate) now: Instant,
@@ -93,6 +95,8 @@ const TRIES: usize = 32;
 const LATE: Duration = Duration::from_secs(5);
 /// So many of those leases are remembered.
 const MOST_UNUSED: usize = 1024;
+/// How often a port is looked at that another program has, while somebody waits.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often the log tells that there are too few ports.
 const WARN_AGAIN: Duration = Duration::from_secs(60);
 
@@ -109,11 +113,12 @@ impl PortPool {
             },
             state: Mutex::new(State {
                 free,
+                elsewhere: Vec::new(),
+                queue: Queue::default(),
                 last: 0,
                 unused: VecDeque::new(),
                 warned: None,
             }),
-            waiting: AtomicUsize::new(0),
             random: RandomState::new(),
             drawn: AtomicU64::new(0),
         }
@@ -125,7 +130,7 @@ impl PortPool {
     /// # Errors
     /// What the system says, but for ports that are in use: then the next one is tried.
     pub(crate) fn lease(&self, request: &Request<'_>) -> io::Result<Option<Lease>> {
-        let mut refused = Vec::new();
+        let mut elsewhere = Vec::new();
         let mut outcome = Ok(None);
         // A port that is free by the pool may be in use by another program.
         for port in self.tries(request) {
@@ -135,18 +140,17 @@ impl PortPool {
                     outcome = Ok(Some(lease));
                     break;
                 }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => elsewhere.push(port),
                 Err(error) => {
-                    refused.push(port);
-                    if error.kind() != io::ErrorKind::AddrInUse {
-                        outcome = Err(error);
-                        break;
-                    }
+                    self.set_free(port, request.now);
+                    outcome = Err(error);
+                    break;
                 }
             }
         }
         if let Ports::Range(_) = self.all {
             // Not before, or the same one might be drawn again and the free one never.
-            lock(&self.state).free.append(&mut refused);
+            lock(&self.state).elsewhere.append(&mut elsewhere);
         }
         outcome
     }
@@ -157,20 +161,32 @@ impl PortPool {
         if let Some(kept) = &self.kept {
             kept.keep(lease.address, lease.listener);
         }
-        let mut state = lock(&self.state);
-        if let Ports::Range(_) = self.all {
-            state.free.push(port);
-        }
         if !used {
+            let mut state = lock(&self.state);
             if state.unused.len() >= MOST_UNUSED {
                 state.unused.pop_front();
             }
             state.unused.push_back(Unused {
                 port,
-                client: request.client,
-                session: request.session,
+                client: request.asker.client,
+                session: request.asker.session,
                 since: request.now,
             });
+        }
+        self.set_free(port, request.now);
+    }
+
+    /// Nobody has the port any more: the first that waits may have it.
+    fn set_free(&self, port: u16, now: Instant) {
+        let Ports::Range(_) = self.all else {
+            return;
+        };
+        let mut state = lock(&self.state);
+        state.free.push(port);
+        state.hand_out(now);
+        if state.free.last() == Some(&port) {
+            // For those that wait it is too early.
+            state.queue.wake();
         }
     }
 
@@ -202,14 +218,21 @@ impl PortPool {
     /// Whether somebody waits for a port.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        !lock(&self.state).queue.is_empty()
     }
 
-    /// Counts one who begins to wait for a port. The log is told, but not each time.
-    pub(crate) fn begin_to_wait(&self, now: Instant) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+    /// Has a session wait that found no free port: the bell rings when it is worth trying again. So
+    /// it is after the time that is returned, if there is one. The log is told, but not each time.
+    pub(crate) fn wait(&self, request: &Request<'_>, bell: &Arc<Bell>) -> Option<Duration> {
+        let now = request.now;
         let mut state = lock(&self.state);
-        if state.warned.is_none_or(|at| now.since(at) >= WARN_AGAIN) {
+        let is_new = state.queue.join(request.asker, bell);
+        // One may have been given back since.
+        state.hand_out(now);
+        let elsewhere = !state.elsewhere.is_empty() || matches!(self.all, Ports::Any(_));
+        let later = elsewhere.then_some(LOOK_AGAIN);
+        let later = later.into_iter().chain(state.until_free(request)).min();
+        if is_new && state.warned.is_none_or(|at| now.since(at) >= WARN_AGAIN) {
             state.warned = Some(now);
             drop(state);
             let (Ports::Range(range) | Ports::Any(range)) = &self.all;
@@ -220,11 +243,15 @@ impl PortPool {
                  have more"
             );
         }
+        later
     }
 
-    /// Counts one who waits no longer.
-    pub(crate) fn end_to_wait(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    /// A session waits no longer: what it was given, and what was kept for it, is for others.
+    pub(crate) fn leave(&self, session: u64, now: Instant) {
+        let mut state = lock(&self.state);
+        let given = state.queue.leave(session);
+        state.free.extend(given);
+        state.hand_out(now);
     }
 
     /// Ports to try before the answer is that none is free, or port 0 where the system may find
@@ -243,24 +270,41 @@ impl PortPool {
         state.forget(request.now);
         match &self.all {
             Ports::Range(_) => {
-                let free = &state.free;
-                let count = free.len();
-                let first = self.draw(count)?;
-                let places = || (first..count).chain(0..first);
-                let may = |at: &usize| state.may_have(request, free[*at]);
-                let fitting = || places().filter(may);
-                let others = |former: [u16; 2]| move |at: &usize| !former.contains(&free[*at]);
-                let at = fitting()
-                    .find(others([state.last, request.former]))
-                    .or_else(|| fitting().find(others([state.last; 2])))
-                    .or_else(|| fitting().next())?;
+                let asker = &request.asker;
+                if let Some(given) = state.queue.take_given(asker.session) {
+                    return Some(given);
+                }
+                if asker.outstays && state.queue.is_before(asker.session) {
+                    return None;
+                }
+                let Some(at) = self.pick(&state, request) else {
+                    // Another program may have given it up.
+                    let may = |port: &u16| state.may_have(asker, *port);
+                    let at = state.elsewhere.iter().position(may)?;
+                    return Some(state.elsewhere.swap_remove(at));
+                };
                 Some(state.free.swap_remove(at))
             }
             Ports::Any(range) => (0..TRIES)
                 .filter_map(|_| range.clone().nth(self.draw(range.len())?))
                 .filter(|port| ![state.last, request.former].contains(port))
-                .find(|port| state.may_have(request, *port)),
+                .find(|port| state.may_have(&request.asker, *port)),
         }
+    }
+
+    /// Which of the free ports that client gets, if it may have one.
+    fn pick(&self, state: &State, request: &Request<'_>) -> Option<usize> {
+        let free = &state.free;
+        let count = free.len();
+        let first = self.draw(count)?;
+        let places = || (first..count).chain(0..first);
+        let may = |at: &usize| state.may_have(&request.asker, free[*at]);
+        let fitting = || places().filter(may);
+        let others = |former: [u16; 2]| move |at: &usize| !former.contains(&free[*at]);
+        fitting()
+            .find(others([state.last, request.former]))
+            .or_else(|| fitting().find(others([state.last; 2])))
+            .or_else(|| fitting().next())
     }
 
     /// A listener on this port in whose backlog nobody is.
@@ -276,7 +320,7 @@ impl PortPool {
                 address: at,
             });
         }
-        let (listener, address) = request.system.listen(at, request.stall)?;
+        let (listener, address) = request.system.listen(at)?;
         Ok(Lease { listener, address })
     }
 
@@ -301,12 +345,43 @@ impl State {
     }
 
     /// Whether no late connection of another session from there can be taken for one of this.
-    fn may_have(&self, request: &Request<'_>, port: u16) -> bool {
-        !self.unused.iter().any(|unused| {
-            unused.port == port
-                && unused.client == request.client
-                && unused.session != request.session
+    fn may_have(&self, asker: &Asker, port: u16) -> bool {
+        self.kept_from(asker, port).next().is_none()
+    }
+
+    /// The leases of the port whose late connections could be taken for one of this session.
+    fn kept_from<'a>(
+        &'a self,
+        asker: &'a Asker,
+        port: u16,
+    ) -> impl DoubleEndedIterator<Item = &'a Unused> {
+        self.unused.iter().filter(move |unused| {
+            unused.port == port && unused.client == asker.client && unused.session != asker.session
         })
+    }
+
+    /// Gives free ports to those that wait, as far as they may have them.
+    fn hand_out(&mut self, now: Instant) {
+        if self.queue.is_empty() {
+            return;
+        }
+        self.forget(now);
+        let mut queue = std::mem::take(&mut self.queue);
+        let free = std::mem::take(&mut self.free);
+        self.free = free
+            .into_iter()
+            .filter(|port| !queue.give(*port, |asker| self.may_have(asker, *port)))
+            .collect();
+        self.queue = queue;
+    }
+
+    /// When the first of the free ports is one that this session may have.
+    fn until_free(&self, request: &Request<'_>) -> Option<Duration> {
+        let kept_from = |port: &u16| self.kept_from(&request.asker, *port).next_back();
+        let latest = self.free.iter().filter_map(kept_from);
+        latest
+            .map(|unused| (unused.since + LATE).since(request.now))
+            .min()
     }
 }
 
@@ -315,7 +390,7 @@ fn is_drained(system: &dyn System, listener: &TcpListener) -> bool {
     // More than wait there; if others come meanwhile, a new listener is quicker.
     for _ in 0..2 * BACKLOG {
         match system.accept(listener) {
-            Ok(_) => {}
+            Ok((stream, _)) => drop_stranger(stream),
             Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bell::Bell;
 use crate::lock::lock;
 
 /// What a client is told about where it shall connect.
@@ -45,6 +46,8 @@ struct State {
     running: bool,
     /// There was an answer once, or a failure.
     settled: bool,
+    /// Those that wait for the first one.
+    bells: Vec<Arc<Bell>>,
 }
 
 /// How long an answer, or a failure, is trusted.
@@ -64,6 +67,18 @@ impl PublicName {
     /// What is known; what is old is asked for again.
     pub(crate) fn address(&self) -> Known {
         self.address_by(look_up)
+    }
+
+    /// Has the bell rung when what was looked up is known. For so long it is worth waiting.
+    pub(crate) fn wait(&self, bell: &Arc<Bell>) -> Duration {
+        let mut state = lock(&self.state);
+        if state.running {
+            state.bells.push(Arc::clone(bell));
+        } else {
+            bell.ring();
+        }
+        let since = state.asked.map_or(PATIENCE, |asked| asked.elapsed());
+        PATIENCE.saturating_sub(since)
     }
 
     fn address_by(&self, look_up: fn(&str) -> io::Result<Option<IpAddr>>) -> Known {
@@ -93,6 +108,7 @@ impl PublicName {
     fn settle(&self, outcome: io::Result<Option<IpAddr>>) {
         let mut state = lock(&self.state);
         (state.running, state.settled) = (false, true);
+        state.bells.drain(..).for_each(|bell| bell.ring());
         let error = match outcome {
             Ok(Some(address)) => {
                 state.answer = Some(address);

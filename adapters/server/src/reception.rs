@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::Listener;
 use crate::service::{Permit, Refusal, Service};
-use crate::sockets::{accept, is_exhausted};
+use crate::sockets::{AT_ONCE, accept, is_exhausted};
 
 /// What comes of a listener at which a client may wait.
 pub enum Reception {
     /// A client that has a place.
-    Client(TcpStream, SocketAddr, Permit),
-    /// Nobody waits.
+    Client(Arc<TcpStream>, SocketAddr, Permit),
+    /// Nobody waits; or many did for whom there is no place, and now others have their turn.
     Nobody,
     /// For want of descriptors or memory nobody can be accepted: try again
     /// [later](crate::sockets::EXHAUSTED), since to do so at once would spin.
@@ -26,10 +26,17 @@ impl Service {
     pub fn next_client(self: &Arc<Self>, listener: &Listener) -> Reception {
         let vanished = self.settings().vanished;
         let protocol = listener.protocol(self.settings());
-        loop {
+        for _ in 0..AT_ONCE {
             match accept(&listener.socket, vanished) {
                 Ok((stream, peer)) => match self.admit(peer) {
-                    Ok(permit) => return Reception::Client(stream, peer, permit),
+                    Ok(permit) => {
+                        let stream = Arc::new(stream);
+                        permit.hold(&stream);
+                        if protocol.tls.implicit {
+                            permit.protect();
+                        }
+                        return Reception::Client(stream, peer, permit);
+                    }
                     Err(why) => Self::refuse(&stream, peer, protocol, why),
                 },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -56,8 +63,9 @@ impl Service {
                 Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
             }
             if self.is_stopping() {
-                return Reception::Nobody;
+                break;
             }
         }
+        Reception::Nobody
     }
 }

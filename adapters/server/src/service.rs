@@ -1,6 +1,5 @@
 //! [`Service`]: what all sessions of a running server share.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
@@ -12,8 +11,11 @@ use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Seat};
 
 use crate::backoff::Failures;
+use crate::bell::Bell;
 use crate::journal::Journal;
 use crate::lock::lock;
+use crate::network::Network;
+use crate::places::{Place, Places};
 use crate::ports::PortPool;
 use crate::public::{Known, PublicName};
 use crate::reserve::Reserve;
@@ -23,18 +25,12 @@ use crate::settings::{PublicAddress, Settings};
 pub struct Service {
     settings: Settings,
     ports: PortPool,
-    sessions: Mutex<Sessions>,
+    places: Places,
     failures: Failures,
     public: Option<PublicName>,
     stopping: AtomicBool,
     reserve: Reserve,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-
-#[derive(Default)]
-struct Sessions {
-    total: usize,
-    by_address: HashMap<IpAddr, usize>,
 }
 
 /// How long after the grace time sessions may take to end.
@@ -49,10 +45,11 @@ impl Service {
             Some(PublicAddress::Host(name)) => Some(PublicName::new(name)),
             Some(PublicAddress::Literal(_)) | None => None,
         };
+        let places = Places::new(settings.sessions, settings.sessions_per_address);
         Arc::new(Self {
             settings,
             ports,
-            sessions: Mutex::default(),
+            places,
             failures: Failures::default(),
             public,
             stopping: AtomicBool::new(false),
@@ -84,26 +81,22 @@ impl Service {
         self.settings.system.now()
     }
 
-    /// Counts a new session, unless there are too many in total or from that address, or the
-    /// address has to wait.
+    /// Counts a new session, unless there are too many in total or from that address (a /64 of
+    /// IPv6), or the address has to wait. Where there are nearly too many, another one that is not
+    /// logged in may have to give way.
     ///
     /// # Errors
     /// Why there is no place for it.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
-        let address = peer.ip().to_canonical();
-        if !self.is_exempt(address) && self.failures.is_waiting(address, self.now()) {
+        let now = self.now();
+        let counted = self.counted(peer);
+        if counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
             return Err(Refusal::Waits);
         }
-        let mut sessions = lock(&self.sessions);
-        let here = sessions.by_address.get(&address).copied().unwrap_or(0);
-        if sessions.total >= self.settings.sessions || here >= self.settings.sessions_per_address {
-            return Err(Refusal::Full);
-        }
-        sessions.total += 1;
-        sessions.by_address.insert(address, here + 1);
+        let place = self.places.take(counted, now).ok_or(Refusal::Full)?;
         Ok(Permit {
             service: Arc::clone(self),
-            address,
+            place,
         })
     }
 
@@ -137,10 +130,10 @@ impl Service {
         }
         let now = self.now();
         if let Err(Denied::Credentials) = outcome
-            && !self.is_exempt(peer.ip())
+            && let Some(network) = self.counted(peer)
         {
             let rules = &self.settings.back_off;
-            if let Some(wait) = self.failures.count(peer.ip(), username, now, rules) {
+            if let Some(wait) = self.failures.count(network, username, now, rules) {
                 Journal::has_to_wait(peer, wait);
             }
         }
@@ -154,15 +147,19 @@ impl Service {
 
     /// Whether a login to that account has to wait there, whatever its password.
     pub(crate) fn has_to_wait(&self, peer: SocketAddr, username: &[u8]) -> bool {
-        let waits = self.failures.account_waits(peer.ip(), username, self.now());
-        waits && !self.is_exempt(peer.ip())
+        let waits = |network| self.failures.account_waits(network, username, self.now());
+        self.counted(peer).is_some_and(waits)
     }
 
-    /// Whether an address never waits.
-    fn is_exempt(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
+    /// What counts as the client's address, unless it is exempt from all that is counted so.
+    fn counted(&self, peer: SocketAddr) -> Option<Network> {
+        let network = Network::from(peer);
+        let names: [IpAddr; 2] = [peer.ip().to_canonical(), network.address()];
         let exempt = &self.settings.back_off_exempt;
-        exempt.iter().any(|network| network.contains(&address))
+        let is_exempt = exempt
+            .iter()
+            .any(|exempt| names.iter().any(|name| exempt.contains(name)));
+        (!is_exempt).then_some(network)
     }
 
     /// How long a server that stops waits for its sessions: the grace time, and a little more for
@@ -175,7 +172,7 @@ impl Service {
     /// How many sessions there are.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        lock(&self.sessions).total
+        self.places.taken()
     }
 
     /// Asks every server of this service to stop: no more clients are accepted, idle ones are told
@@ -217,6 +214,12 @@ impl Service {
         }
     }
 
+    /// Has the bell rung when the public address is known, which is worth waiting for so long.
+    pub(crate) fn wait_for_public_address(&self, bell: &Arc<Bell>) -> Duration {
+        let name = self.public.as_ref();
+        name.map_or(Duration::ZERO, |name| name.wait(bell))
+    }
+
     /// Readable while somebody has connected to a passive port that no session has: then
     /// [`Service::drop_strays`] is to be called. `None` if no such port is open.
     #[must_use]
@@ -231,17 +234,6 @@ impl Service {
     /// wait.
     pub fn drop_strays(&self) -> io::Result<()> {
         self.ports.drop_strays(&*self.settings.system)
-    }
-
-    fn leave(&self, address: IpAddr) {
-        let mut sessions = lock(&self.sessions);
-        sessions.total -= 1;
-        if let Some(here) = sessions.by_address.get_mut(&address) {
-            *here -= 1;
-            if *here == 0 {
-                sessions.by_address.remove(&address);
-            }
-        }
     }
 }
 
@@ -259,7 +251,7 @@ pub enum Refusal {
 /// The place of one session among those that may be. Dropping it frees the place.
 pub struct Permit {
     service: Arc<Service>,
-    address: IpAddr,
+    place: Place,
 }
 
 impl Permit {
@@ -268,10 +260,30 @@ impl Permit {
     pub fn service(&self) -> &Arc<Service> {
         &self.service
     }
+
+    /// The control connection of the session, by which it can be made to give way.
+    pub(crate) fn hold(&self, control: &Arc<TcpStream>) {
+        self.service.places.hold(&self.place, control);
+    }
+
+    /// The control connection becomes a TLS connection.
+    pub(crate) fn protect(&self) {
+        self.service.places.protect(&self.place);
+    }
+
+    /// Whether the session had to give way.
+    pub(crate) fn gave_way(&self) -> bool {
+        self.service.places.gave_way(&self.place)
+    }
+
+    /// The client is logged in.
+    pub(crate) fn welcome(&mut self) {
+        self.service.places.welcome(&mut self.place);
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.service.leave(self.address);
+        self.service.places.leave(&self.place);
     }
 }

@@ -11,8 +11,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 /// How long to wait before the next try when accepting failed for want of descriptors.
 pub const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// Clients that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// Clients that may wait to be accepted: so many that strangers, who are dropped as they come, keep
+/// nobody away.
+pub(crate) const BACKLOG: i32 = 1024;
+/// So many are accepted before others have their turn.
+pub const AT_ONCE: usize = 64;
 /// An idle connection is probed so often before it is given up.
 const PROBES: u32 = 4;
 
@@ -94,14 +97,22 @@ pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStre
 
 /// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
 ///
-/// It may `stall` as long as a transfer may, since for the kernel a client that does not read for a
-/// while is one that does not answer. Whether its machine still lives the control connection tells.
+/// It has no `TCP_USER_TIMEOUT`: for the kernel a client that reads little at a time is one that does
+/// not answer. Whether its machine still lives the control connection tells, and whether it takes
+/// anything the limit on stalls.
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn prepare_data(socket: impl AsFd + Copy, stall: Duration) -> io::Result<()> {
-    sockopt::set_tcp_nodelay(socket, true)?;
-    give_up_after(socket, stall)
+pub(crate) fn prepare_data(socket: impl AsFd) -> io::Result<()> {
+    Ok(sockopt::set_tcp_nodelay(socket, true)?)
+}
+
+/// Ends a connection of somebody who is not served. The reset leaves nothing behind, where an end in
+/// order would have it in TIME_WAIT for a minute: on a port with many of those it takes long to
+/// listen.
+pub(crate) fn drop_stranger(stream: TcpStream) {
+    // What is not possible is slower, and no more.
+    let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
 }
 
 /// Acknowledges at once what has come. The kernel puts that off for 40 ms, in the hope that an
@@ -111,17 +122,8 @@ pub(crate) fn acknowledge(socket: impl AsFd) {
     let _ = sockopt::set_tcp_quickack(socket, true);
 }
 
-/// Has the kernel give a connection up when what was sent is not taken for so long; zero: as the
-/// kernel likes.
-fn give_up_after(socket: impl AsFd, time: Duration) -> io::Result<()> {
-    let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
-    Ok(sockopt::set_tcp_user_timeout(
-        socket,
-        millis.unsigned_abs(),
-    )?)
-}
-
-/// Has an idle peer probed too. The last of the probes goes out when the time is up, and the
+/// Has the kernel give a connection up when what was sent is not taken for so long, and an idle peer
+/// probed too. The last of the probes goes out when the time is up, and the
 /// connection is then given up: so the kernel reads `TCP_USER_TIMEOUT`.
 fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
     // The longest that the kernel takes.
@@ -129,7 +131,8 @@ fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
     let interval = (seconds / u64::from(2 * PROBES)).max(1);
     let idle = seconds.saturating_sub(interval * u64::from(PROBES)).max(1);
     sockopt::set_tcp_nodelay(socket, true)?;
-    give_up_after(socket, vanished)?;
+    let millis = i32::try_from(vanished.as_millis()).unwrap_or(i32::MAX);
+    sockopt::set_tcp_user_timeout(socket, millis.unsigned_abs())?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, Duration::from_secs(idle))?;
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(interval))?;

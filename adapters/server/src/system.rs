@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, sockopt};
@@ -22,12 +22,11 @@ pub trait System: Send + Sync {
     /// The client is gone already.
     fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr>;
 
-    /// A listener for data connections there, and its address. A connection may `stall` for so
-    /// long.
+    /// A listener for data connections there, and its address.
     ///
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`], and whatever else the system says.
-    fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)>;
+    fn listen(&self, at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>;
 
     /// A connection that waits at the listener, and who made it, as far as that is known.
     ///
@@ -35,12 +34,12 @@ pub trait System: Send + Sync {
     /// [`io::ErrorKind::WouldBlock`] if none waits; otherwise what the system says.
     fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)>;
 
-    /// Begins a connection from `local`, where port 0 lets the system pick one, to `to`. It may
-    /// `stall` for so long. It is made, or has failed, when the socket is writable; see [`dialed`].
+    /// Begins a connection from `local`, where port 0 lets the system pick one, to `to`. It is made,
+    /// or has failed, when the socket is writable; see [`dialed`].
     ///
     /// # Errors
     /// What the system says at once.
-    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream>;
+    fn dial(&self, local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream>;
 }
 
 /// The machine that the program runs on.
@@ -57,9 +56,6 @@ impl Default for Machine {
     }
 }
 
-/// Connections that may wait; one is needed, and strangers must not keep it away.
-pub(crate) const BACKLOG: i32 = 64;
-
 impl System for Machine {
     fn now(&self) -> wharf_core::Instant {
         let micros = self.started.elapsed().as_micros();
@@ -70,13 +66,13 @@ impl System for Machine {
         control.local_addr().map(sockets::canonical)
     }
 
-    fn listen(&self, at: SocketAddr, stall: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+    fn listen(&self, at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         let socket = sockets::open(at)?;
         // Connections of transfers before may still be in TIME_WAIT on this port.
         sockopt::set_socket_reuseaddr(&socket, true)?;
-        sockets::prepare_data(&socket, stall)?;
+        sockets::prepare_data(&socket)?;
         rustix::net::bind(&socket, &at)?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        rustix::net::listen(&socket, sockets::BACKLOG)?;
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
         Ok((listener, address))
@@ -98,9 +94,9 @@ impl System for Machine {
         }
     }
 
-    fn dial(&self, local: SocketAddr, to: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
+    fn dial(&self, local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
         let socket = sockets::bound(local)?;
-        sockets::prepare_data(&socket, stall)?;
+        sockets::prepare_data(&socket)?;
         match rustix::net::connect(&socket, &to) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(TcpStream::from(socket)),
             Err(error) => Err(error.into()),

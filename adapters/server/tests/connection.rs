@@ -188,7 +188,7 @@ impl<const WAITS: bool> Client<WAITS> {
         control.set_nonblocking(true).unwrap();
         let peer = server.peer_addr().unwrap();
         let connection = Connection::new(
-            service,
+            service.admit(peer).unwrap(),
             &service.settings().protocol,
             &server,
             peer,

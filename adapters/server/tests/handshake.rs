@@ -84,7 +84,8 @@ fn it_waits_for_room_and_goes_on() {
     let service = Service::new(settings);
     let protocol = &service.settings().protocol;
     let peer = server.peer_addr().unwrap();
-    let mut connection = Connection::new(&service, protocol, &server, peer, Nothing).unwrap();
+    let permit = service.admit(peer).unwrap();
+    let mut connection = Connection::new(permit, protocol, &server, peer, Nothing).unwrap();
 
     while client.wants_write() {
         client.write_tls(&mut socket).unwrap();

@@ -315,7 +315,7 @@ fn an_active_connection_comes_from_the_address_of_the_server() {
     let client = TcpListener::bind((HERE, 0)).unwrap();
     let local = SocketAddr::from(([127, 0, 0, 5], 0));
     let stream = Machine::default()
-        .dial(local, client.local_addr().unwrap(), Duration::ZERO)
+        .dial(local, client.local_addr().unwrap())
         .unwrap();
     assert!(wait(&stream, PollFlags::OUT, LATE));
     dialed(&stream).unwrap();
@@ -323,7 +323,7 @@ fn an_active_connection_comes_from_the_address_of_the_server() {
     assert_eq!(from.ip(), local.ip());
     let nowhere = service_with(1).1;
     let stream = Machine::default()
-        .dial(local, (HERE, *nowhere.start()).into(), Duration::ZERO)
+        .dial(local, (HERE, *nowhere.start()).into())
         .unwrap();
     assert!(wait(&stream, PollFlags::OUT, LATE));
     let refused = dialed(&stream).unwrap_err();

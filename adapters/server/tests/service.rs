@@ -63,6 +63,20 @@ fn no_more_are_admitted_than_may_be_from_one_address() {
 }
 
 #[test]
+fn a_network_of_ipv6_counts_as_one_address_and_an_exempt_one_not_at_all() {
+    let service = Service::new(Settings {
+        sessions_per_address: 2,
+        back_off_exempt: vec!["2001:db8:7::/48".parse().unwrap()],
+        ..Settings::new(Arc::new(Nobody))
+    });
+    let admit = |address: &str| service.admit(peer(address));
+    let _both = ["2001:db8::1", "2001:db8::2"].map(|address| admit(address).unwrap());
+    assert!(admit("2001:db8::3").is_err());
+    let _other = admit("2001:db8:0:1::1").unwrap();
+    let _exempt = [1, 2, 3, 4].map(|last| admit(&format!("2001:db8:7::{last}")).unwrap());
+}
+
+#[test]
 fn a_permit_returns_even_if_its_thread_panics() {
     let service = service(1, 1);
     let permit = service.admit(peer("192.0.2.1")).unwrap();

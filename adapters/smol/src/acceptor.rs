@@ -149,9 +149,12 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Accepts the clients that wait.
+    /// Accepts the clients that wait; if they are many, others have their turn after some.
     async fn accept(&self) {
-        while !self.service.is_stopping() {
+        for _ in 0..sockets::AT_ONCE {
+            if self.service.is_stopping() {
+                return;
+            }
             match self.service.next_client(&self.listener) {
                 Reception::Client(stream, peer, permit) => self.start(stream, peer, permit),
                 Reception::Nobody => return,
@@ -160,17 +163,16 @@ impl Acceptor {
         }
     }
 
-    fn start(&self, stream: TcpStream, peer: SocketAddr, permit: Permit) {
+    fn start(&self, stream: Arc<TcpStream>, peer: SocketAddr, permit: Permit) {
         let stream = match Async::new_nonblocking(stream) {
             Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
-        let service = Arc::clone(&self.service);
         let protocol = Arc::clone(self.listener.protocol(self.service.settings()));
         let session = async move {
-            serve_client(AsyncIo(stream), peer, service, protocol, stop).await;
-            drop((permit, running));
+            serve_client(AsyncIo(stream), peer, permit, protocol, stop).await;
+            drop(running);
         };
         self.executor.spawn(session).detach();
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
@@ -13,7 +14,7 @@ use crate::helper::Blocking;
 use crate::reactor::{Alarm, Reactor};
 
 /// For a session with that control connection.
-pub(crate) struct AsyncIo(pub(crate) Async<TcpStream>);
+pub(crate) struct AsyncIo(pub(crate) Async<Arc<TcpStream>>);
 
 impl Reactor for AsyncIo {
     type Pool = Blocking;

@@ -7,25 +7,25 @@ use std::time::Duration;
 use futures_lite::{FutureExt, future};
 use smol::channel::Receiver;
 use wharf_core::Config;
-use wharf_server::Service;
+use wharf_server::Permit;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
 
 use crate::reactor::{Alarm, Pool, Reactor};
 
-/// Serves one client, whose address is `peer`, until it is gone; see
+/// Serves one client, whose address is `peer` and for whom there is a place, until it is gone; see
 /// [`Listener::protocol`](wharf_server::Listener::protocol). When `stop` is closed, the server is
 /// stopping.
 pub async fn serve_client<R: Reactor>(
     reactor: R,
     peer: SocketAddr,
-    service: Arc<Service>,
+    permit: Permit,
     protocol: Arc<Config>,
     stop: Receiver<()>,
 ) {
     let control = reactor.control();
     let pool = reactor.pool();
-    let Ok(mut connection) = Connection::new(&service, &protocol, control, peer, pool) else {
+    let Ok(mut connection) = Connection::new(permit, &protocol, control, peer, pool) else {
         return;
     };
     let mut alarm = reactor.alarm();

@@ -76,14 +76,17 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
     Ok(())
 }
 
-/// Accepts the clients that wait.
+/// Accepts the clients that wait; if they are many, others have their turn after some.
 fn accept(
     listener: &Listener,
     service: &Arc<Service>,
     stop: &Arc<OwnedFd>,
     running: &mpsc::Sender<()>,
 ) {
-    while !service.is_stopping() {
+    for _ in 0..sockets::AT_ONCE {
+        if service.is_stopping() {
+            return;
+        }
         match service.next_client(listener) {
             Reception::Client(stream, peer, permit) => {
                 let protocol = listener.protocol(service.settings());
@@ -105,7 +108,7 @@ fn pause(stop: &OwnedFd) {
 }
 
 fn start(
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     peer: SocketAddr,
     permit: Permit,
     protocol: &Arc<Config>,
@@ -113,7 +116,6 @@ fn start(
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());
-    let stream = Arc::new(stream);
     let control = Arc::clone(&stream);
     let its_protocol = Arc::clone(protocol);
     let name = format!("ftp {peer}");
@@ -121,8 +123,8 @@ fn start(
         .name(name)
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&control, peer, permit.service(), &its_protocol, &stop);
-            drop((control, permit, running));
+            session::run(&control, peer, permit, &its_protocol, &stop);
+            drop((control, running));
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::Config;
-use wharf_server::Service;
+use wharf_server::Permit;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
 
@@ -16,12 +16,12 @@ use crate::helper::Threads;
 pub(crate) fn run(
     control: &TcpStream,
     peer: SocketAddr,
-    service: &Arc<Service>,
+    permit: Permit,
     protocol: &Arc<Config>,
     stop: &OwnedFd,
 ) {
     let helper = Threads::default();
-    let Ok(mut connection) = Connection::new(service, protocol, control, peer, helper) else {
+    let Ok(mut connection) = Connection::new(permit, protocol, control, peer, helper) else {
         return;
     };
     while connection.advance(control) {

@@ -32,15 +32,14 @@ impl Session {
     pub(super) fn log_out(&mut self, after: After) {
         if let Login::Account { .. } = self.login {
             self.note_that(Notes::Audit, |_| Note::LoggedOut);
+            // Who is not logged in has the time from the beginning, whatever it says meanwhile.
+            self.timers
+                .set(Timer::Login, self.now, self.config.limits.login);
         }
         self.login = Login::Nobody;
         self.forbidden_names = ForbiddenNames::NONE;
         self.cwd = VPath::root();
         let data = core::mem::take(&mut self.settings).data;
-        if !self.timers.is_set(Timer::Login) {
-            self.timers
-                .set(Timer::Login, self.now, self.config.limits.login);
-        }
         self.forget(data, after);
     }
 
@@ -96,6 +95,7 @@ impl Session {
 
     fn log_in(&mut self, grant: Grant, code: u16, text: &str) {
         self.timers.clear(Timer::Login);
+        self.overdue.login = false;
         self.tries = 0;
         self.login = Login::Account {
             rights: grant.rights,

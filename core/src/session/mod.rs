@@ -65,6 +65,10 @@ pub struct Session {
     input: Input,
     output: Output,
     timers: Timers,
+    /// What the client owes by now: the session ends once no command runs.
+    overdue: Overdue,
+    /// Bytes of replies that the client has taken since the window of [`Timer::Unread`] began.
+    taken: usize,
     desk: Desk,
     work: Work,
     journal: Journal,
@@ -124,6 +128,15 @@ enum Login {
     },
 }
 
+/// Deadlines that have passed while a command ran, which is answered first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Overdue {
+    /// The client has not logged in.
+    login: bool,
+    /// The line that began has not ended.
+    line: bool,
+}
+
 /// What a login starts with, and REIN and USER go back to.
 #[derive(Clone, Debug, Default)]
 struct Settings {
@@ -155,6 +168,8 @@ impl Session {
             input: Input::default(),
             output: Output::default(),
             timers: Timers::default(),
+            overdue: Overdue::default(),
+            taken: 0,
             desk: Desk::default(),
             work: Work::Idle,
             journal: Journal::default(),
@@ -184,6 +199,7 @@ impl Session {
         session.timers.set(Timer::Login, now, config.limits.login);
         session.output.paragraph(220, &config.greeting);
         session.rest();
+        session.expect_reader();
         session
     }
 
@@ -208,7 +224,7 @@ impl Session {
                 .take(&bytes[taken..], room, self.config.limits.line);
             taken += count;
             if complete {
-                self.timers.clear(Timer::Line);
+                self.forget_line();
                 self.on_line();
             } else if !amid && self.input.is_amid_line() {
                 self.timers
@@ -224,7 +240,7 @@ impl Session {
     pub fn receive_eof(&mut self, now: Instant) {
         self.advance_clock(now);
         self.ended = true;
-        self.timers.clear(Timer::Line);
+        self.forget_line();
         if self.input.quits == 0 {
             self.hang_up();
         }
@@ -280,11 +296,9 @@ impl Session {
     pub fn transmitted(&mut self, now: Instant, count: usize) {
         self.advance_clock(now);
         self.output.sent(count);
+        self.taken = self.taken.saturating_add(count);
         if self.output.is_empty() {
             self.timers.clear(Timer::Unread);
-        } else {
-            self.timers
-                .set(Timer::Unread, self.now, self.config.limits.unread);
         }
         self.advance();
     }
@@ -359,7 +373,9 @@ impl Session {
     #[must_use = "bytes that were not taken must be given again"]
     pub fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
         self.advance_clock(now);
-        self.on_report(lines)
+        let taken = self.on_report(lines);
+        self.expect_reader();
+        taken
     }
 
     /// Takes the oldest of the notes that wait. Where many did, commands that waited for that run
@@ -513,9 +529,22 @@ impl Session {
         self.timers.set(Timer::Idle, self.now, limits.idle);
         self.timers
             .set(Timer::Buffers, self.now, limits.keep_buffers);
-        if !self.timers.is_set(Timer::Unread) {
-            self.timers.set(Timer::Unread, self.now, limits.unread);
+    }
+
+    /// Where replies wait, a window begins in which the client has to take some, unless one has
+    /// begun already.
+    fn expect_reader(&mut self) {
+        if !self.output.is_empty() && !self.timers.is_set(Timer::Unread) {
+            self.taken = 0;
+            self.timers
+                .set(Timer::Unread, self.now, self.config.limits.unread);
         }
+    }
+
+    /// No line is waited for: it has ended, or will not.
+    fn forget_line(&mut self) {
+        self.timers.clear(Timer::Line);
+        self.overdue.line = false;
     }
 
     /// The final reply by which a command is refused, which is worth a note.

@@ -120,11 +120,21 @@ impl Work {
 }
 
 impl Session {
-    /// Runs lines as long as nothing is waited for.
+    /// Does what is to be done by now.
     pub(super) fn advance(&mut self) {
+        self.run_lines();
+        self.expect_reader();
+    }
+
+    /// Runs lines as long as nothing is waited for.
+    fn run_lines(&mut self) {
         while matches!(self.work, Work::Idle) {
             if self.stopping && !self.lost {
                 self.farewell(421, "Server is shutting down.", Ending::Shutdown);
+                return;
+            }
+            if let Some(why) = self.overdue().filter(|_| !self.lost) {
+                self.farewell(421, "Timeout.", why);
                 return;
             }
             let has_room = self.has_reply_room() && !self.journal.is_full();

@@ -5,7 +5,7 @@ use core::fmt;
 use super::protection::Turn;
 use super::run::{After, Job, Look, Work};
 use super::transfer::Stage;
-use super::{Data, Login, Session};
+use super::{Data, Login, Overdue, Session};
 use crate::command::Type;
 
 /// What a session is in the middle of: two sessions of the same state go on alike, but for paths,
@@ -26,6 +26,8 @@ pub struct State {
     pub aborted: bool,
     /// Lines wait for their turn.
     pub queued: bool,
+    /// A deadline has passed while a command ran.
+    pub overdue: bool,
     /// REST was given.
     pub restart: bool,
     /// RNFR was given.
@@ -81,6 +83,7 @@ impl Session {
             cancelled: self.desk.is_cancelled(),
             aborted: self.aborted,
             queued: self.input.has_line(),
+            overdue: self.overdue != Overdue::default(),
             restart: self.settings.restart > 0,
             rename_from: self.settings.rename_from.is_some(),
             text: self.settings.representation == Type::Ascii,

@@ -2,17 +2,21 @@
 
 use alloc::vec::Vec;
 
-use super::Session;
 use super::run::{Job, Penalty, Work};
+use super::{Overdue, Session};
 use crate::action::{Reason, Verdict};
 use crate::note::Ending;
 use crate::path::VPath;
 use crate::timer::Timer;
 
+/// A client takes so many bytes of replies in each window, or all that there are.
+const LEAST_TAKEN: usize = 1_024;
+
 impl Session {
     pub(super) fn on_timer(&mut self, timer: Timer) {
         match timer {
-            Timer::Login | Timer::Idle => self.on_silence(timer),
+            Timer::Login => self.overdue.login = true,
+            Timer::Idle => self.on_silence(),
             Timer::Line => self.on_slow_line(),
             Timer::Ticket => self.on_late_ticket(),
             Timer::Rate => self.on_rate(),
@@ -27,32 +31,34 @@ impl Session {
     }
 
     /// The client sends nothing. What was pipelined and waits for room is not silence.
-    fn on_silence(&mut self, timer: Timer) {
+    fn on_silence(&mut self) {
+        let limits = &self.config.limits;
         match self.work {
             Work::Idle if self.input.has_line() => {
-                self.timers.set(timer, self.now, self.config.limits.unread);
+                self.timers.set(Timer::Idle, self.now, limits.unread);
             }
-            Work::Idle => {
-                let why = match timer {
-                    Timer::Login => Ending::NoLogin,
-                    _ => Ending::Idle,
-                };
-                self.farewell(421, "Timeout.", why);
-            }
-            // The time that a login takes the server is not the client's; the idle time stops.
-            _ => self.timers.set(timer, self.now, self.config.limits.login),
+            Work::Idle => self.farewell(421, "Timeout.", Ending::Idle),
+            _ => self.timers.set(Timer::Idle, self.now, limits.idle),
         }
     }
 
-    /// A line that came whole and waits for its turn keeps the next one from its end.
+    /// The line has not ended in time; but where nothing more is taken, it cannot.
     fn on_slow_line(&mut self) {
-        match self.work {
-            Work::Idle if !self.input.has_line() => {
-                self.farewell(421, "Timeout.", Ending::SlowLine);
-            }
-            _ => self
-                .timers
-                .set(Timer::Line, self.now, self.config.limits.line_time),
+        if self.input_room() > 0 {
+            self.overdue.line = true;
+        } else {
+            self.timers
+                .set(Timer::Line, self.now, self.config.limits.line_time);
+        }
+    }
+
+    /// Why the session ends now that no command runs, if its client owes something.
+    pub(super) fn overdue(&self) -> Option<Ending> {
+        match self.overdue {
+            Overdue { login: true, .. } => Some(Ending::NoLogin),
+            // Lines that came whole have their turn.
+            Overdue { line: true, .. } if !self.input.has_line() => Some(Ending::SlowLine),
+            _ => None,
         }
     }
 
@@ -96,9 +102,14 @@ impl Session {
         }
     }
 
-    /// The client takes no replies: it is as good as gone.
+    /// A client that takes too little of the replies is as good as gone. The last of them have one
+    /// window.
     fn on_unread(&mut self) {
         if self.output.is_empty() {
+            return;
+        }
+        if self.taken >= LEAST_TAKEN && !self.work.is_over() {
+            // The next window begins.
             return;
         }
         self.output.clear();

@@ -1,11 +1,15 @@
 //! ABOR, STAT, NOOP and QUIT during a transfer.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use super::transfer::pattern;
 use crate::client::some;
 use crate::server::{Config, rest};
+use crate::tls::Tls;
 use crate::{Program, cases};
 
 cases! { "abort";
@@ -18,6 +22,7 @@ cases! { "abort";
     finishes_the_transfer_before_quit,
     stops_the_transfer_when_the_control_connection_is_lost,
     gives_up_a_transfer_that_stalls,
+    goes_on_with_a_client_that_reads_slowly,
 }
 
 fn aborts_a_download_that_nobody_reads(program: &Program) {
@@ -134,6 +139,37 @@ fn stops_the_transfer_when_the_control_connection_is_lost(program: &Program) {
         assert_eq!(server.content("f.bin"), b"the old file");
     }
     server.still_serves();
+}
+
+/// It reads 2,000 bytes a second, which the system's buffers hide: they are megabytes.
+fn goes_on_with_a_client_that_reads_slowly(program: &Program) {
+    let server = program.start(Config::default().tls("").table("[limits]\nstall = \"4s\""));
+    server.put("f.bin", &pattern(50_000_000));
+    let tls = Tls::default();
+    for tls in [None, Some(&tls)] {
+        let mut client = server.connect();
+        if let Some(tls) = tls {
+            client.auth_tls(tls);
+            client.secure(tls);
+        }
+        client.login("user", "12345");
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
+        let socket = socket.expect("a socket");
+        sockopt::set_socket_recv_buffer_size(&socket, 4_096).expect("a small buffer");
+        rustix::net::connect(&socket, &client.epsv()).expect("to connect");
+        client.command("RETR f.bin", 150);
+        let data = client.protect(TcpStream::from(socket)).into_socket();
+        let mut piece = [0; 500];
+        for _ in 0..48 {
+            (&data).read_exact(&mut piece).expect("some data");
+            assert!(
+                client.is_silent(Duration::from_millis(250)),
+                "it is given up"
+            );
+        }
+        client.command("ABOR", 426);
+        client.expect(226);
+    }
 }
 
 fn gives_up_a_transfer_that_stalls(program: &Program) {

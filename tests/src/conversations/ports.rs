@@ -1,10 +1,14 @@
 //! Passive ports: how few do, who gets which, and who is dropped.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
 
 use super::data::connect_from;
@@ -19,10 +23,15 @@ cases! { "ports";
     carries_fifty_slow_transfers_over_two_ports,
     frees_its_port_once_the_client_has_connected,
     frees_its_port_when_nobody_connects,
+    frees_its_port_whatever_its_client_says,
+    frees_a_port_that_is_asked_for_again_and_again,
+    gives_its_ports_to_those_who_wait_in_their_order,
+    looks_for_no_port_while_it_waits("strace"),
     gives_no_port_twice_in_a_row,
     keeps_an_unused_port_from_its_neighbours,
     drops_strangers_before_the_command,
     drops_late_comers,
+    serves_its_clients_while_strangers_flood_its_ports,
     says_in_its_log_that_there_are_too_few_ports,
     gives_up_its_ports_at_once_when_it_drains,
     listens_once_on_each_of_its_ports("strace"),
@@ -35,7 +44,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// The first of so many ports that nobody else on this machine is likely to use.
 fn first(count: u16) -> u16 {
-    use std::sync::atomic::{AtomicU16, Ordering};
+    use std::sync::atomic::AtomicU16;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Each of the two binaries may be tested at the same time.
     let from = 22_000 + (std::process::id() % 60) as u16 * 64;
@@ -141,6 +150,99 @@ fn frees_its_port_when_nobody_connects(program: &Program) {
     assert_eq!(holder.fetch("f.bin"), b"hello");
 }
 
+/// A client of another address that has logged in.
+fn login_from(from: Ipv4Addr, server: &Server) -> Client {
+    let mut client = Client::over(connect_from(from, server.address()));
+    client.expect(220);
+    client.login("user", "12345");
+    client
+}
+
+fn frees_its_port_whatever_its_client_says(program: &Program) {
+    let (server, _) = start(program, 8, "connect = \"1s\"");
+    let mut holders: Vec<_> = (0..8).map(|_| server.login()).collect();
+    for holder in &mut holders {
+        holder.epsv();
+    }
+    let mut other = login_from(STRANGER, &server);
+    other.send("EPSV");
+    let begun = Instant::now();
+    while other.is_silent(Duration::from_millis(50)) {
+        assert!(begun.elapsed() < AT_ONCE, "eight ports are held");
+        for holder in &mut holders {
+            holder.command("NOOP", 200);
+        }
+    }
+    other.expect(229);
+}
+
+/// By all that have a port, from the same address or another.
+fn frees_a_port_that_is_asked_for_again_and_again(program: &Program) {
+    for from in [STRANGER, Ipv4Addr::LOCALHOST] {
+        let (server, _) = start(program, 1, "connect = \"2s\"");
+        let mut holder = server.login();
+        holder.epsv();
+        let mut other = login_from(from, &server);
+        other.send("EPSV");
+        let begun = Instant::now();
+        // With it, late connections of the holder are waited for.
+        let most = Duration::from_secs(11);
+        while other.is_silent(Duration::from_millis(300)) {
+            assert!(begun.elapsed() < most, "{from}: the port is held");
+            if holder.is_silent(Duration::from_millis(10)) {
+                holder.send("EPSV");
+            } else {
+                holder.expect(229);
+            }
+        }
+        other.expect(229);
+    }
+}
+
+fn gives_its_ports_to_those_who_wait_in_their_order(program: &Program) {
+    let (server, _) = start(program, 1, "");
+    let mut holder = server.login();
+    let address = holder.epsv();
+    let mut waiting: Vec<_> = (10..16)
+        .map(|last| {
+            let from = Ipv4Addr::new(127, 0, 0, last);
+            let mut client = login_from(from, &server);
+            client.send("EPSV");
+            // It is among those that wait by then.
+            assert!(client.is_silent(Duration::from_millis(100)));
+            (from, client)
+        })
+        .collect();
+    fetch_over(&mut holder, connect_data(address));
+    // Whoever asks now comes last.
+    holder.send("EPSV");
+    for (from, client) in &mut waiting {
+        assert!(holder.is_silent(Duration::from_millis(50)), "before {from}");
+        client.expect(229);
+        fetch_over(client, connect_from(*from, address));
+    }
+    holder.expect(229);
+    fetch_over(&mut holder, connect_data(address));
+}
+
+fn looks_for_no_port_while_it_waits(program: &Program) {
+    let (server, _) = start(program, 1, "");
+    let mut holder = server.login();
+    let address = holder.epsv();
+    let mut other = login_from(STRANGER, &server);
+    other.send("EPSV");
+    // Idle sessions have given their buffers back by then.
+    assert!(other.is_silent(Duration::from_millis(1_500)));
+    let tracer = Tracer::attach(&server, &[]);
+    thread::sleep(Duration::from_secs(1));
+    let trace = tracer.detach();
+    let calls = trace.lines().filter(|line| line.contains('(')).count();
+    assert!(calls < 150, "{calls} calls\n{trace}");
+    fetch_over(&mut holder, connect_data(address));
+    other.expect(229);
+    fetch_over(&mut other, connect_from(STRANGER, address));
+}
+
 fn gives_no_port_twice_in_a_row(program: &Program) {
     for (server, _) in [start(program, 4, ""), (program.serve(), 0)] {
         server.put("f.bin", b"hello");
@@ -189,6 +291,89 @@ fn drops_strangers_before_the_command(program: &Program) {
         fetch_over(&mut client, data);
     }
     assert!(server.whole_log().contains("stranger"));
+}
+
+/// Connects from somewhere else until it is dropped, and never waits for it.
+struct Flood {
+    ended: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<u64>>,
+}
+
+impl Flood {
+    fn begin(ports: std::ops::Range<u16>) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let threads = (0..4)
+            .map(|number| {
+                let (ended, ports) = (Arc::clone(&ended), ports.clone());
+                thread::spawn(move || Self::run(number, ports, &ended))
+            })
+            .collect();
+        Self { ended, threads }
+    }
+
+    /// How many connections were begun.
+    fn run(number: u8, ports: std::ops::Range<u16>, ended: &AtomicBool) -> u64 {
+        let mut held = VecDeque::new();
+        let mut count = 0;
+        for port in ports.cycle() {
+            if ended.load(Ordering::Relaxed) {
+                break;
+            }
+            let from = SocketAddr::from(([127, 0, 0, 2 + number], 0));
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let socket =
+                rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
+            let socket = socket.expect("a socket");
+            if rustix::net::bind(&socket, &from).is_err() {
+                // There is no port left to come from.
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            let _ = rustix::net::connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+            held.push_back(socket);
+            count += 1;
+            if held.len() > 2_000 {
+                held.pop_front();
+            }
+        }
+        count
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let count = thread.join().unwrap_or_default();
+            assert!(count > 100 || thread::panicking(), "{count} are no flood");
+        }
+    }
+}
+
+fn serves_its_clients_while_strangers_flood_its_ports(program: &Program) {
+    let (server, first) = start(program, 8, "");
+    let mut clients: Vec<_> = (0..8).map(|_| login(&server, None)).collect();
+    let flood = Flood::begin(first..first + 8);
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let address = client.epsv();
+                    // Strangers have come by then.
+                    thread::sleep(Duration::from_millis(300));
+                    let begun = Instant::now();
+                    let data = connect_data(address);
+                    fetch_over(client, data);
+                    let took = begun.elapsed();
+                    assert!(took < Duration::from_secs(8), "{took:?}");
+                }
+            });
+        }
+    });
+    drop(flood);
+    server.still_serves();
+    let told = server.log().matches("a stranger on the data port").count();
+    assert!((1..=8).contains(&told), "{told} lines");
 }
 
 /// The client itself, and strangers, once the data connection stands and between transfers.

@@ -143,8 +143,9 @@ pub(super) struct Sender<T> {
     buffer: Vec<u8>,
     /// Bytes of the buffer before this one are sent.
     sent: usize,
-    /// Bytes of the file that the buffer stands for.
+    /// Bytes of the file that the buffer stands for, and how many of them count as moved.
     stands_for: u64,
+    counted: u64,
 }
 
 impl<T: Text> Sender<T> {
@@ -154,6 +155,7 @@ impl<T: Text> Sender<T> {
             buffer: Vec::new(),
             sent: 0,
             stands_for: 0,
+            counted: 0,
         }
     }
 
@@ -171,7 +173,7 @@ impl<T: Text> Sender<T> {
                 }
                 Ok((count, stands_for)) => {
                     self.buffer.truncate(count);
-                    (self.sent, self.stands_for) = (0, stands_for);
+                    (self.sent, self.stands_for, self.counted) = (0, stands_for, 0);
                 }
                 Err(failure) => return ended(End::Storage(failure)),
             }
@@ -179,9 +181,10 @@ impl<T: Text> Sender<T> {
         match data.write(&self.buffer[self.sent..]) {
             Ok(count) => {
                 self.sent += count;
-                if self.sent == self.buffer.len() {
-                    *moved += self.stands_for;
-                }
+                // A part of the buffer is as good a part of the file: a slow client is seen to move.
+                let now = self.stands_for * self.sent as u64 / self.buffer.len() as u64;
+                *moved += now - self.counted;
+                self.counted = now;
                 Step::Moved
             }
             Err(error) => failed(&error),

@@ -123,17 +123,28 @@ impl Channel {
             })
     }
 
-    /// Writes plain bytes, and says how many the connection has taken. After
-    /// [`ErrorKind::WouldBlock`] the same bytes must be given again, and more may follow.
+    /// Writes plain bytes, and says how many the connection has taken. What it has not must be
+    /// given again, also after [`ErrorKind::WouldBlock`], and more may follow.
     ///
     /// # Errors
     /// What the connection says.
-    pub(crate) fn write(&mut self, mut connection: impl Write, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, connection: impl Write, bytes: &[u8]) -> io::Result<usize> {
         if self.pledged == 0 {
             self.pledged = self.tls.writer().write(bytes)?;
         }
-        self.flush(&mut connection)?;
-        Ok(std::mem::take(&mut self.pledged))
+        let mut connection = Counted(connection, 0);
+        let flushed = self.flush(&mut connection);
+        let taken = match flushed {
+            Ok(()) => self.pledged,
+            // Records are a little longer than what is in them.
+            Err(_) => connection.1.min(self.pledged.saturating_sub(1)),
+        };
+        self.pledged -= taken;
+        match flushed {
+            // What is wrong stays wrong, and the next call tells it.
+            Err(error) if taken == 0 => Err(error),
+            _ => Ok(taken),
+        }
     }
 
     /// Says close_notify, if there is TLS to close. All is said and written when this is `Ok`.
@@ -248,6 +259,27 @@ impl Channel {
             self.tls.write_tls(connection)?;
         }
         Ok(())
+    }
+}
+
+/// A connection, and how many bytes it has taken.
+struct Counted<C>(C, usize);
+
+impl<C: Write> Write for Counted<C> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.0.write(bytes)?;
+        self.1 += count;
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.0.write_vectored(parts)?;
+        self.1 += count;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

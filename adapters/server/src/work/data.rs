@@ -2,16 +2,21 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
 
 use super::{Ahead, Helper, Opened, Task, Work};
+use crate::bell::Bell;
 use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
 use crate::{Stream, sockets, system};
 
+/// A client that is sent something is seen to take it at least so often, if it does.
+const TRY_AGAIN: Duration = Duration::from_secs(15);
 /// Another thread moves so many bytes before it looks whether they are still wanted.
 const AWAY: u64 = 8 << 20;
 
@@ -22,21 +27,32 @@ impl<H: Helper> Work<H> {
         let public = match (announced, self.service.public_address()) {
             (Announced::Port, _) => None,
             (Announced::Public, Known::Is(ip)) => ip,
-            // It is soon known, or known to be none.
-            (Announced::Public, Known::Soon) => return self.wait(Task::Listen(ticket, announced)),
+            (Announced::Public, Known::Soon) => return self.look_up(ticket),
         };
         match self.passive.arm() {
             Ok(Some(address)) => {
                 let ip = public.unwrap_or(address.ip());
                 Some(ticket.done(Ok(SocketAddr::new(ip, address.port()))))
             }
-            // All are taken: one may become free soon.
-            Ok(None) => self.wait(Task::Listen(ticket, announced)),
+            Ok(None) => {
+                let again = self.passive.again();
+                self.wait_until(Task::Listen(ticket, announced), again)
+            }
             Err(error) => {
                 tracing::warn!(%error, "no listener for a data connection");
                 Some(ticket.done(Err(Failure::Busy)))
             }
         }
+    }
+
+    /// The public address is soon known, or known to be none.
+    fn look_up(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
+        let bell = Bell::new().ok().map(Arc::new);
+        let patience = bell.as_ref().map_or(sockets::EXHAUSTED, |bell| {
+            self.service.wait_for_public_address(bell)
+        });
+        let again = self.service.now() + patience;
+        self.wait_until(Task::LookUp(ticket, bell), Some(again))
     }
 
     /// Until when the passive port is kept for a client that sends no command.
@@ -77,11 +93,10 @@ impl<H: Helper> Work<H> {
 
     pub(super) fn dial(&mut self, ticket: Ticket<OpenData>, to: SocketAddr) -> Option<Event> {
         let settings = self.service.settings();
-        let stall = settings.protocol.limits.stall;
         let mut local = self.ends.local;
         local.set_port(settings.active_port);
         let to = sockets::on_link_of(to, self.ends.peer);
-        match settings.system.dial(local, to, stall) {
+        match settings.system.dial(local, to) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => {
                 tracing::warn!(%error, %to, "no data connection can be made");
@@ -132,7 +147,7 @@ impl<H: Helper> Work<H> {
             self.data = Some(data);
             return self.pumped(ticket, pump, step);
         }
-        if !is_ready(&mut data, pump.sends()) {
+        if !self.late && !is_ready(&mut data, pump.sends()) {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
@@ -155,7 +170,22 @@ impl<H: Helper> Work<H> {
             Step::Ended(end) => Some(self.moved_all(ticket, pump, end)),
             _ if self.cancelled => Some(self.moved_all(ticket, pump, End::Cancelled)),
             Step::Moved => self.begin(Task::Move(ticket, pump)),
-            Step::Blocked => self.wait(Task::Move(ticket, pump)),
+            Step::Blocked => {
+                let again = pump
+                    .sends()
+                    .then(|| self.service.now() + self.patience_to_send());
+                self.wait_until(Task::Move(ticket, pump), again)
+            }
+        }
+    }
+
+    /// After so long a blocked step is tried again. The system says that a socket is writable once a
+    /// third of its buffer is free, which may be a megabyte; a client that takes less is slow, and
+    /// not stalled.
+    fn patience_to_send(&self) -> Duration {
+        match self.service.settings().protocol.limits.stall {
+            Duration::ZERO => TRY_AGAIN,
+            stall => TRY_AGAIN.min(stall / 4),
         }
     }
 

@@ -16,14 +16,12 @@ use wharf_core::{
 };
 use wharf_storage::{Handle, Lines, Seat, Storage};
 
+use crate::bell::Bell;
 use crate::passive::Passive;
 use crate::public::Announced;
 use crate::pump::Pump;
 use crate::tls::Keys;
 use crate::{Service, Stream};
-
-/// How often a session that waits for a port, or for the public address, looks for it.
-const LISTEN_WAIT: Duration = Duration::from_millis(5);
 
 /// A job for another thread.
 pub type Job<H> = Box<dyn FnOnce() -> Rest<H> + Send>;
@@ -75,6 +73,10 @@ pub struct Work<H> {
     task: Task,
     /// Whether the task can go on without waiting.
     ready: bool,
+    /// When it goes on though nothing has happened.
+    again: Option<Instant>,
+    /// It goes on for that reason.
+    late: bool,
     /// The ticket is wanted back as soon as another thread lets go of it.
     cancelled: bool,
     helper: H,
@@ -105,8 +107,10 @@ enum Opened {
 enum Task {
     #[default]
     None,
-    /// No passive port is free, or the public address is being looked up.
+    /// No passive port is free.
     Listen(Ticket<Listen>, Announced),
+    /// The public address is being looked up.
+    LookUp(Ticket<Listen>, Option<Arc<Bell>>),
     Accept(Ticket<OpenData>),
     Dial(Ticket<OpenData>, TcpStream),
     Shake(Ticket<Secure>),
@@ -134,6 +138,8 @@ impl<H: Helper> Work<H> {
             opened: Opened::Nothing,
             task: Task::None,
             ready: false,
+            again: None,
+            late: false,
             cancelled: false,
             helper,
         }
@@ -202,6 +208,7 @@ impl<H: Helper> Work<H> {
         match std::mem::take(&mut self.task) {
             Task::None => self.go_ahead(),
             Task::Listen(ticket, announced) => self.listen(ticket, announced),
+            Task::LookUp(ticket, _) => self.listen(ticket, Announced::Public),
             Task::Accept(ticket) => self.accept(ticket),
             Task::Dial(ticket, stream) => self.dialed(ticket, stream),
             Task::Shake(ticket) => self.shake(ticket),
@@ -216,22 +223,16 @@ impl<H: Helper> Work<H> {
         }
     }
 
-    /// What was waited for has happened.
-    pub fn wake(&mut self) {
-        self.ready = true;
+    /// What was waited for has happened, or has not for so long that it is tried all the same.
+    pub fn wake(&mut self, now: Instant, happened: bool) {
+        self.late = !happened && self.again.is_some_and(|again| now >= again);
+        self.ready |= happened || self.late;
     }
 
     /// Whether no request is in hand.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.task, Task::None)
-    }
-
-    /// Whether a step is to be taken though nothing has happened: nobody tells when a port
-    /// becomes free.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        matches!(self.task, Task::Listen(..))
     }
 
     /// The session has room for replies again: a report goes on.
@@ -272,18 +273,20 @@ impl<H: Helper> Work<H> {
                 None => self.passive.fd().map(Wait::Readable),
             },
             Task::Away => Some(Wait::Helper),
-            Task::None | Task::Listen(..) | Task::Report(..) => None,
+            Task::Listen(..) => self.passive.bell().map(Wait::Readable),
+            Task::LookUp(_, bell) => bell.as_ref().map(|bell| Wait::Readable(bell.as_fd())),
+            Task::None | Task::Report(..) => None,
         }
     }
 
     /// How long to wait at most.
     #[must_use]
     pub fn patience(&self, now: Instant) -> Option<Duration> {
-        match &self.task {
-            _ if self.ready => Some(Duration::ZERO),
-            Task::Listen(..) => Some(LISTEN_WAIT),
-            _ => self.port_until().map(|until| until.since(now)),
+        if self.ready {
+            return Some(Duration::ZERO);
         }
+        let times = self.again.into_iter().chain(self.port_until());
+        times.min().map(|time| time.since(now))
     }
 
     /// The control connection has shaken hands, and data connections may.
@@ -304,14 +307,19 @@ impl<H: Helper> Work<H> {
     /// A task whose first step may be taken at once.
     fn begin(&mut self, task: Task) -> Option<Event> {
         self.task = task;
-        self.ready = true;
+        (self.ready, self.again) = (true, None);
         None
     }
 
     /// A task that waits for something.
     fn wait(&mut self, task: Task) -> Option<Event> {
+        self.wait_until(task, None)
+    }
+
+    /// A task that waits for something, and is tried again then if nothing happens.
+    fn wait_until(&mut self, task: Task, again: Option<Instant>) -> Option<Event> {
         self.task = task;
-        self.ready = false;
+        (self.ready, self.again) = (false, again);
         None
     }
 
@@ -359,7 +367,7 @@ impl<H: Helper> Work<H> {
     fn cancel(&mut self) -> Option<Event> {
         self.cancelled = true;
         match std::mem::take(&mut self.task) {
-            Task::Listen(ticket, _) => {
+            Task::Listen(ticket, _) | Task::LookUp(ticket, _) => {
                 self.passive.release();
                 Some(ticket.done(Err(Failure::Cancelled)))
             }

@@ -52,7 +52,11 @@ impl Guest {
         };
         let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
         let protocol = Arc::clone(&service.settings().protocol);
-        let task = wharf_smol::serve_client(bed, peer, Arc::clone(service), protocol, stop);
+        let permit = match service.admit(peer) {
+            Ok(permit) => permit,
+            Err(why) => panic!("no place for a client: {why:?}"),
+        };
+        let task = wharf_smol::serve_client(bed, peer, permit, protocol, stop);
         Self {
             task: Some(Box::pin(task)),
             wake,

@@ -149,6 +149,8 @@ impl<'a> World<'a> {
         let reuse = tls::draw_reuse(&case);
         settings.tls = Some(Arc::new(tls::serve(&case, reuse)));
         settings.grace = Duration::from_secs(10);
+        // All of them come from one address.
+        (settings.sessions, settings.sessions_per_address) = (usize::MAX, usize::MAX);
         let (stopper, stop) = smol::channel::bounded(1);
         let mut world = Self {
             trace,

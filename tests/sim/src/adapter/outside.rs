@@ -121,7 +121,7 @@ impl System for Outside {
         Ok((Ipv4Addr::LOCALHOST, 21).into())
     }
 
-    fn listen(&self, at: SocketAddr, _: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+    fn listen(&self, at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         let name = format!(
             "wharf-sim-{}-{}",
             std::process::id(),
@@ -147,7 +147,7 @@ impl System for Outside {
         Ok((self.served(socket)?, caller))
     }
 
-    fn dial(&self, _: SocketAddr, to: SocketAddr, _: Duration) -> io::Result<TcpStream> {
+    fn dial(&self, _: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
         let (server, client) = self.pair()?;
         let mut sockets = lock(&self.sockets);
         if sockets.refusing == Some(to.port()) {
