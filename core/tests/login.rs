@@ -256,7 +256,7 @@ fn before_a_login_a_client_may_look_around() {
          C: CLNT lftp/4.9.2
          S: 200
          C: CSID Name=x;
-         S: 200
+         S: 200 Name=Wharf; CaseSensitive=1; DirSep=/;
          C: LANG
          S: 200
          C: AUTH TLS

@@ -18,6 +18,7 @@ cases! { "confinement";
     gives_up_everything_before_its_first_thread("root", "strace"),
     looks_names_up_while_it_is_confined,
     starts_no_process,
+    lets_nobody_read_its_memory("root", "setpriv"),
 }
 
 /// The user that every system has, in another group than its own.
@@ -271,4 +272,22 @@ fn starts_no_process(program: &Program) {
     client.command("SITE CHMOD 600 f.bin", 200);
     client.store("g.bin", &content);
     assert_eq!(children(), "");
+}
+
+/// Whoever has the same user id could take keys and passwords out of it. What is in `/proc` of a
+/// process that does not let them is root's.
+fn lets_nobody_read_its_memory(program: &Program) {
+    let start = "chmod 755 HOME/.. && chmod 644 HOME/../wharf.toml && \
+                 exec setpriv --reuid=nobody --regid=daemon --clear-groups \"$@\"";
+    let server = program.start(Config::default().through(&["sh", "-c", start, "sh"]));
+    let nobody = number("/etc/passwd", "nobody");
+    assert_eq!(
+        status(&server, "Uid:")[0].split(' ').next(),
+        Some(&*nobody.to_string())
+    );
+    let memory = format!("/proc/{}/mem", server.pid());
+    crate::server::eventually("it is its own", || {
+        fs::metadata(&memory).is_ok_and(|seen| seen.uid() == 0)
+    });
+    server.login().command("PWD", 257);
 }

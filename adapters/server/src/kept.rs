@@ -1,12 +1,13 @@
 //! [`Kept`]: listeners that nobody has, and where nobody is served.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 
 use rustix::event::{Timespec, epoll};
+use rustix::process::{Resource, getrlimit};
 
 use crate::lock::lock;
 use crate::sockets::{AT_ONCE, drop_stranger, is_exhausted};
@@ -18,26 +19,36 @@ use crate::system::System;
 /// leased is not watched, so that the session that has it accepts by itself.
 pub(crate) struct Kept {
     watch: OwnedFd,
+    most: usize,
     listeners: Mutex<Listeners>,
 }
 
 struct Listeners {
-    by_address: HashMap<SocketAddr, TcpListener>,
+    /// The port comes first: it is what is known of one where somebody waits.
+    by_port: BTreeMap<(u16, SocketAddr), TcpListener>,
     /// The server stops.
     closed: bool,
 }
 
 /// More are not kept: each costs a descriptor, and with so many ports few connections of each are
 /// in TIME_WAIT.
-pub(crate) const MOST: usize = 256;
+const MOST: usize = 4_096;
+
+/// How many are kept at most: no more than a quarter of the descriptors.
+pub(crate) fn most() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let quarter = limit.and_then(|limit| usize::try_from(limit / 4).ok());
+    quarter.map_or(MOST, |quarter| quarter.min(MOST))
+}
 
 impl Kept {
     /// No listeners yet; `None` if the system has nothing to watch them with.
     pub(crate) fn new() -> Option<Self> {
         Some(Self {
             watch: epoll::create(epoll::CreateFlags::CLOEXEC).ok()?,
+            most: most(),
             listeners: Mutex::new(Listeners {
-                by_address: HashMap::new(),
+                by_port: BTreeMap::new(),
                 closed: false,
             }),
         })
@@ -46,18 +57,21 @@ impl Kept {
     /// Keeps a listener, or closes it if there are enough.
     pub(crate) fn keep(&self, address: SocketAddr, listener: TcpListener) {
         let mut listeners = lock(&self.listeners);
-        if listeners.closed || listeners.by_address.len() >= MOST {
+        if listeners.closed || listeners.by_port.len() >= self.most {
             return;
         }
         let port = epoll::EventData::new_u64(address.port().into());
         if epoll::add(&self.watch, &listener, port, epoll::EventFlags::IN).is_ok() {
-            listeners.by_address.insert(address, listener);
+            let place = (address.port(), address);
+            listeners.by_port.insert(place, listener);
         }
     }
 
     /// The listener of that address, if there is one.
     pub(crate) fn take(&self, address: SocketAddr) -> Option<TcpListener> {
-        let listener = lock(&self.listeners).by_address.remove(&address)?;
+        let listener = lock(&self.listeners)
+            .by_port
+            .remove(&(address.port(), address))?;
         // What is still watched would wake others for each of its clients.
         epoll::delete(&self.watch, &listener).ok()?;
         Some(listener)
@@ -67,7 +81,7 @@ impl Kept {
     pub(crate) fn close(&self) {
         let mut listeners = lock(&self.listeners);
         listeners.closed = true;
-        listeners.by_address.clear();
+        listeners.by_port.clear();
     }
 
     /// Readable while somebody waits at one of them.
@@ -89,9 +103,11 @@ impl Kept {
         let count = epoll::wait(&self.watch, &mut events, Some(&at_once))?;
         let listeners = lock(&self.listeners);
         for event in &events[..count] {
-            let port = event.data.u64();
-            let here = listeners.by_address.iter();
-            for (at, listener) in here.filter(|(at, _)| u64::from(at.port()) == port) {
+            let port = u16::try_from(event.data.u64()).unwrap_or_default();
+            let first = (port, SocketAddr::from(([0, 0, 0, 0], 0)));
+            let from_there = listeners.by_port.range(first..);
+            let here = from_there.take_while(|((at, _), _)| *at == port);
+            for ((_, at), listener) in here {
                 let (mut count, mut last) = (0, None);
                 while count < AT_ONCE {
                     match system.accept(listener) {

@@ -90,12 +90,16 @@ impl Session {
     }
 
     pub(super) fn csid(&mut self) {
-        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        // To strangers no version is told, which they would look up the faults of.
+        let version = match self.login {
+            Login::Account { .. } => concat!(" Version=", env!("CARGO_PKG_VERSION"), ";"),
+            Login::Nobody | Login::Named => "",
+        };
         self.output
             .begin(200, b' ')
-            .text(b"Name=Wharf; Version=")
-            .text(version)
-            .text(b"; CaseSensitive=1; DirSep=/;")
+            .text(b"Name=Wharf;")
+            .text(version.as_bytes())
+            .text(b" CaseSensitive=1; DirSep=/;")
             .end();
         self.finished(200);
     }

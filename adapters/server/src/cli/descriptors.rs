@@ -36,7 +36,7 @@ pub(super) fn warn_if_too_few(service: &Service) {
     let kept = settings
         .passive_ports
         .as_ref()
-        .map_or(0, |ports| ports.len().min(kept::MOST));
+        .map_or(0, |ports| ports.len().min(kept::most()));
     let shared = u64::try_from(open + kept)
         .unwrap_or(u64::MAX)
         .saturating_add(SPARE);

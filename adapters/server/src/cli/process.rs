@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
@@ -138,6 +139,8 @@ impl Process {
             None => {}
         }
         set_no_new_privs(true)?;
+        // Who has the same uid shall not read keys and passwords out of its memory.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         if self.active_port != 0 {
             try_port(self.active_port)?;
         }
