@@ -16,7 +16,8 @@ use loopback::{LATE, free_ports, pair, wait};
 use rustix::event::PollFlags;
 use tempfile::TempDir;
 use wharf_core::{
-    Capabilities, Config, Denied, Edit, Failure, Grant, Limits, Metadata, Mode, Rights, VPath,
+    Capabilities, Changed, Config, Denied, Edit, Failure, Grant, Limits, Metadata, Mode, Rights,
+    VPath,
 };
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::{Helper, Job, Rest, Wait};
@@ -87,7 +88,7 @@ impl Storage for Slow {
         self.0.stat(path)
     }
 
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         self.0.change(edit, path, other)
     }
 

@@ -129,7 +129,7 @@ impl<H: Helper> Work<H> {
             session,
             |_, _| None,
             move |storage, path, other| storage.change(edit, path, other),
-            |_, ()| (),
+            |_, changed| changed,
         )
     }
 

@@ -7,11 +7,11 @@ use rustix::fs::{
     AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
-use wharf_core::{Edit, Facts, Failure, Kind, VPath};
+use wharf_core::{Changed, Edit, Facts, Failure, Kind, VPath};
 
 use super::failure::{failure, rename_failure};
 use super::jail::Lookup;
-use super::metadata::{kind, look};
+use super::metadata::{identity, kind, look};
 use super::names::Names;
 use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{Which, clear};
@@ -19,20 +19,23 @@ use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
 use super::{Tree, upload};
 
+/// What whoever owns a directory needs in it: without that nobody could mend it through the server.
+const OWNERS: u16 = 0o700;
+
 /// Carries out an edit.
 pub(super) fn change(
     tree: &Arc<Tree>,
     edit: Edit,
     path: &VPath,
     other: &VPath,
-) -> Result<(), Failure> {
-    match edit {
+) -> Result<Changed, Failure> {
+    let done = match edit {
         Edit::Delete => delete(tree, &existing(tree, path)?),
         Edit::RemoveDirectory => remove_directory(tree, &existing(tree, path)?),
         Edit::MakeDirectory { umask } => {
             let spot = new(tree, path)?;
             // A client may take more away than is configured, and give nothing back.
-            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0));
+            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0)) | OWNERS;
             let mode = Mode::from_raw_mode(mode.into());
             match mkdirat(&spot.directory, spot.name(), mode) {
                 Err(Errno::EXIST) => return Err(taken(tree, &spot)),
@@ -54,7 +57,7 @@ pub(super) fn change(
             // The new name first: better two than none.
             changed(tree, &to).and(changed(tree, &from))
         }
-        Edit::Set(facts) => set(tree, path, facts),
+        Edit::Set(facts) => return set(tree, path, facts),
         Edit::Symlink => {
             let spot = new(tree, path)?;
             if !is_visible(other) {
@@ -64,7 +67,8 @@ pub(super) fn change(
             symlinkat(text, &spot.directory, spot.name()).map_err(failure)?;
             changed(tree, &spot)
         }
-    }
+    };
+    done.map(|()| Changed::default())
 }
 
 /// Moves a file to another file system: it is copied as an upload would be, and then removed.
@@ -157,7 +161,7 @@ fn remove_leftovers(tree: &Tree, spot: &Spot) -> Result<(), Errno> {
 
 /// Sets the facts of a file or directory, through a descriptor, since a name could be given to
 /// something else meanwhile. It must be readable or writable to be opened.
-fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
+fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<Changed, Failure> {
     if !is_visible(path) {
         return Err(Failure::NotFound);
     }
@@ -176,14 +180,20 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
     let file = file.map_err(failure)?;
     let stat = look(&file).map_err(failure)?;
     must_be_settable(kind(&stat))?;
-    if let Some(mode) = facts.mode {
+    let mut changed = Changed::default();
+    if let Some(asked) = facts.mode {
+        // By whatever name or link: everybody who logs in to it, and the next start, need it.
+        if identity(&stat) == identity(&look(tree.jail.as_fd()).map_err(failure)?) {
+            return Err(Failure::IsHome);
+        }
         // What other programs obey stays with a directory, and leaves a file.
-        let kept = match kind(&stat) {
-            Kind::Directory => stat.stx_mode & 0o7000,
-            _ => 0,
+        let (told, kept) = match kind(&stat) {
+            Kind::Directory => (asked & 0o777 | OWNERS, stat.stx_mode & 0o7000),
+            _ => (asked & 0o777, 0),
         };
-        let mode = Mode::from_raw_mode((mode & 0o777 | kept).into());
+        let mode = Mode::from_raw_mode((told | kept).into());
         fchmod(&file, mode).map_err(failure)?;
+        changed.mode = (told != asked).then_some(told);
     }
     if let Some(time) = facts.modified {
         let times = Timestamps {
@@ -198,7 +208,8 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
         };
         futimens(&file, &times).map_err(failure)?;
     }
-    tree.options.durability.settle(&file)
+    tree.options.durability.settle(&file)?;
+    Ok(changed)
 }
 
 /// The text of a link in the directory `from` to `to`. It is relative, so that it leads to the

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs};
 use rustix::io::Errno;
-use wharf_core::{Capabilities, Edit, Failure, Metadata, Mode, Opened, VPath};
+use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, VPath};
 
 use self::directory::Entries;
 pub use self::durability::Durability;
@@ -226,7 +226,7 @@ impl Storage for Local {
         unless_busy(self.tree.stat(path, Lookup::Cached))
     }
 
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         edit::change(&self.tree, edit, path, other)
     }
 
