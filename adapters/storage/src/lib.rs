@@ -18,7 +18,7 @@ pub use account::{Account, Accounts, Credentials, Introduction};
 pub use lines::Lines;
 #[cfg(target_os = "linux")]
 pub use local::{
-    Durability, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
+    Durability, Found, Guard, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
 };
 #[cfg(target_os = "linux")]
 pub use local::{prepare, sweep_due};

@@ -53,10 +53,14 @@ pub(super) struct Jail {
 }
 
 impl Jail {
-    /// The jail whose root is that directory.
-    pub(super) fn open(root: &Path, options: &LocalOptions) -> io::Result<Self> {
-        let path = root.to_owned();
-        let root = Dir::from(openat(CWD, root, ENTER, Mode::empty())?);
+    /// The jail whose root is the directory at that path.
+    pub(super) fn open(path: &Path, options: &LocalOptions) -> io::Result<Self> {
+        Self::of(openat(CWD, path, ENTER, Mode::empty())?, path, options)
+    }
+
+    /// The jail whose root is that directory, which was opened to look things up in it.
+    pub(super) fn of(root: OwnedFd, path: &Path, options: &LocalOptions) -> io::Result<Self> {
+        let (root, path) = (Dir::from(root), path.to_owned());
         let resolver = if options.kernel_jail && has_openat2(&root)? {
             Resolver::Kernel
         } else {

@@ -10,7 +10,7 @@ use bstr::{BStr, ByteSlice};
 use rustix::fs::Statx;
 
 use super::jail::{Jail, Lookup};
-use super::metadata::{identity, modified};
+use super::metadata::{identity, look, modified};
 use super::open::LIST;
 use super::partial::{Which, clear};
 use super::spot::Spot;
@@ -127,16 +127,22 @@ impl Ledger {
 /// knows of some; says how many. It walks through no tree: what other processes have left,
 /// [`Local::sweep`](super::Local::sweep) finds.
 pub fn sweep_due() -> usize {
-    let ledgers: Vec<_> = lock(&LEDGERS).values().cloned().collect();
+    let ledgers: Vec<_> = lock(&LEDGERS)
+        .iter()
+        .map(|(root, ledger)| (*root, Arc::clone(ledger)))
+        .collect();
     let mut removed = 0;
-    for ledger in ledgers {
+    for (known, ledger) in ledgers {
         let (root, options) = lock(&ledger.opened).clone();
         let retention = options.retention;
         let due = ledger.take_due(retention);
         if due.is_empty() {
             continue;
         }
-        let Ok(jail) = Jail::open(&root, &options) else {
+        // Another directory may stand there by now.
+        let jail = Jail::open(&root, &options).ok();
+        let same = |jail: &Jail| look(jail.as_fd()).is_ok_and(|stat| identity(&stat) == known);
+        let Some(jail) = jail.filter(same) else {
             continue;
         };
         for each in due {

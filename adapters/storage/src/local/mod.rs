@@ -7,6 +7,7 @@ mod directory;
 mod durability;
 mod edit;
 mod failure;
+mod guard;
 mod in_place;
 mod jail;
 mod label;
@@ -36,6 +37,7 @@ use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, V
 use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
+pub use self::guard::{Found, Guard};
 use self::jail::{Jail, Lookup};
 use self::ledger::Ledger;
 pub use self::ledger::sweep_due;
