@@ -11,7 +11,7 @@ use wharf_core::{Changed, Edit, Facts, Failure, Kind, VPath};
 
 use super::failure::{failure, rename_failure};
 use super::jail::Lookup;
-use super::metadata::{identity, kind, look};
+use super::metadata::{kind, look};
 use super::names::Names;
 use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{Which, clear};
@@ -45,6 +45,7 @@ pub(super) fn change(
         }
         Edit::Rename { replace } => {
             let from = existing(tree, other)?;
+            from.look_at_name(Lookup::Full).map_err(failure)?;
             let to = new(tree, path)?;
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
@@ -133,6 +134,7 @@ fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 }
 
 fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
+    spot.look_at_name(Lookup::Full).map_err(failure)?;
     let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
     let removed = match remove() {
         Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(tree, spot).and_then(|()| remove()),
@@ -183,7 +185,7 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<Changed, Failure> {
     let mut changed = Changed::default();
     if let Some(asked) = facts.mode {
         // By whatever name or link: everybody who logs in to it, and the next start, need it.
-        if identity(&stat) == identity(&look(tree.jail.as_fd()).map_err(failure)?) {
+        if tree.jail.is_root(&stat) {
             return Err(Failure::IsHome);
         }
         // What other programs obey stays with a directory, and leaves a file.

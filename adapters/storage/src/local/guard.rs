@@ -14,11 +14,9 @@ use bstr::ByteSlice;
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 
+use super::jail::MOST_LINKS;
 use super::metadata::{identity, look};
 use super::open::{ENTER, open_at};
-
-/// How many links are followed one after the other, as by the kernel.
-const MOST_LINKS: usize = 40;
 
 /// How often homes are looked for again that lie in each other.
 const ROUNDS: usize = 16;

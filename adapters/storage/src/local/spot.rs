@@ -12,16 +12,18 @@ use wharf_core::{Failure, Kind, VPath};
 
 use super::Tree;
 use super::failure::failure;
-use super::jail::{Jail, Lookup, Resolver};
+use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
 use super::metadata::{kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
 pub(super) const PARTIALS: &[u8] = b".wharf";
 
-/// Whether a name belongs to the storage itself. Also in capital letters: some file systems
-/// make no difference.
+/// Whether a name belongs to the storage itself. Also in capital letters, and before dots and
+/// blanks: some file systems make no difference. What they make no difference between beside that
+/// is the same directory (see [`Resolver::check`]).
 pub(super) fn is_reserved(name: &[u8]) -> bool {
+    let name = name.trim_end_with(|c| matches!(c, '.' | ' '));
     match name.get(..PARTIALS.len()) {
         Some(start) if start.eq_ignore_ascii_case(PARTIALS) => {
             matches!(name.get(PARTIALS.len()), None | Some(b'-'))
@@ -34,9 +36,6 @@ pub(super) fn is_reserved(name: &[u8]) -> bool {
 pub(super) fn is_visible(path: &VPath) -> bool {
     !path.components().any(|name| is_reserved(name))
 }
-
-/// How many links an upload follows one after the other.
-const MOST_LINKS: usize = 40;
 
 /// A name in a directory. Changes act on the name itself, never through a link under it.
 pub(super) struct Spot {
@@ -128,7 +127,8 @@ impl Spot {
         self.path.as_bstr()
     }
 
-    /// What stands here, a link as such.
+    /// What stands here, a link as such. What belongs to the storage is an error, so that nothing
+    /// is made in its place.
     pub(super) fn look_at_name(&self, lookup: Lookup) -> Result<Option<Statx>, Errno> {
         let found = match lookup {
             Lookup::Full => look_at(&self.directory, self.name()),
@@ -138,7 +138,10 @@ impl Spot {
                 .and_then(look),
         };
         match found {
-            Ok(stat) => Ok(Some(stat)),
+            Ok(stat) => {
+                self.resolver.check(&self.directory, &stat, lookup)?;
+                Ok(Some(stat))
+            }
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error),
         }
