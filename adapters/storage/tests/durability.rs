@@ -3,8 +3,9 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File, FileTimes};
 use std::os::fd::RawFd;
+use std::time::{Duration, SystemTime};
 
 use common::*;
 use rustix::io::Errno;
@@ -156,9 +157,16 @@ fn only_a_partial_of_this_boot_is_continued() {
         assert_eq!(place.size("/f"), Err(Failure::NotFound));
         // A mark holds all the same.
         assert_eq!(place.fail(APPEND, "/old", ""), Err(Failure::BrokenOff));
-        // What nobody continues goes with the next upload.
+        // What nobody continues goes in its time.
         place.store(write_at(0), "/f", "f").unwrap();
         place.store(write_at(0), "/old", "new").unwrap();
+        assert_eq!(place.local.sweep(), 0);
+        let partial = base.with_file_name("new-of-another-boot/f.partial");
+        let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+        let file = File::options().write(true).open(partial).unwrap();
+        file.set_times(FileTimes::new().set_modified(long_ago))
+            .unwrap();
+        assert_eq!(place.local.sweep(), 1);
         assert_eq!(place.everything(), ["f", "old"]);
     }
 }

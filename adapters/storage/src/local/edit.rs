@@ -14,7 +14,7 @@ use super::jail::Lookup;
 use super::metadata::{kind, look};
 use super::names::Names;
 use super::open::{LIST, LOOK, READ, WRITE, open_at};
-use super::partial::{Which, clear};
+use super::partial::{base_of, new_base, others_could_continue};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
 use super::{Tree, upload};
@@ -41,12 +41,14 @@ pub(super) fn change(
                 Err(Errno::EXIST) => return Err(taken(tree, &spot)),
                 made => made.map_err(failure)?,
             }
-            changed(tree, &spot)
+            changed(tree, &spot, new_base())
         }
         Edit::Rename { replace } => {
             let from = existing(tree, other)?;
-            from.look_at_name(Lookup::Full).map_err(failure)?;
+            let moved = from.look_at_name(Lookup::Full).map_err(failure)?;
+            let moved = base_of(moved.as_ref());
             let to = new(tree, path)?;
+            let replaced = tree.base(&to);
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
@@ -56,7 +58,7 @@ pub(super) fn change(
                 outcome => outcome.map_err(rename_failure)?,
             }
             // The new name first: better two than none.
-            changed(tree, &to).and(changed(tree, &from))
+            changed(tree, &to, &replaced).and(changed(tree, &from, &moved))
         }
         Edit::Set(facts) => return set(tree, path, facts),
         Edit::Symlink => {
@@ -66,7 +68,7 @@ pub(super) fn change(
             }
             let text = relative(&path.parent(), other);
             symlinkat(text, &spot.directory, spot.name()).map_err(failure)?;
-            changed(tree, &spot)
+            changed(tree, &spot, new_base())
         }
     };
     done.map(|()| Changed::default())
@@ -110,19 +112,20 @@ fn taken(tree: &Tree, spot: &Spot) -> Failure {
     }
 }
 
-/// Drops the partials of a file that has changed, and waits for the disk.
-fn changed(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
-    clear(&spot.directory, None, Which::Of(spot.name()));
+/// Drops the partials of a file that has changed, and the marks over the version that stood there,
+/// and waits for the disk.
+fn changed(tree: &Tree, spot: &Spot, stood: &str) -> Result<(), Failure> {
+    tree.clear(spot, None, &[new_base(), stood]);
     tree.options.durability.settle(&spot.directory)
 }
 
 fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
+    let stood = tree.base(spot);
     match unlinkat(&spot.directory, spot.name(), AtFlags::empty()) {
-        Ok(()) => changed(tree, spot),
+        Ok(()) => changed(tree, spot, &stood),
         // The account may see a partial there.
         Err(Errno::NOENT) => {
-            let which = Which::Of(spot.name());
-            let cleared = clear(&spot.directory, Some(&tree.account), which);
+            let cleared = tree.clear(spot, Some(&tree.account), &[new_base()]);
             match cleared {
                 _ if cleared.held > 0 => Err(Failure::Busy),
                 _ if cleared.removed > 0 => Ok(()),
@@ -154,10 +157,18 @@ fn remove_leftovers(tree: &Tree, spot: &Spot) -> Result<(), Errno> {
             return Err(Errno::NOTEMPTY);
         }
     }
+    let retention = tree.options.retention;
+    if others_could_continue(&names, &tree.account, retention) {
+        return Err(Errno::NOTEMPTY);
+    }
     let mut names = open()?;
     while names.advance()? {
-        tidy(&names, names.name(), None, &place);
+        tidy(&names, names.name(), &place, |owner, base| {
+            let anothers = owner != tree.account.as_bytes() && base == new_base().as_bytes();
+            anothers.then_some(retention)
+        });
     }
+    tree.ledger.forget_below(spot.path());
     Ok(())
 }
 

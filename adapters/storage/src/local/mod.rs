@@ -18,6 +18,7 @@ mod names;
 mod open;
 mod partial;
 mod root;
+mod shelf;
 mod source;
 mod spot;
 mod sweep;
@@ -44,7 +45,7 @@ pub use self::ledger::sweep_due;
 use self::metadata::{look, metadata};
 use self::open::{ENTER, LOOK};
 pub use self::partial::Partials;
-use self::partial::{Drawer, seen};
+use self::partial::{Cleared, Drawer, seen};
 pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
 use self::upload::{Begin, Request};
@@ -356,6 +357,19 @@ impl Tree {
             },
             handle: Handle::Source(Box::new(source)),
         })
+    }
+
+    /// Removes what an account, or all, have left of uploads of the name at a spot: what could be
+    /// continued, and marks over these versions.
+    fn clear(&self, spot: &Spot, account: Option<&str>, bases: &[&str]) -> Cleared {
+        self.ledger.forget(account, spot.path());
+        partial::clear(&spot.directory, account, spot.name(), bases)
+    }
+
+    /// The base of what stands at a spot.
+    fn base(&self, spot: &Spot) -> String {
+        let stands = spot.look_at_name(Lookup::Full).ok().flatten();
+        partial::base_of(stands.as_ref())
     }
 
     /// The account's partials in a directory, and its marks.

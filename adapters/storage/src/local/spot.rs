@@ -13,7 +13,7 @@ use wharf_core::{Failure, Kind, VPath};
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
-use super::metadata::{kind, look, look_at};
+use super::metadata::{identity, kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
@@ -125,6 +125,22 @@ impl Spot {
     /// The way from the root, as a lookup takes it.
     pub(super) fn path(&self) -> &BStr {
         self.path.as_bstr()
+    }
+
+    /// Whether the way to this name still leads to this directory, which somebody may have moved
+    /// meanwhile: what is made here would be in the wrong place.
+    pub(super) fn is_in_place(&self, jail: &Jail) -> Result<(), Failure> {
+        let parent = self.path.rfind_byte(b'/').unwrap_or(0);
+        if parent == 0 {
+            return Ok(());
+        }
+        let there = jail.find(BStr::new(&self.path[..parent]), ENTER, Lookup::Full);
+        let there = there.and_then(look).map_err(failure)?;
+        let here = look(&self.directory).map_err(failure)?;
+        match identity(&there) == identity(&here) {
+            true => Ok(()),
+            false => Err(Failure::NotFound),
+        }
     }
 
     /// What stands here, a link as such. What belongs to the storage is an error, so that nothing

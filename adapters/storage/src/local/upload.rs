@@ -17,9 +17,7 @@ use super::label::{stick, strip};
 use super::lock::Locked;
 use super::metadata::{identity, is_file, look, look_at};
 use super::open::{READ, WRITE, open_at};
-use super::partial::{
-    Partials, Which, base_of, clear, filed_name, keep, mark, new_base, resumable_length,
-};
+use super::partial::{Partials, base_of, filed_name, keep, mark, new_base, resumable_length};
 use super::source::{must_be_file, open_file};
 use super::spot::{Spot, is_visible, rename};
 use super::temporary::{copy, create, cut, write_all};
@@ -76,8 +74,7 @@ pub(super) fn open(
         };
         let upload = Upload::beside(tree, spot, base, &request, temporary);
         // A mark stays until the file is there: this upload may break off too.
-        let which = Which::New(upload.spot.name());
-        clear(&upload.spot.directory, Some(&tree.account), which);
+        tree.clear(&upload.spot, Some(&tree.account), &[new_base()]);
         return Ok(Box::new(upload));
     }
     match finished {
@@ -399,12 +396,12 @@ impl Upload {
         match &self.place {
             Place::Settled => return,
             Place::Filed(..) if room && self.is_worth_keeping() => {
-                self.tree.ledger.add(&self.tree, &self.spot);
+                self.enter();
             }
             Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
                 let kept = room && self.base == new_base() && self.keep(name) == Ok(());
                 if kept {
-                    self.tree.ledger.add(&self.tree, &self.spot);
+                    self.enter();
                 } else {
                     self.remove();
                     if self.base != new_base() {
@@ -442,6 +439,12 @@ impl Upload {
         keep((&self.spot.directory, name), &self.spot, &self.tree.account)
     }
 
+    /// Enters what is kept in the ledger.
+    fn enter(&self) {
+        let bytes = look(&self.file).map_or(0, |stat| stat.stx_size);
+        self.tree.ledger.add(&self.tree, &self.spot, bytes);
+    }
+
     /// Leaves everything as it is.
     fn forget(mut self) {
         self.place = Place::Settled;
@@ -453,8 +456,8 @@ impl Upload {
         }
         if let Place::Filed(..) = self.place {
             // For the directories, which are empty now.
-            let which = Which::Of(self.spot.name());
-            clear(&self.spot.directory, Some(&self.tree.account), which);
+            let account = Some(&*self.tree.account);
+            self.tree.clear(&self.spot, account, &[new_base()]);
         }
     }
 }
@@ -477,10 +480,12 @@ impl Sink for Upload {
                 .flush(&self.file)
                 .inspect_err(|_| self.resumable = false)
         });
+        let whole = whole.and_then(|()| self.spot.is_in_place(&self.tree.jail));
         if let Err(failure) = whole {
             self.settle(Some(Reason::Storage(failure)));
             return Err(failure);
         }
+        let replaced = self.tree.base(&self.spot);
         let published = self.publish().map_err(failure);
         if published.is_err() {
             // It would fail again; nothing of it shall stand in the way of what may succeed.
@@ -488,7 +493,8 @@ impl Sink for Upload {
         }
         self.place = Place::Settled;
         published?;
-        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        self.tree
+            .clear(&self.spot, None, &[new_base(), &self.base, &replaced]);
         durability.settle(&self.spot.directory)
     }
 
