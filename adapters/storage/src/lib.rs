@@ -15,7 +15,7 @@ mod seats;
 mod storage;
 
 pub use account::{Account, Accounts, Credentials, Introduction};
-pub use lines::Lines;
+pub use lines::{Lines, Piece};
 #[cfg(target_os = "linux")]
 pub use local::{
     Durability, Found, Guard, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
