@@ -183,3 +183,40 @@ fn an_upload_that_breaks_off_ends_no_other_one() {
     sink_of(&bob, "/d/f").abandon(Reason::Aborted);
     assert_eq!(place.size("/d/f"), Ok(TOLD));
 }
+
+fn unique(local: &Local, name: &str) -> (String, Box<dyn wharf_storage::Sink>) {
+    let opening = local.open(UNIQUE, &path(name)).unwrap();
+    let Handle::Sink(sink) = opening.handle else {
+        panic!("not a sink");
+    };
+    (opening.opened.name.unwrap().to_string(), sink)
+}
+
+#[test]
+fn unique_uploads_at_once_get_names_of_their_own() {
+    let (place, bob) = place();
+    let mut plain = place.sink(write_at(0), "/d/f").unwrap();
+    plain.write(b"plain").unwrap();
+    let mut uploads = Vec::new();
+    for (number, local) in [&place.local, &bob, &place.local].into_iter().enumerate() {
+        let (name, mut sink) = unique(local, "/d/f");
+        assert_eq!(name, format!("/d/f.{}", number + 1));
+        sink.write(name.as_bytes()).unwrap();
+        uploads.push((name, sink));
+    }
+    // A name elsewhere is another one.
+    let (name, sink) = unique(&bob, "/f");
+    assert_eq!(name, "/f");
+    sink.commit().unwrap();
+    plain.commit().unwrap();
+    for (name, sink) in uploads {
+        sink.commit().unwrap();
+        assert_eq!(place.get(&name).unwrap(), name);
+    }
+    assert_eq!(place.get("/d/f").unwrap(), "plain");
+    // What was given up is free again.
+    let (name, sink) = unique(&bob, "/g");
+    assert_eq!(name, "/g");
+    sink.abandon(Reason::Refused);
+    assert_eq!(unique(&place.local, "/g").0, "/g");
+}

@@ -3,6 +3,7 @@
 mod adorn;
 mod append;
 mod beneath;
+mod claim;
 mod directory;
 mod durability;
 mod edit;
@@ -92,7 +93,7 @@ pub struct LocalOptions {
     /// [`Partials::Off`].
     pub retention: Duration,
     /// How many bytes of uploads that broke off are kept of one account in one directory tree; the
-    /// oldest go first. `None`: any number.
+    /// oldest go first. `None`: any number. Of more than 10,000 uploads nothing is kept either way.
     pub partials_size: Option<u64>,
     /// How an upload replaces a file where the directory does not let it.
     pub replace: Replace,
@@ -126,7 +127,11 @@ impl Default for LocalOptions {
 /// A local directory as one account sees it. Copies share what is opened.
 ///
 /// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
-///   there lies what uploads leave behind.
+///   there lies what uploads leave behind. By whatever name a file system finds that directory, or
+///   a link leads to it, for clients it is not there.
+/// - The directory itself has no mode for clients, and a directory keeps what its owner needs.
+/// - An upload whose directory was moved meanwhile does not succeed, and is kept where the directory
+///   is now. One in which another account could continue something is not removed.
 /// - A link is followed by whoever reads or writes: an upload replaces what it leads to. Other
 ///   changes are made to the link itself. A link that leads nowhere within the directory is told as
 ///   such; it can be renamed and removed, but not written through.

@@ -11,6 +11,7 @@ use rustix::path::Arg;
 use wharf_core::{Failure, Kind, VPath};
 
 use super::Tree;
+use super::claim::Claim;
 use super::failure::failure;
 use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
 use super::metadata::{identity, kind, look, look_at};
@@ -125,6 +126,18 @@ impl Spot {
     /// The way from the root, as a lookup takes it.
     pub(super) fn path(&self) -> &BStr {
         self.path.as_bstr()
+    }
+
+    /// Says that an upload to this name is under way.
+    pub(super) fn claim(&self) -> Result<Claim, Failure> {
+        let directory = look(&self.directory).map_err(failure)?;
+        Ok(Claim::shared(&directory, self.name()))
+    }
+
+    /// The same, unless one is.
+    pub(super) fn claim_first(&self) -> Result<Option<Claim>, Failure> {
+        let directory = look(&self.directory).map_err(failure)?;
+        Ok(Claim::first(&directory, self.name()))
     }
 
     /// Whether the way to this name still leads to this directory, which somebody may have moved

@@ -10,6 +10,7 @@ use wharf_core::{Failure, Opened, Reason, VPath};
 use super::Tree;
 use super::adorn::{adorn_like, adorn_new};
 use super::append::Append;
+use super::claim::Claim;
 use super::failure::{failure, rename_failure};
 use super::in_place::{InPlace, overwrite};
 use super::jail::Lookup;
@@ -66,13 +67,14 @@ pub(super) fn open(
     }
     let base = base_of(finished.as_ref());
     if request.begin == Begin::At(0) {
+        let claim = spot.claim()?;
         let temporary = match create(&spot.directory) {
             Err(error) if finished.is_some() && tree.overwrites_after(error) => {
                 return Ok(Box::new(InPlace::open(tree, spot)?));
             }
             temporary => temporary.map_err(failure)?,
         };
-        let upload = Upload::beside(tree, spot, base, &request, temporary);
+        let upload = Upload::beside(tree, spot, base, &request, claim, temporary);
         // A mark stays until the file is there: this upload may break off too.
         tree.clear(&upload.spot, Some(&tree.account), &[new_base()]);
         return Ok(Box::new(upload));
@@ -147,14 +149,16 @@ pub(super) fn open_unique(
         let spot = Spot::open_to_write(tree, name.relative().to_vec())?;
         // A link has its name, wherever it leads.
         let found = spot.look_at_name(Lookup::Full).map_err(failure)?;
-        if found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none() {
+        let is_free = found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none();
+        let claim = is_free.then(|| spot.claim_first()).transpose()?.flatten();
+        if let Some(claim) = claim {
             let request = Request {
                 begin: Begin::At(0),
                 replace: false,
                 umask,
                 resumable,
             };
-            let upload = Upload::fresh(tree, spot, base_of(None), &request)?;
+            let upload = Upload::claimed(tree, spot, base_of(None), &request, claim)?;
             let opened = Opened {
                 size: None,
                 name: Some(name),
@@ -225,6 +229,8 @@ fn open_version(tree: &Tree, spot: &Spot, base: &str) -> Result<(OwnedFd, u64), 
 struct Upload {
     tree: Arc<Tree>,
     spot: Spot,
+    /// The name at the spot, as long as this is under way.
+    _claim: Claim,
     /// The base of what stood at the spot when it was opened.
     base: String,
     file: Locked,
@@ -255,8 +261,20 @@ impl Upload {
         base: String,
         request: &Request,
     ) -> Result<Self, Failure> {
+        let claim = spot.claim()?;
+        Self::claimed(tree, spot, base, request, claim)
+    }
+
+    /// A file of its own, under a name that is claimed.
+    fn claimed(
+        tree: &Arc<Tree>,
+        spot: Spot,
+        base: String,
+        request: &Request,
+        claim: Claim,
+    ) -> Result<Self, Failure> {
         let temporary = create(&spot.directory).map_err(failure)?;
-        Ok(Self::beside(tree, spot, base, request, temporary))
+        Ok(Self::beside(tree, spot, base, request, claim, temporary))
     }
 
     /// A file of its own, which was just made beside the one that it will become.
@@ -265,6 +283,7 @@ impl Upload {
         spot: Spot,
         base: String,
         request: &Request,
+        claim: Claim,
         (file, name): (Locked, String),
     ) -> Self {
         if base != new_base() && tree.options.partials != Partials::Off {
@@ -273,6 +292,7 @@ impl Upload {
         Self {
             tree: Arc::clone(tree),
             spot,
+            _claim: claim,
             base,
             file,
             place: Place::Beside(name),
@@ -326,6 +346,7 @@ impl Upload {
         seek(&file, SeekFrom::Start(at)).map_err(failure)?;
         Ok(Self {
             tree: Arc::clone(tree),
+            _claim: spot.claim()?,
             spot,
             base,
             file,
