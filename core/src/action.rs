@@ -165,7 +165,9 @@ pub enum Edit {
         /// Whether a file that has the new name may be replaced.
         replace: bool,
     },
-    /// MFMT, MFF, SITE UTIME, SITE CHMOD.
+    /// MFMT, MFF, SITE UTIME, SITE CHMOD. The root has no mode for clients
+    /// ([`Failure::IsHome`]), and a directory keeps what its owner needs in it
+    /// ([`Changed::mode`](crate::Changed::mode)).
     Set(Facts),
     /// SITE SYMLINK: make a link to [`link_target`](crate::Session::link_target).
     Symlink,

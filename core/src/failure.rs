@@ -20,6 +20,8 @@ pub enum Failure {
     NotEmpty,
     /// A device, socket or pipe, which is never opened (550).
     NotAFile,
+    /// It is the home itself, whose mode is not for clients (550).
+    IsHome,
     /// The name is too long or not allowed (553).
     BadName,
     /// A directory cannot be moved into itself, or to another file system (553).
@@ -68,6 +70,7 @@ impl Failure {
             | Self::IsADirectory
             | Self::NotEmpty
             | Self::NotAFile
+            | Self::IsHome
             | Self::TooLarge
             | Self::Unsupported => 550,
             Self::BadName | Self::BadMove => 553,
@@ -100,6 +103,7 @@ impl Failure {
             Self::IsADirectory => "Is a directory.",
             Self::NotEmpty => "Directory not empty.",
             Self::NotAFile => "Not a regular file.",
+            Self::IsHome => "The mode of the home itself is not for clients.",
             Self::BadName => "File name not allowed.",
             Self::BadMove => "Cannot be moved there.",
             Self::PastEnd => "The restart offset lies behind the end of the file.",

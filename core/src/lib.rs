@@ -264,7 +264,7 @@ pub use forbidden::ForbiddenNames;
 pub use listing::Listing;
 pub use note::{Ending, Note};
 pub use optional::{Answer, Optional};
-pub use outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
+pub use outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};
 pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 pub use session::{Endpoints, Session};

@@ -12,6 +12,14 @@ pub struct Opened {
     pub name: Option<VPath>,
 }
 
+/// What [`Action::Change`](crate::Action::Change) has done, where that is not what was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// For [`Edit::Set`](crate::Edit::Set): the permission bits that are in effect, if they are
+    /// others than those that were asked for.
+    pub mode: Option<u16>,
+}
+
 /// Why there is no data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataFailure {

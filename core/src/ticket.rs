@@ -8,7 +8,7 @@ use crate::account::{Denied, Grant, Identified};
 use crate::entry::Metadata;
 use crate::failure::Failure;
 use crate::optional::{Answer, Optional};
-use crate::outcome::{DataFailure, Opened, TlsFailure, Transferred};
+use crate::outcome::{Changed, DataFailure, Opened, TlsFailure, Transferred};
 
 /// Names one request of one session; [`Action::Cancel`](crate::Action::Cancel) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,7 +161,7 @@ requests! {
     /// Look at a file or directory.
     Stat => Result<Metadata, Failure>;
     /// Change something in the storage.
-    Change => Result<(), Failure>;
+    Change => Result<Changed, Failure>;
     /// Open a file or directory for a transfer.
     Open => Result<Opened, Failure>;
     /// Listen for a passive data connection. The outcome is the address to announce.

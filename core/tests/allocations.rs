@@ -38,7 +38,7 @@ fn run(peer: &mut Peer, commands: &[&str]) {
 
 /// Success without words.
 mod quick {
-    use wharf_core::{Action, End, Event, Kind, Metadata, Opened, Transferred};
+    use wharf_core::{Action, Changed, End, Event, Kind, Metadata, Opened, Transferred};
 
     pub(super) fn answer(action: Action) -> Event {
         let directory = Metadata {
@@ -47,7 +47,7 @@ mod quick {
         };
         match action {
             Action::Stat(ticket) => ticket.done(Ok(directory)),
-            Action::Change(ticket, _) => ticket.done(Ok(())),
+            Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
             Action::Open(ticket, _) => ticket.done(Ok(Opened {
                 size: Some(5),
                 name: None,

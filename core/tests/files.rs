@@ -222,6 +222,18 @@ fn times_and_modes_are_set() {
          A: set /d mode 0755
          E: ok
          S: 200 The mode is 755.
+         C: SITE CHMOD 0 d
+         A: set /d mode 0000
+         E: mode 700
+         S: 200 The mode is 700.
+         C: MFF UNIX.mode=0077; d
+         A: set /d mode 0077
+         E: mode 777
+         S: 213 UNIX.mode=0777; /d
+         C: SITE CHMOD 755 .
+         A: set / mode 0755
+         E: IsHome
+         S: 550 The mode of the home itself is not for clients.
          C: MFF UNIX.mode=6711; f
          A: set /f mode 0711
          E: ok

@@ -597,7 +597,7 @@ fn an_outcome_of_another_kind_is_foreign_though_its_number_fits() {
     let Some(wharf_core::Action::Change(ticket, _)) = other.request.take() else {
         panic!("the ticket is still out");
     };
-    let foreign = ticket.done(Ok(()));
+    let foreign = ticket.done(Ok(wharf_core::Changed::default()));
     assert_eq!(
         one.session.handle(one.now, foreign),
         Err(wharf_core::Foreign)

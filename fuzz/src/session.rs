@@ -238,7 +238,7 @@ fn grant(how: u8) -> Grant {
 
 /// Failures take turns, since there are more of them than ways.
 fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
-    const FAILURES: [Failure; 19] = [
+    const FAILURES: [Failure; 20] = [
         Failure::BrokenOff,
         Failure::NotFound,
         Failure::Denied,
@@ -252,6 +252,7 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
         Failure::IsADirectory,
         Failure::NotEmpty,
         Failure::NotAFile,
+        Failure::IsHome,
         Failure::BadMove,
         Failure::PastEnd,
         Failure::TooLarge,

@@ -13,6 +13,7 @@ use crate::{Program, cases, certificates};
 cases! { "check";
     starts_nothing_and_is_content,
     names_everybody_who_could_not_log_in("root"),
+    tells_of_homes_that_lie_in_others,
     tells_that_an_address_is_taken,
     tells_that_a_renewed_key_could_not_be_read("root"),
     tells_the_way_to_a_port_below_1024("root", "setpriv"),
@@ -107,8 +108,38 @@ fn names_everybody_who_could_not_log_in(program: &Program) {
     );
     let alone = format!("{LISTEN}[process]\nuser = \"nobody\"\n{}", user("b", "b"));
     let (code, said) = run(program, &folder, &[], &["--check"], &alone);
+    // Whoever may opens it again, and the server is there.
+    assert_eq!(code, Some(1), "{said}");
+    let gone = format!("{LISTEN}{}", user("c", "c"));
+    let (code, said) = run(program, &folder, &[], &["--check"], &gone);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.ends_with("the server would not start\n"), "{said}");
+}
+
+fn tells_of_homes_that_lie_in_others(program: &Program) {
+    let folder = place(&["a", "a/b", "a/c", "d"]);
+    std::os::unix::fs::symlink("a/c", folder.path().join("link")).expect("a link");
+    let users = [
+        ("a", "a"),
+        ("b", "a/b"),
+        ("c", "link"),
+        ("d", "d"),
+        ("e", "d"),
+    ];
+    let users = users.map(|(name, home)| user(name, home)).concat();
+    let (code, said) = run(
+        program,
+        &folder,
+        &[],
+        &["--check"],
+        &(LISTEN.to_owned() + &users),
+    );
+    // `a` may not have changed anything yet, and yet no link is followed in it.
+    assert_eq!(code, Some(0), "{said}");
+    let place = folder.path().display();
+    let expected =
+        format!("warning: the home {place}/a/b lies in the home {place}/a (and 1 more lie so)");
+    assert!(said.contains(&expected), "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
 }
 
 fn tells_that_an_address_is_taken(program: &Program) {

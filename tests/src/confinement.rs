@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
-use std::process::Command;
 
 use crate::client::some;
 use crate::server::{Config, eventually, rest};
@@ -12,7 +10,6 @@ use crate::{Program, Server, cases};
 cases! { "confinement";
     becomes_another_user_once_it_listens("root"),
     keeps_one_right_to_send_active_data_from_port_20("root"),
-    does_not_serve_a_home_that_its_user_cannot_enter("root"),
     says_that_it_runs_as_root("root"),
     says_whether_landlock_confines_it,
     gives_up_everything_before_its_first_thread("root", "strace"),
@@ -122,34 +119,6 @@ fn keeps_one_right_to_send_active_data_from_port_20(program: &Program) {
             "{name} {found:?}"
         );
     }
-}
-
-fn does_not_serve_a_home_that_its_user_cannot_enter(program: &Program) {
-    let folder = tempfile::tempdir().expect("a directory");
-    let home = folder.path().join("home");
-    fs::create_dir(&home).expect("a home");
-    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).expect("to close it");
-    let text = format!(
-        "listen = [\"127.0.0.1:0\"]\n{NOBODY}\n[anonymous]\nhome = \"{}\"\n",
-        home.display()
-    );
-    let (code, said) = refusal(program, folder.path(), &text);
-    assert_eq!(code, Some(1), "{said}");
-    let home = home.display();
-    assert!(said.contains(&format!("cannot enter {home}: ")), "{said}");
-}
-
-/// How a server ends that does not start, and what it says.
-fn refusal(program: &Program, folder: &Path, text: &str) -> (Option<i32>, String) {
-    let file = folder.join("wharf.toml");
-    fs::write(&file, text).expect("a configuration");
-    let output = Command::new(program.0)
-        .arg("--config")
-        .arg(&file)
-        .output()
-        .expect("the server starts");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), said)
 }
 
 fn says_that_it_runs_as_root(program: &Program) {

@@ -8,10 +8,11 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::server::{HASH, eventually};
-use crate::{Client, Program, cases};
+use crate::{Client, Program, cases, certificates};
 
 cases! { "homes";
     serves_everybody_else_when_one_home_is_missing,
@@ -22,6 +23,9 @@ cases! { "homes";
     serves_what_was_mounted_later("root", "unshare", "nsenter", "mount"),
     serves_homes_below_a_closed_directory_as_they_were("root"),
     refuses_a_home_that_its_user_cannot_enter("root"),
+    starts_though_the_only_home_is_closed("root"),
+    follows_no_link_that_a_client_may_have_made,
+    reads_no_certificate_through_a_link_of_a_client,
     does_the_same_when_another_user_starts_it("root", "setpriv"),
     keeps_out_of_what_reach_does_not_name,
     holds_no_descriptor_for_those_who_are_not_there("prlimit"),
@@ -331,6 +335,121 @@ fn refuses_a_home_that_its_user_cannot_enter(program: &Program) {
     });
     chown(&closed, Some(65_534), None).expect("to give it away");
     host.stores("a", &closed);
+}
+
+/// Who closed it may be anybody, and whoever opens it again need not restart the server.
+fn starts_though_the_only_home_is_closed(program: &Program) {
+    let folder = folder();
+    let home = folder.path().join("a");
+    fs::create_dir(&home).expect("a home");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o000)).expect("to close it");
+    let text = format!("[process]\nuser = \"nobody\"\n{}", user("a", "a"));
+    let host = Host::start(program, folder, &[], &text);
+    let warned = |host: &Host| {
+        let log = host.log();
+        let lines = log.lines();
+        lines
+            .filter(|line| line.contains("WARN") && line.contains("/a\""))
+            .count()
+    };
+    eventually("the start says so", || warned(&host) == 1);
+    assert_eq!(host.pass("a"), 421);
+    eventually("the login is logged", || warned(&host) == 2);
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).expect("to open it");
+    chown(&home, Some(65_534), None).expect("to give it away");
+    host.stores("a", &home);
+}
+
+/// `user` with every right that lets it plant something.
+fn planter(name: &str, home: &str) -> String {
+    let rights = "rights = [\"list\", \"read\", \"write\", \"overwrite\", \"delete\", \"rename\"]";
+    user(name, home).replace(
+        "rights = [\"list\", \"read\", \"write\", \"delete\"]",
+        rights,
+    )
+}
+
+fn follows_no_link_that_a_client_may_have_made(program: &Program) {
+    let folder = folder();
+    for name in ["srv/a/b", "outside/b", "elsewhere"] {
+        fs::create_dir_all(folder.path().join(name)).expect("a directory");
+    }
+    symlink("srv/a", folder.path().join("way")).expect("a link of the administrator");
+    let text = [
+        planter("a", "srv/a"),
+        user("b", "srv/a/b"),
+        user("c", "way/b"),
+    ]
+    .concat();
+    let mut host = Host::start(program, folder, &[], &text);
+    eventually("nested homes are told", || {
+        let log = host.log();
+        log.contains("WARN") && log.contains("lies in the home")
+    });
+    host.stores("b", &host.path("srv/a/b"));
+    host.stores("c", &host.path("srv/a/b"));
+    let mut early = host.login("b");
+    let mut client = host.login("a");
+    client.command("RNFR b", 350);
+    client.command("RNTO old", 250);
+    for target in ["outside/b", ""] {
+        let link = host.path("srv/a/b");
+        let _ = fs::remove_file(&link);
+        symlink(host.path(target), &link).expect("a link");
+        for restarted in [false, true] {
+            if restarted {
+                let text = format!("reach = [\"{}\"]\n", host.path("").display());
+                let text = [
+                    "[process]\n",
+                    if target.is_empty() { &text } else { "" },
+                    &planter("a", "srv/a"),
+                    &user("b", "srv/a/b"),
+                    &user("c", "way/b"),
+                ]
+                .concat();
+                let _ = host.child.kill();
+                let _ = host.child.wait();
+                let folder = std::mem::replace(&mut host.folder, self::folder());
+                host = Host::start(program, folder, &[], &text);
+            } else {
+                // Who is in the directory itself stays there.
+                early.store("f", b"x");
+                early.command("DELE f", 250);
+            }
+            assert_eq!((host.pass("b"), host.pass("c")), (421, 421), "{target}");
+            eventually("it is logged", || {
+                host.log().contains("a link that a client may have made")
+            });
+            host.stores("a", &host.path("srv/a"));
+        }
+        early = host.login("a");
+    }
+    assert_eq!(fs::read_dir(host.path("outside/b")).expect("it").count(), 0);
+}
+
+fn reads_no_certificate_through_a_link_of_a_client(program: &Program) {
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("a")).expect("a home");
+    certificates::furnish(folder.path());
+    let tls = "[tls]\ncertificate = \"a/cert.pem\"\nkey = \"privkey.pem\"\n";
+    let text = format!("{tls}{}", planter("a", "a"));
+    let (outside, link) = ("../fullchain.pem", folder.path().join("a/cert.pem"));
+    fs::copy(folder.path().join("fullchain.pem"), link).expect("a certificate");
+    let host = Host::start(program, folder, &[], &text);
+    assert_eq!(host.pass("a"), 230);
+    fs::remove_file(host.path("a/cert.pem")).expect("to remove it");
+    symlink(outside, host.path("a/cert.pem")).expect("a link");
+    kill_process(Pid::from_child(&host.child), Signal::HUP).expect("a signal");
+    eventually("it is refused while it runs", || {
+        let log = host.log();
+        log.contains("stay as they were") && log.contains("a link that a client may have made")
+    });
+    let (code, said) = refusal(program, host.folder.path(), &text);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("a link that a client may have made"),
+        "{said}"
+    );
 }
 
 fn does_the_same_when_another_user_starts_it(program: &Program) {

@@ -27,7 +27,11 @@ fn account(place: &Place, rights: Rights) -> Admission {
     let grant = Grant::new(rights, Capabilities::ALL);
     Admission {
         grant,
-        home: Arc::new(Home::new(&place.path("home"), LocalOptions::default())),
+        home: Arc::new(Home::new(
+            &place.path("home"),
+            LocalOptions::default(),
+            &Arc::default(),
+        )),
         owner: b"a".to_vec(),
         may_be_root: false,
         demands_tls: false,
@@ -159,7 +163,11 @@ fn a_home_is_looked_at_anew_by_each_login() {
 #[test]
 fn accounts_that_share_a_home_share_its_descriptor_while_they_are_there() {
     let place = Place::new();
-    let home = Home::new(&place.path("home"), LocalOptions::default());
+    let home = Home::new(
+        &place.path("home"),
+        LocalOptions::default(),
+        &Arc::default(),
+    );
     let descriptor = |root: &Root| root.as_fd().as_raw_fd();
     let (one, other) = (home.open().unwrap(), home.open().unwrap());
     assert_eq!(descriptor(&one), descriptor(&other));

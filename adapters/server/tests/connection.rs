@@ -16,14 +16,15 @@ use loopback::{LATE, free_ports, pair, wait};
 use rustix::event::PollFlags;
 use tempfile::TempDir;
 use wharf_core::{
-    Capabilities, Config, Denied, Edit, Failure, Grant, Limits, Metadata, Mode, Rights, VPath,
+    Capabilities, Changed, Config, Denied, Edit, Entry, Failure, Grant, Limits, Metadata, Mode,
+    Opened, Rights, VPath,
 };
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::{Helper, Job, Rest, Wait};
 use wharf_server::{Service, Settings};
 use wharf_storage::{
-    Account, Accounts, Credentials, Durability, Handle, Local, LocalOptions, Opening, Source,
-    Storage,
+    Account, Accounts, Credentials, Directory, Durability, Handle, Local, LocalOptions, Opening,
+    Source, Storage,
 };
 
 /// More than the buffers of two sockets hold.
@@ -87,7 +88,7 @@ impl Storage for Slow {
         self.0.stat(path)
     }
 
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         self.0.change(edit, path, other)
     }
 
@@ -106,6 +107,56 @@ struct Stream(Box<dyn Source>);
 impl Source for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         self.0.read(buffer)
+    }
+}
+
+/// A storage with a directory that has no end, and in which nothing is shown.
+struct Endless(Local);
+
+impl Storage for Endless {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+
+    fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
+        self.0.stat(path)
+    }
+
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
+        self.0.change(edit, path, other)
+    }
+
+    fn open(&self, _: Mode, _: &VPath) -> Result<Opening, Failure> {
+        Ok(Opening {
+            opened: Opened::default(),
+            handle: Handle::Directory(Box::new(Hidden)),
+        })
+    }
+}
+
+/// Its entries.
+struct Hidden;
+
+impl Directory for Hidden {
+    fn advance(&mut self) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            name: b".hidden".into(),
+            metadata: Metadata::default(),
+            target: None,
+            leads_to: None,
+        }
+    }
+
+    fn enter(&mut self, _: &VPath) -> Result<(), Failure> {
+        Ok(())
     }
 }
 
@@ -147,6 +198,13 @@ impl Place {
             directory,
             settings,
         }
+    }
+
+    fn endless() -> Self {
+        let mut place = Self::new(false);
+        let local = Local::open(place.directory.path(), b"a", LocalOptions::default()).unwrap();
+        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Endless(local)))));
+        place
     }
 
     fn with_limits(slow: bool, limits: Limits) -> Self {
@@ -464,6 +522,38 @@ fn an_abort_stops_a_transfer_that_waits_for_the_client() {
         assert!(drain(data).join().unwrap().len() < content.len());
         client.ask("NOOP", "200");
     }
+}
+
+/// In the session's own thread, and in another one.
+#[test]
+fn a_listing_of_which_nothing_is_shown_can_be_given_up() {
+    fn listing<const WAITS: bool>() {
+        let place = Place::endless();
+        let mut client = place.client::<WAITS>();
+        client.log_in();
+        let data = client.data();
+        client.ask("NLST", "150");
+        client.ask("STAT", "211");
+        client.say("ABOR");
+        client.expect("426");
+        client.expect("226");
+        assert_eq!(drain(data).join().unwrap(), b"");
+        // The same on the control connection, where it is noticed that the client is gone.
+        client.say("STAT .");
+        for _ in 0..5 {
+            client.turn();
+        }
+        let gone = Ready {
+            input: false,
+            work: false,
+            stop: false,
+            broken: true,
+        };
+        client.connection.wake(&client.server, gone);
+        client.until_over();
+    }
+    listing::<true>();
+    listing::<false>();
 }
 
 #[test]

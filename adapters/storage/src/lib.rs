@@ -15,10 +15,10 @@ mod seats;
 mod storage;
 
 pub use account::{Account, Accounts, Credentials, Introduction};
-pub use lines::Lines;
+pub use lines::{Lines, Piece};
 #[cfg(target_os = "linux")]
 pub use local::{
-    Durability, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
+    Durability, Found, Guard, Links, Local, LocalOptions, Partials, Replace, Root, RootId, WeakRoot,
 };
 #[cfg(target_os = "linux")]
 pub use local::{prepare, sweep_due};

@@ -7,6 +7,21 @@ use wharf_core::{Failure, Timestamp};
 
 use crate::storage::Directory;
 
+/// How many entries are looked at for the next line before the caller is asked whether it still
+/// wants it.
+const PATIENCE: usize = 256;
+
+/// What [`Lines::read`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// So many bytes of text.
+    Text(usize),
+    /// There is no text yet: of what was looked at nothing is listed.
+    Nothing,
+    /// There is nothing more.
+    End,
+}
+
 /// Joins a [`Directory`] and a [`Listing`] to a stream of text that is produced as it is read.
 pub struct Lines {
     directory: Box<dyn Directory>,
@@ -46,23 +61,31 @@ impl Lines {
         }
     }
 
-    /// Fills `buffer` with whole lines and says how many bytes they are; 0 at the end.
+    /// Fills `buffer` with whole lines. Among many entries that are not listed it stops between,
+    /// so that the caller can see whether somebody still waits.
     ///
     /// The buffer must be longer than [`Listing::MAX_LINE`].
     ///
     /// # Errors
     /// What the directory says, once the lines before it were read.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Piece, Failure> {
         let mut written = 0;
+        let mut in_vain = 0;
+        let text = |written| match written {
+            0 => Piece::Nothing,
+            written => Piece::Text(written),
+        };
         loop {
             match self.state {
-                State::Done => return Ok(written),
+                State::Done if written == 0 => return Ok(Piece::End),
+                State::Done => return Ok(Piece::Text(written)),
+                State::Advance if in_vain == PATIENCE => return Ok(text(written)),
                 State::Advance => match self.directory.advance() {
                     Ok(true) => self.state = State::Again,
                     Ok(false) => self.state = State::Ending,
                     Err(failure) => self.state = State::Failed(failure),
                 },
-                State::Failed(_) if written > 0 => return Ok(written),
+                State::Failed(_) if written > 0 => return Ok(Piece::Text(written)),
                 State::Failed(failure) => {
                     self.state = State::Done;
                     return Err(failure);
@@ -73,8 +96,12 @@ impl Lines {
                         .listing
                         .push(&entry, self.clock, &mut buffer[written..]);
                     written += pushed.written;
+                    in_vain = match pushed.written {
+                        0 => in_vain + 1,
+                        _ => 0,
+                    };
                     if !pushed.taken {
-                        return Ok(written);
+                        return Ok(text(written));
                     }
                     self.state = State::Advance;
                 }
@@ -83,8 +110,9 @@ impl Lines {
                         .listing
                         .end_of_directory(self.clock, &mut buffer[written..]);
                     written += more;
+                    in_vain += 1;
                     self.state = match step {
-                        Step::More => return Ok(written),
+                        Step::More => return Ok(text(written)),
                         Step::Done => State::Done,
                         // One that cannot be opened is shown as empty.
                         Step::Enter(path) if self.directory.enter(&path).is_err() => State::Ending,

@@ -2,7 +2,9 @@
 
 use std::os::fd::BorrowedFd;
 
-use wharf_core::{Capabilities, Edit, Entry, Failure, Metadata, Mode, Opened, Reason, VPath};
+use wharf_core::{
+    Capabilities, Changed, Edit, Entry, Failure, Metadata, Mode, Opened, Reason, VPath,
+};
 
 /// A tree of files, as one account sees it.
 ///
@@ -42,7 +44,7 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     /// As the edit says.
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure>;
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure>;
 
     /// Opens a file or directory for a transfer.
     ///

@@ -3,8 +3,9 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File, FileTimes};
 use std::os::fd::RawFd;
+use std::time::{Duration, SystemTime};
 
 use common::*;
 use rustix::io::Errno;
@@ -82,7 +83,7 @@ fn whatever_it_waits_for_a_change_is_the_same() {
         fs::create_dir(place.real("/new")).unwrap();
         for (edit, new, old) in edits() {
             let outcome = place.local.change(edit, &path(new), &path(old));
-            assert_eq!(outcome, Ok(()), "{edit:?}");
+            assert_eq!(outcome, DONE, "{edit:?}");
         }
         assert_eq!(place.everything(), ["c", "link", "made"]);
         let waits = durability == Durability::Disk;
@@ -100,7 +101,7 @@ fn nothing_waits_unless_it_is_told_to() {
     fs::create_dir(place.real("/new")).unwrap();
     for (edit, new, old) in edits() {
         let outcome = place.local.change(edit, &path(new), &path(old));
-        assert_eq!(outcome, Ok(()), "{edit:?}");
+        assert_eq!(outcome, DONE, "{edit:?}");
     }
 }
 
@@ -156,9 +157,16 @@ fn only_a_partial_of_this_boot_is_continued() {
         assert_eq!(place.size("/f"), Err(Failure::NotFound));
         // A mark holds all the same.
         assert_eq!(place.fail(APPEND, "/old", ""), Err(Failure::BrokenOff));
-        // What nobody continues goes with the next upload.
+        // What nobody continues goes in its time.
         place.store(write_at(0), "/f", "f").unwrap();
         place.store(write_at(0), "/old", "new").unwrap();
+        assert_eq!(place.local.sweep(), 0);
+        let partial = base.with_file_name("new-of-another-boot/f.partial");
+        let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+        let file = File::options().write(true).open(partial).unwrap();
+        file.set_times(FileTimes::new().set_modified(long_ago))
+            .unwrap();
+        assert_eq!(place.local.sweep(), 1);
         assert_eq!(place.everything(), ["f", "old"]);
     }
 }

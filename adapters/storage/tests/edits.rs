@@ -11,7 +11,10 @@ use wharf_core::{Edit, Facts, Failure, Kind, Timestamp, VPath};
 use wharf_storage::{Links, LocalOptions, Storage};
 
 fn change(place: &Place, edit: Edit, name: &str) -> Result<(), Failure> {
-    place.local.change(edit, &path(name), &VPath::root())
+    place
+        .local
+        .change(edit, &path(name), &VPath::root())
+        .map(drop)
 }
 
 #[test]
@@ -107,9 +110,9 @@ fn a_rename_replaces_only_what_it_may() {
         assert_eq!(rename(replace, "/", "/d/e/f"), Err(Failure::Denied));
         assert_eq!(rename(replace, "/a", "/"), Err(Failure::IsADirectory));
     }
-    assert_eq!(rename(true, "/a", "/b"), Ok(()));
-    assert_eq!(rename(false, "/b", "/d/c"), Ok(()));
-    assert_eq!(rename(false, "/d", "/g"), Ok(()));
+    assert_eq!(rename(true, "/a", "/b"), DONE);
+    assert_eq!(rename(false, "/b", "/d/c"), DONE);
+    assert_eq!(rename(false, "/d", "/g"), DONE);
     assert_eq!(place.get("/g/c").unwrap(), "a");
     assert_eq!(place.everything(), ["g", "g/c", "g/e"]);
 }
@@ -143,6 +146,77 @@ fn facts_are_set() {
     assert_eq!(seen.mode, Some(0o700));
     let none = change(&place, Edit::Set(early), "/none");
     assert_eq!(none, Err(Failure::NotFound));
+}
+
+fn mode(place: &Place, name: &str) -> u32 {
+    fs::metadata(place.real(name)).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(place: &Place, mode: u16, name: &str) -> Result<Option<u16>, Failure> {
+    let facts = Facts {
+        mode: Some(mode),
+        modified: None,
+    };
+    let changed = place
+        .local
+        .change(Edit::Set(facts), &path(name), &VPath::root())?;
+    Ok(changed.mode)
+}
+
+#[test]
+fn a_directory_keeps_what_its_owner_needs() {
+    let place = Place::new();
+    fs::create_dir(place.real("/d")).unwrap();
+    fs::set_permissions(place.real("/d"), fs::Permissions::from_mode(0o2755)).unwrap();
+    for (asked, told) in [
+        (0o000, Some(0o700)),
+        (0o077, Some(0o777)),
+        (0o555, Some(0o755)),
+        (0o750, None),
+    ] {
+        assert_eq!(set_mode(&place, asked, "/d"), Ok(told), "{asked:o}");
+        let set = u32::from(told.unwrap_or(asked));
+        assert_eq!(mode(&place, "/d"), 0o2000 | set, "{asked:o}");
+    }
+    let make = Edit::MakeDirectory { umask: Some(0o777) };
+    change(&place, make, "/d/e").unwrap();
+    assert_eq!(mode(&place, "/d/e") & 0o777, 0o700);
+    place.put("/f", "");
+    assert_eq!(set_mode(&place, 0o000, "/f"), Ok(None));
+    assert_eq!(mode(&place, "/f"), 0o000);
+}
+
+#[test]
+fn the_home_itself_has_no_mode_for_clients() {
+    let place = Place::new();
+    fs::create_dir_all(place.real("/d/e")).unwrap();
+    symlink("../..", place.real("/d/e/up")).unwrap();
+    symlink(".", place.real("/here")).unwrap();
+    let before = mode(&place, "/");
+    for name in ["/", ".", "..", "/d/..", "/here", "/d/e/up", "/here/d/e/up"] {
+        for asked in [0o000, 0o777] {
+            assert_eq!(
+                set_mode(&place, asked, name),
+                Err(Failure::IsHome),
+                "{name}"
+            );
+        }
+        // Nor is anything else done of what was asked along with it.
+        let both = Facts {
+            modified: Some(Timestamp::from_seconds(1)),
+            mode: Some(0o700),
+        };
+        let set = change(&place, Edit::Set(both), name);
+        assert_eq!(set, Err(Failure::IsHome), "{name}");
+    }
+    assert_eq!(mode(&place, "/"), before);
+    assert_ne!(fs::metadata(place.real("/")).unwrap().mtime(), 1);
+    // Its time is nobody's key.
+    let time = Facts {
+        modified: Some(Timestamp::from_seconds(1)),
+        mode: None,
+    };
+    change(&place, Edit::Set(time), "/").unwrap();
 }
 
 #[test]

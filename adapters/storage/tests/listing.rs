@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use common::*;
 use wharf_core::listing::{Form, ListOptions, Listing};
 use wharf_core::{Failure, Kind, Scope};
-use wharf_storage::Lines;
+use wharf_storage::{Lines, Piece};
 
 #[test]
 fn a_large_directory_is_listed_completely() {
@@ -29,13 +29,39 @@ fn a_large_directory_is_listed_completely() {
     let mut text = Vec::new();
     loop {
         match lines.read(&mut buffer).unwrap() {
-            0 => break,
-            read => text.extend_from_slice(&buffer[..read]),
+            Piece::End => break,
+            Piece::Nothing => {}
+            Piece::Text(read) => text.extend_from_slice(&buffer[..read]),
         }
     }
     let text = String::from_utf8(text).unwrap();
     let lines: BTreeSet<_> = text.split_terminator("\r\n").map(str::to_owned).collect();
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn whoever_waits_is_asked_between_entries_that_are_not_listed() {
+    let place = Place::new();
+    for number in 0..5_000 {
+        place.put(&format!("/.hidden-{number}"), "");
+    }
+    place.put("/shown", "");
+    for argument in ["", "-t"] {
+        let entries = directory(&place.local, Scope::Entries, "/").unwrap();
+        let (options, _) = ListOptions::parse(argument.as_bytes());
+        let mut lines = Lines::new(entries, Listing::new(Form::Names, options), 0);
+        let mut buffer = vec![0; Listing::MAX_LINE + 1];
+        let (mut pauses, mut text) = (0, Vec::new());
+        loop {
+            match lines.read(&mut buffer).unwrap() {
+                Piece::End => break,
+                Piece::Nothing => pauses += 1,
+                Piece::Text(read) => text.extend_from_slice(&buffer[..read]),
+            }
+        }
+        assert!(pauses >= 15, "{pauses} pauses");
+        assert_eq!(text, b"shown\r\n");
+    }
 }
 
 #[test]

@@ -252,7 +252,8 @@ fn run(operations: Vec<(usize, usize, Operation)>) {
                     }
                     None => Err(Failure::NotFound),
                 };
-                assert_eq!(local.change(Edit::Delete, &path, &VPath::root()), expected);
+                let deleted = local.change(Edit::Delete, &path, &VPath::root());
+                assert_eq!(deleted.map(drop), expected);
             }
             Operation::Rename { replace } => {
                 let other = 1 - name;
@@ -268,7 +269,8 @@ fn run(operations: Vec<(usize, usize, Operation)>) {
                     }
                 };
                 let to = common::path(NAMES[other]);
-                assert_eq!(local.change(Edit::Rename { replace }, &to, &path), expected);
+                let renamed = local.change(Edit::Rename { replace }, &to, &path);
+                assert_eq!(renamed.map(drop), expected);
             }
             Operation::Sweep => assert_eq!(local.sweep(), 0),
             Operation::Fresh { .. } | Operation::Restart { .. } | Operation::Append { .. } => {}

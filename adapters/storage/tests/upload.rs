@@ -365,7 +365,7 @@ fn a_mark_outlives_what_does_not_change_the_bytes() {
     let set = place
         .local
         .change(Edit::Set(facts), &path("/f"), &VPath::root());
-    assert_eq!(set, Ok(()));
+    assert_eq!(set, DONE);
     assert_eq!(place.fail(APPEND, "/f", ""), Err(Failure::BrokenOff));
 }
 
@@ -434,7 +434,7 @@ fn deleting_a_partial_without_a_file_succeeds_for_the_owner() {
     let delete =
         |local: &wharf_storage::Local| local.change(Edit::Delete, &path("/f"), &VPath::root());
     assert_eq!(delete(&place.account("bob")), Err(Failure::NotFound));
-    assert_eq!(delete(&place.local), Ok(()));
+    assert_eq!(delete(&place.local), DONE);
     assert_eq!(delete(&place.local), Err(Failure::NotFound));
     assert_eq!(place.everything(), [""; 0]);
 }
@@ -734,7 +734,7 @@ fn a_directory_with_nothing_but_leftovers_can_be_removed() {
     assert_eq!(remove(), Err(Failure::NotEmpty));
     assert_eq!(place.size("/d/f"), Ok(TOLD), "nothing is cleaned in vain");
     fs::remove_file(place.real("/d/file")).unwrap();
-    assert_eq!(remove(), Ok(()));
+    assert_eq!(remove(), DONE);
     assert_eq!(place.everything(), [""; 0]);
 }
 

@@ -5,7 +5,7 @@ use crate::action::{Action, Flow, Mode};
 use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
 use crate::optional::{Answer, Optional};
-use crate::outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
+use crate::outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::path::VPath;
 use crate::ticket::Event;
 use crate::time::Instant;
@@ -32,7 +32,7 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
             kind: Kind::Directory,
             ..Metadata::default()
         })),
-        Action::Change(ticket, _) => ticket.done(Ok(())),
+        Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
         Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened {
             size: Some(SIZE),
             name: None,

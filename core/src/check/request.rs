@@ -350,7 +350,8 @@ impl Work {
                 outcome.is_err()
             }
             Outcome::Stat(outcome) => outcome.is_err(),
-            Outcome::Change(outcome) | Outcome::Report(outcome) => outcome.is_err(),
+            Outcome::Change(outcome) => outcome.is_err(),
+            Outcome::Report(outcome) => outcome.is_err(),
             Outcome::Optional(outcome) => outcome.is_err(),
             Outcome::Secure(outcome) => {
                 self.secured = outcome.is_ok();

@@ -667,7 +667,7 @@ fn commit(action: Action) -> Action {
 fn calls() -> Vec<Case> {
     let foreign = |session: &mut Checked<Double>, now| {
         let ticket: Ticket<crate::ticket::Change> = Ticket::new(TicketId(9));
-        let _ = session.handle(now, ticket.done(Ok(())));
+        let _ = session.handle(now, ticket.done(Ok(crate::Changed::default())));
     };
     let mut unasked = play(lines!["NOOP"]);
     unasked.then = Some(foreign);

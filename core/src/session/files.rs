@@ -12,6 +12,7 @@ use crate::config::Notes;
 use crate::decimal::octal;
 use crate::failure::Failure;
 use crate::note::Note;
+use crate::outcome::Changed;
 use crate::time::Timestamp;
 
 /// The permission bits that a client may set: no set-user-ID, set-group-ID or sticky bit, which
@@ -164,12 +165,20 @@ impl Session {
         });
     }
 
-    pub(super) fn on_change(&mut self, verb: Verb, edit: Edit, outcome: Result<(), Failure>) {
+    pub(super) fn on_change(&mut self, verb: Verb, edit: Edit, outcome: Result<Changed, Failure>) {
+        let edit = match (edit, outcome) {
+            // What is in effect is told, not what was asked.
+            (Edit::Set(facts), Ok(Changed { mode: Some(mode) })) => Edit::Set(Facts {
+                mode: facts.mode.map(|_| mode & SETTABLE),
+                ..facts
+            }),
+            (edit, _) => edit,
+        };
         let (code, refused) = match (outcome, verb) {
-            (Ok(()), Verb::Mkd) => (257, None),
-            (Ok(()), Verb::Dele | Verb::Rmd | Verb::Rnto) => (250, None),
-            (Ok(()), Verb::Mfmt | Verb::Mff) => (213, None),
-            (Ok(()), _) => (200, None),
+            (Ok(_), Verb::Mkd) => (257, None),
+            (Ok(_), Verb::Dele | Verb::Rmd | Verb::Rnto) => (250, None),
+            (Ok(_), Verb::Mfmt | Verb::Mff) => (213, None),
+            (Ok(_), _) => (200, None),
             // This very text is what some clients look for.
             (Err(Failure::IsADirectory), Verb::Mkd) => (550, Some("Directory already exists")),
             (Err(Failure::Unsupported), _) => (502, Some(UNABLE)),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
-    Action, Answer, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant, Identified,
-    Instant, Kind, Metadata, Mode, Note, Opened, Optional, Plan, Route, Scope, Session, Timestamp,
-    TlsFailure, Transferred, VPath, Verdict,
+    Action, Answer, Changed, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant,
+    Identified, Instant, Kind, Metadata, Mode, Note, Opened, Optional, Plan, Route, Scope, Session,
+    Timestamp, TlsFailure, Transferred, VPath, Verdict,
 };
 use wharf_script::number;
 
@@ -405,7 +405,12 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
             assert_eq!(outcome, "ok", "closing cannot fail");
             ticket.done(())
         }
-        Action::Change(ticket, _) => ticket.done(simple()),
+        Action::Change(ticket, _) => ticket.done(match first {
+            "mode" => Ok(Changed {
+                mode: u16::from_str_radix(rest, 8).ok(),
+            }),
+            _ => simple().map(|()| Changed::default()),
+        }),
         Action::Finish(ticket, _) => ticket.done(simple()),
         Action::Report(ticket, ..) => ticket.done(simple()),
         Action::Optional(ticket, _) => match first {
@@ -452,7 +457,7 @@ pub(crate) fn failure(name: &str) -> Failure {
     found.unwrap_or_else(|| panic!("no such outcome: {name}"))
 }
 
-pub(crate) const FAILURES: [Failure; 19] = [
+pub(crate) const FAILURES: [Failure; 20] = [
     Failure::NotFound,
     Failure::Denied,
     Failure::Exists,
@@ -460,6 +465,7 @@ pub(crate) const FAILURES: [Failure; 19] = [
     Failure::IsADirectory,
     Failure::NotEmpty,
     Failure::NotAFile,
+    Failure::IsHome,
     Failure::BadName,
     Failure::BadMove,
     Failure::PastEnd,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
-use wharf_core::{Edit, Failure, Kind, Metadata, Mode, Opened, Scope, Timestamp, VPath};
+use wharf_core::{Changed, Edit, Failure, Kind, Metadata, Mode, Opened, Scope, Timestamp, VPath};
 
 /// The bytes of a file, or nothing if there is none.
 pub type Version = Option<Arc<[u8]>>;
@@ -153,8 +153,8 @@ impl Store {
         path: &VPath,
         other: &VPath,
         edit: Edit,
-    ) -> Result<(), Failure> {
-        match edit {
+    ) -> Result<Changed, Failure> {
+        let done = match edit {
             Edit::Delete => match self.nodes.get(path) {
                 None => Err(Failure::NotFound),
                 Some(Node::Directory) => Err(Failure::IsADirectory),
@@ -188,7 +188,8 @@ impl Store {
             Edit::Rename { replace } => self.rename(now, other, path, replace),
             Edit::Set(_) => self.stat(path).map(drop),
             Edit::Symlink => Err(Failure::Unsupported),
-        }
+        };
+        done.map(|()| Changed::default())
     }
 
     fn rename(&mut self, now: u64, from: &VPath, to: &VPath, replace: bool) -> Result<(), Failure> {

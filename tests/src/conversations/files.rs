@@ -271,6 +271,33 @@ fn lets_no_client_set_what_programs_obey(program: &Program) {
     assert_eq!(mode("f"), 0o755);
     client.command("SITE CHMOD 1700 d", 200);
     assert_eq!(mode("d"), 0o2700);
+    // Whoever owns a directory can always enter and mend it, and the home is nobody's.
+    assert_eq!(
+        client.command("SITE CHMOD 050 d", 200),
+        "200 The mode is 750.\r\n"
+    );
+    assert_eq!(
+        client.command("MFF UNIX.mode=0000; d", 213),
+        "213 UNIX.mode=0700; /d\r\n"
+    );
+    assert_eq!(mode("d"), 0o2700);
+    std::os::unix::fs::symlink(".", server.home().join("home")).expect("a link");
+    let before = mode("");
+    for line in [
+        "SITE CHMOD 000 /",
+        "SITE CHMOD 000 .",
+        "SITE CHMOD 000 ..",
+        "SITE CHMOD 000 d/..",
+        "SITE CHMOD 000 home",
+        "MFF Modify=20010101000000;UNIX.mode=0000; /",
+    ] {
+        assert_eq!(
+            client.command(line, 550),
+            "550 The mode of the home itself is not for clients.\r\n"
+        );
+    }
+    assert_eq!(mode(""), before);
+    server.login().store("f", b"");
     // A client takes more away than is configured, and gives nothing back.
     client.command("SITE UMASK 000", 200);
     client.store("new", b"");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
 use wharf_core::{Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Notes, Rights};
-use wharf_storage::{LocalOptions, Root, Seats};
+use wharf_storage::{Guard, LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
 use super::certificate::Fingerprint;
@@ -18,6 +19,7 @@ use super::config::{self, Anonymous, File, rights, set};
 use super::home::{self, Admission, Home};
 use super::listen::{self, Listen};
 use super::log;
+use super::look;
 use super::material::Certified;
 use super::mistakes::Mistakes;
 use super::options::Options;
@@ -49,7 +51,7 @@ pub struct Launch {
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
     pub homes: BTreeMap<PathBuf, Arc<Home>>,
-    /// What is wrong, but keeps nobody else from being served.
+    /// What is worth a word, and keeps nobody from being served.
     pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
     pub log: log::Options,
@@ -123,9 +125,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         .map(Count::get);
     wharf_storage::prepare();
     let process = mistakes.take(file.process.0.resolve(&source));
-    let tls = mistakes.take(tls::protect(&source, file.tls, options.self_signed));
+    let guard = Arc::clone(&homes.guard);
+    let tls = tls::understand(&source, file.tls, options.self_signed, &guard);
+    let mut tls = mistakes.take(tls);
     // Where TLS is not understood, nobody is told that there is none.
-    homes.has_tls = tls.as_ref().is_none_or(|tls| tls.certified.is_some());
+    homes.has_tls = tls.as_ref().is_none_or(|tls| tls.material.is_some());
     homes.asks_clients = tls.as_ref().is_none_or(|tls| tls.asks_clients);
     let listen = tls.as_ref().and_then(|tls| {
         let given = options.listen.clone();
@@ -144,13 +148,17 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     let passive = file.passive.0;
     mistakes.take(config::check_address(&source, passive.address.as_ref()));
+    let missing = homes.look(&source, &mut mistakes);
+    // Only now it is known past what they are found.
+    let material = tls.as_mut().and_then(|tls| tls.material.take());
+    let certified = material.map(|material| material.tls(&source)).transpose();
+    let certified = mistakes.take(certified).flatten().map(Arc::new);
     if homes.served.is_empty() && mistakes.is_empty() {
         mistakes.push(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
     let expects_homes = process.as_ref().is_none_or(Process::expects_homes);
-    let all_missing = homes.missing.len() == homes.served.len() && !expects_homes;
-    if all_missing || !mistakes.is_empty() {
-        mistakes.extend(std::mem::take(&mut homes.missing));
+    if missing.is_all && !expects_homes || !mistakes.is_empty() {
+        mistakes.extend(missing.told);
     }
     let (Some(mut process), Some(tls), Some((listen, listen_default)), true) =
         (process, tls, listen, mistakes.is_empty())
@@ -209,19 +217,20 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     file.limits.0.apply_to_session(&mut protocol.limits);
     protocol.tls = tls.policy;
     // Some listener may be without it.
-    protocol.identify = tls.certified.is_some();
+    protocol.identify = certified.is_some();
     settings.protocol = Arc::new(protocol);
-    settings.tls = tls.certified.as_ref().map(|certified| certified.tls());
-    if let Some(certified) = &tls.certified {
+    settings.tls = certified.as_ref().map(|certified| certified.tls());
+    if let Some(certified) = &certified {
         process.readable.extend(certified.directories());
     }
+    process.guard = guard;
 
     process.active_port = settings.active_port;
     process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
     let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
         reach,
-        tls: tls.certified.as_deref().map(|certified| Protected {
+        tls: certified.as_deref().map(|certified| Protected {
             policy: tls.policy,
             fingerprint: certified
                 .made()
@@ -236,9 +245,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         settings,
         listen,
         listen_default,
-        certified: tls.certified,
+        certified,
+        warnings: look::nested(homes.homes.values()).into_iter().collect(),
         homes: homes.homes,
-        warnings: homes.missing,
         log,
         process,
         report,
@@ -258,8 +267,26 @@ struct Homes {
     sessions: Option<usize>,
     homes: BTreeMap<PathBuf, Arc<Home>>,
     served: Vec<Served>,
-    /// What is said of homes that are not there.
-    missing: Vec<String>,
+    /// Past which they are found, once all are known.
+    guard: Arc<Guard>,
+    asked: Vec<Asked>,
+}
+
+/// A home that is to be looked at once all are known.
+struct Asked {
+    given: PathBuf,
+    /// It may be the root of the file system.
+    may_be_root: bool,
+    /// Where the file names it. Who names it on the command line means one that is there.
+    place: Option<Range<usize>>,
+}
+
+/// Homes that cannot be had for now.
+struct Missing {
+    /// What is said of them.
+    told: Vec<String>,
+    /// None is there. One that is only closed is the trouble of those who see it.
+    is_all: bool,
 }
 
 impl Homes {
@@ -272,7 +299,41 @@ impl Homes {
             sessions: None,
             homes: BTreeMap::new(),
             served: Vec::new(),
-            missing: Vec::new(),
+            guard: Arc::default(),
+            asked: Vec::new(),
+        }
+    }
+
+    /// Looks at all of them; says what is wrong for now, and pushes what is wrong for good.
+    fn look(&self, source: &Source, mistakes: &mut Mistakes) -> Missing {
+        let changed = self.homes.values().filter(|home| home.is_changed());
+        self.guard.watch(changed.map(|home| home.path()));
+        let (mut told, mut gone) = (Vec::new(), 0);
+        for asked in &self.asked {
+            let given = asked.given.display();
+            let tell = |what: String| match &asked.place {
+                Some(place) => source.mistake(place, what),
+                None => what,
+            };
+            let found = self.guard.directory(&asked.given);
+            match found.and_then(|found| Root::of(found, &asked.given, self.options)) {
+                Ok(root) if !asked.may_be_root && home::is_root(&root) => {
+                    mistakes.push(tell(format!("{given}: {}", home::ROOT)));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let what = tell(format!("{given}: {error}, expected a directory"));
+                    gone += usize::from(error.kind() != io::ErrorKind::PermissionDenied);
+                    match asked.place {
+                        Some(_) => told.push(what),
+                        None => mistakes.push(what),
+                    }
+                }
+            }
+        }
+        Missing {
+            told,
+            is_all: gone == self.asked.len(),
         }
     }
 
@@ -309,17 +370,16 @@ impl Homes {
             None => None,
         };
         match (directory, section) {
-            // Who names it now means one that is there.
-            (Some(directory), _) => match self.admit(directory, None, access)? {
-                (admission, None) => Ok(Some(admission)),
-                (_, Some(missing)) => Err(missing),
-            },
+            (Some(directory), _) => Ok(Some(self.admit(directory, None, access, None))),
             (None, Some(section)) => match &section.get_ref().0.home {
                 Some(home) => {
                     let directory = source.locate(home.get_ref());
-                    let mistake = |error| source.mistake(&home.span(), error);
-                    self.admit_later(&directory, None, access, mistake)
-                        .map(Some)
+                    Ok(Some(self.admit(
+                        &directory,
+                        None,
+                        access,
+                        Some(home.span()),
+                    )))
                 }
                 None => Err(source.mistake(
                     &section.span(),
@@ -379,8 +439,7 @@ impl Homes {
         };
         let certificates = self.certificates(source, section)?;
         let home = source.locate(section.home.get_ref());
-        let mistake = |error| source.mistake(&section.home.span(), error);
-        let admission = self.admit_later(&home, Some(name), access, mistake)?;
+        let admission = self.admit(&home, Some(name), access, Some(section.home.span()));
         Ok(User {
             name: name.clone(),
             password: section.password.clone(),
@@ -419,48 +478,33 @@ impl Homes {
         }
     }
 
-    /// Lets a user, or anonymous clients, into a directory, which may come later: what is wrong
-    /// with it for now is kept, with where it is named.
-    fn admit_later(
-        &mut self,
-        home: &Path,
-        user: Option<&str>,
-        access: Access,
-        mistake: impl Fn(String) -> String,
-    ) -> Result<Admission, String> {
-        let (admission, missing) = self.admit(home, user, access).map_err(&mistake)?;
-        self.missing.extend(missing.map(mistake));
-        Ok(admission)
-    }
-
-    /// Lets a user, or anonymous clients, into a directory; says what is wrong with it for now.
+    /// Lets a user, or anonymous clients, into a directory, which may come later.
     fn admit(
         &mut self,
         given: &Path,
         user: Option<&str>,
         access: Access,
-    ) -> Result<(Admission, Option<String>), String> {
+        place: Option<Range<usize>>,
+    ) -> Admission {
         let rights = access.rights;
-        let home = Arc::new(Home::new(given, self.options));
+        let home = Arc::new(Home::new(given, self.options, &self.guard));
         let path = home.path().to_owned();
         let home = Arc::clone(self.homes.entry(path.clone()).or_insert(home));
+        if changes(rights) {
+            home.is_for_changes();
+        }
         let may_be_root = access.serve_root || self.serve_root || !changes(rights);
-        let missing = match Root::open(given, self.options) {
-            Ok(root) if !may_be_root && home::is_root(&root) => {
-                return Err(format!("{}: {}", given.display(), home::ROOT));
-            }
-            Ok(_) => None,
-            Err(error) => Some(format!(
-                "{}: {error}, expected a directory",
-                given.display()
-            )),
-        };
+        self.asked.push(Asked {
+            given: given.to_owned(),
+            may_be_root,
+            place,
+        });
         self.served.push(Served {
             home: path,
             user: user.map(str::to_owned),
             rights,
         });
-        let admission = Admission {
+        Admission {
             grant: Grant {
                 protect_data: access.demand == Demand::Data,
                 accept: access.accept,
@@ -473,8 +517,7 @@ impl Homes {
             may_be_root,
             demands_tls: access.demand >= Demand::Login,
             seats: access.sessions.map(Seats::new),
-        };
-        Ok((admission, missing))
+        }
     }
 }
 

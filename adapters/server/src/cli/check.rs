@@ -88,6 +88,9 @@ pub(super) fn check(launch: &Launch) -> (String, u8) {
         }
         Err(error) => tell(Verdict::WouldNotStart, &error.to_string()),
     }
+    for what in &launch.warnings {
+        tell(Verdict::Good, what);
+    }
     for what in process.unreadable(launch.certified.as_deref()) {
         tell(Verdict::Good, &what);
     }

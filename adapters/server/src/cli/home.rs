@@ -3,13 +3,16 @@
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, accessat, fstat, openat, stat};
 use rustix::process::geteuid;
 use wharf_core::{Denied, Grant};
-use wharf_storage::{Account, LocalOptions, Root, RootId, Seats, Storage as _, WeakRoot};
+use wharf_storage::{
+    Account, Found, Guard, LocalOptions, Root, RootId, Seats, Storage as _, WeakRoot,
+};
 
 use crate::escape::Escape;
 use crate::lock::lock;
@@ -21,6 +24,10 @@ pub struct Home {
     given: PathBuf,
     path: PathBuf,
     options: LocalOptions,
+    /// Past which it is found.
+    guard: Arc<Guard>,
+    /// Some client may change something in it.
+    is_changed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -35,13 +42,25 @@ struct State {
 impl Home {
     /// The directory at that path, which is not looked at yet.
     #[must_use]
-    pub fn new(given: &Path, options: LocalOptions) -> Self {
+    pub fn new(given: &Path, options: LocalOptions, guard: &Arc<Guard>) -> Self {
         Self {
             given: given.to_owned(),
             path: path::absolute(given).unwrap_or_else(|_| given.to_owned()),
             options,
+            guard: Arc::clone(guard),
+            is_changed: AtomicBool::new(false),
             state: Mutex::default(),
         }
+    }
+
+    /// Says that some client may change something in it.
+    pub(super) fn is_for_changes(&self) {
+        self.is_changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some client may change something in it.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed.load(Ordering::Relaxed)
     }
 
     /// For how long uploads that broke off are kept in it.
@@ -73,6 +92,7 @@ impl Home {
     /// # Errors
     /// It is not there, or the process may not enter it.
     pub fn open(&self) -> io::Result<Root> {
+        // That takes no descriptor, and the same directory is the same by whatever way.
         let there = RootId::at(&self.path);
         let (kept, shared) = {
             let state = lock(&self.state);
@@ -81,10 +101,12 @@ impl Home {
             let shared = same.and_then(|(_, shared)| shared.upgrade());
             (state.kept.clone(), shared)
         };
-        let opened = match (there, shared) {
-            (Ok(_), Some(shared)) => Ok(shared),
-            (Ok(_), None) => self.open_anew(),
-            (Err(error), _) => Err(error),
+        let opened = match shared {
+            Some(shared) => Ok(shared),
+            None => self
+                .guard
+                .directory(&self.path)
+                .and_then(|found| self.open_anew(found)),
         };
         match (opened, kept) {
             (Err(error), Some(kept)) if error.kind() == ErrorKind::PermissionDenied => {
@@ -98,9 +120,20 @@ impl Home {
         }
     }
 
-    fn open_anew(&self) -> io::Result<Root> {
-        let root = Root::open(&self.path, self.options)?;
+    /// The directory that is there now, whether or not it can be entered.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn look(&self) -> io::Result<Root> {
+        Root::of(self.guard.directory(&self.given)?, &self.path, self.options)
+    }
+
+    fn open_anew(&self, found: Found) -> io::Result<Root> {
+        let root = Root::of(found, &self.path, self.options)?;
         enter(&root)?;
+        if self.is_changed() {
+            root.add_to(&self.guard)?;
+        }
         lock(&self.state).seen = Some((root.id()?, root.downgrade()));
         Ok(root)
     }
@@ -111,7 +144,7 @@ impl Home {
     /// # Errors
     /// It is not there.
     pub(super) fn keep(&self) -> io::Result<()> {
-        let root = Root::open(&self.given, self.options)?;
+        let root = self.look()?;
         lock(&self.state).kept = Some(root);
         Ok(())
     }

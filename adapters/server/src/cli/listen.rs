@@ -151,7 +151,7 @@ impl Section {
         let has_tls = policy.implicit || policy.control != Protection::Off;
         let [control, data] =
             [&self.control, &self.data].map(|word| word.as_ref().map(Spanned::span));
-        if has_tls && tls.certified.is_none() {
+        if has_tls && tls.material.is_none() {
             let span = self.implicit.as_ref().map(Spanned::span).or(control);
             return Err(source.mistake(&span.unwrap_or_default(), NO_TLS));
         }

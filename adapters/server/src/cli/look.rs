@@ -1,6 +1,6 @@
 //! [`Trouble`]: what keeps an account from being served, or from doing what it may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -46,6 +46,11 @@ impl Trouble {
     /// Whether the account cannot be served at all.
     pub(super) fn is_missing(&self) -> bool {
         self.what == What::Missing
+    }
+
+    /// Whether nothing is there that somebody could open.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_missing() && self.error.kind() != io::ErrorKind::PermissionDenied
     }
 
     pub(super) fn log(&self) {
@@ -113,4 +118,31 @@ pub(super) fn all(served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Ve
         }
     }
     troubles
+}
+
+/// What is to be said of homes that lie in others.
+pub(super) fn nested<'a>(homes: impl Iterator<Item = &'a Arc<Home>> + Clone) -> Option<String> {
+    let above = |home: &Arc<Home>| home.look()?.above();
+    let homes: Vec<_> = homes
+        .filter_map(|home| Some((home, above(home).ok()?)))
+        .collect();
+    let by_directory: HashMap<_, _> = homes
+        .iter()
+        .filter_map(|(home, above)| Some((above.first()?, *home)))
+        .collect();
+    let mut nested = homes.iter().filter_map(|(home, above)| {
+        let outer = above.iter().skip(1).find_map(|each| by_directory.get(each));
+        Some((home, outer?))
+    });
+    let (inner, outer) = nested.next()?;
+    let others = match nested.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more lie so)"),
+    };
+    Some(format!(
+        "the home {} lies in the home {}{others}: whoever sees or changes the outer one does so \
+         with all that is in it, and may put something else in its place",
+        inner.name(),
+        outer.name()
+    ))
 }

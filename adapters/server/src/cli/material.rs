@@ -10,11 +10,12 @@ use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use toml::Spanned;
+use wharf_storage::Guard;
 
 use super::source::Source;
 use crate::lock::lock;
@@ -57,6 +58,8 @@ pub(super) struct Material {
     pub(super) origin: Origin,
     pub(super) clients: Option<Clients>,
     pub(super) options: TlsOptions,
+    /// Past which the files are found.
+    pub(super) guard: Arc<Guard>,
 }
 
 /// What is wrong with a file, and where it is named.
@@ -108,13 +111,15 @@ impl Material {
     }
 
     fn identity(&self, (certificate, key): &(Place, Place)) -> Result<Identity, Wrong> {
-        Identity::read(&certificate.path, &key.path, &self.provider).map_err(|error| {
+        let open = |file: &Path| self.guard.file(file);
+        let read = Identity::read_by(open, &certificate.path, &key.path, &self.provider);
+        read.map_err(|error| {
             let place = if error.file == certificate.path {
                 certificate
             } else {
                 key
             };
-            let what = if error.file == key.path && is_encrypted(&key.path) {
+            let what = if error.file == key.path && self.is_encrypted(&key.path) {
                 format!(
                     "{0}: the key has a passphrase, which nobody could type when the server \
                      starts, expected one without: `openssl pkey -in {0} -out plain.pem` writes it",
@@ -138,8 +143,9 @@ impl Material {
             what: format!("{}: {what}", place.path.display()),
         };
         let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(&place.path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        let file = self.guard.file(&place.path).map_err(pem::Error::Io);
+        let certificates = file
+            .and_then(|file| CertificateDer::pem_reader_iter(file).collect::<Result<Vec<_>, _>>())
             .map_err(|error| wrong(error.to_string()))?;
         for certificate in certificates {
             roots
@@ -169,21 +175,20 @@ impl Material {
             .map(|place| place.path.as_path())
     }
 
+    /// Whether a file holds a key that takes a passphrase to read.
+    fn is_encrypted(&self, file: &Path) -> bool {
+        let marks = [
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+            "Proc-Type: 4,ENCRYPTED",
+        ];
+        let text = self.guard.file(file).and_then(io::read_to_string);
+        text.is_ok_and(|text| marks.iter().any(|mark| text.contains(mark)))
+    }
+
     /// How the files look from outside.
     fn stamps(&self) -> Stamps {
         self.files().map(|file| Stamp::of(file).ok()).collect()
     }
-}
-
-/// Whether a file holds a key that takes a passphrase to read.
-fn is_encrypted(file: &Path) -> bool {
-    let marks = [
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        "Proc-Type: 4,ENCRYPTED",
-    ];
-    let text = fs::read(file).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    marks.iter().any(|mark| text.contains(mark))
 }
 
 /// How files look from outside; `None`: they cannot be looked at.
@@ -242,7 +247,7 @@ impl Certified {
         let real = self
             .material
             .files()
-            .map(|file| fs::canonicalize(file).ok());
+            .map(|file| self.material.guard.real(file).ok());
         let named = self.material.files().map(|file| Some(file.to_owned()));
         named
             .chain(real)

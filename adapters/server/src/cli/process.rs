@@ -3,7 +3,6 @@
 //! It never starts another process, and may not win anything by one: `no_new_privs` is set.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -17,6 +16,7 @@ use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
 use toml::Spanned;
+use wharf_storage::Guard;
 
 use super::home::Home;
 use super::look::{self, Trouble};
@@ -80,6 +80,7 @@ impl Section {
             looks_names_up: false,
             active_port: 0,
             readable: Vec::new(),
+            guard: Arc::default(),
         })
     }
 }
@@ -116,6 +117,8 @@ pub struct Process {
     /// What it reads again later, beside the homes: files, or the directories of files that are
     /// replaced by a rename.
     pub readable: Vec<PathBuf>,
+    /// Past which all of that is found.
+    pub guard: Arc<Guard>,
 }
 
 impl Process {
@@ -171,8 +174,9 @@ impl Process {
         served: &[Served],
         troubles: &'a [Trouble],
     ) -> Option<&'a Trouble> {
-        let unserved = troubles.iter().filter(|trouble| trouble.is_missing());
-        let all = !self.expects_homes() && unserved.count() == served.len();
+        // Who closed one, and who may open it again, need not be who starts the server.
+        let gone = troubles.iter().filter(|trouble| trouble.is_gone());
+        let all = !self.expects_homes() && gone.count() == served.len();
         troubles.first().filter(|_| all)
     }
 
@@ -198,7 +202,7 @@ impl Process {
         let look = || {
             let files = certified.files();
             files
-                .filter_map(|file| Some((file, File::open(file).err()?)))
+                .filter_map(|file| Some((file, self.guard.file(file).err()?)))
                 .collect::<Vec<_>>()
         };
         let name = identity.name();
@@ -278,7 +282,9 @@ impl Process {
         let changed = changed(served);
         for home in homes.keys() {
             let changed = changed.contains(home.as_path());
-            let above = [Some(home.clone()), home.canonicalize().ok()];
+            let real = self.guard.directory(home).ok();
+            let real = real.map(|found| found.real().to_owned());
+            let above = [Some(home.clone()), real];
             let above = above.into_iter().flatten();
             let above: Vec<PathBuf> = match &self.reach {
                 Some(named) => named
@@ -316,30 +322,42 @@ impl Process {
     }
 
     fn confine(&self, served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Confinement {
-        let trees = self.trees(served, homes);
+        let trees: BTreeMap<_, _> = self
+            .trees(served, homes)
+            .into_iter()
+            .filter_map(|(tree, changes)| {
+                let found = self.guard.directory(&tree).ok()?;
+                Some((tree, (found, changes)))
+            })
+            .collect();
         let changed = changed(served);
         let changed = |home: &Path| changed.contains(home);
         // What lies in no tree is reached as it is now.
         let alone = homes.values().filter(|home| {
             let mut above = home.path().ancestors().skip(1);
             let covered = above.any(|tree| {
-                let changes = trees.get(tree);
-                changes.is_some_and(|changes| *changes || !changed(home.path()))
+                let tree = trees.get(tree);
+                tree.is_some_and(|(_, changes)| *changes || !changed(home.path()))
             });
             home.is_kept() || !covered
         });
         let alone: Vec<_> = alone
             .filter_map(|home| Some((home.open().ok()?, changed(home.path()))))
             .collect();
+        let readable = self.readable.iter();
+        let readable: Vec<_> = readable
+            .filter_map(|directory| self.guard.directory(directory).ok())
+            .collect();
         let names = sandbox::NAME_SERVICE.map(PathBuf::from);
         let names = names.into_iter().filter(|_| self.looks_names_up);
+        let alone = alone.iter().map(|(root, changed)| (root.as_fd(), *changed));
+        let trees = trees
+            .values()
+            .map(|(tree, changes)| (tree.as_fd(), *changes));
+        let readable = readable.iter().map(|found| (found.as_fd(), false));
         sandbox::confine(&Reach {
-            homes: alone
-                .iter()
-                .map(|(root, changed)| (root.as_fd(), *changed))
-                .collect(),
-            trees: trees.into_iter().collect(),
-            readable: names.chain(self.readable.iter().cloned()).collect(),
+            directories: alone.chain(trees).chain(readable).collect(),
+            readable: names.collect(),
         })
     }
 }

@@ -71,7 +71,7 @@ fn start(
     let service = Service::new(settings);
     descriptors::warn_if_too_few(&service);
     let unreadable = launch.process.unreadable(launch.certified.as_deref());
-    for what in unreadable {
+    for what in launch.warnings.into_iter().chain(unreadable) {
         tracing::warn!("{what}");
     }
     // A thread that was there before would keep what the process gives up.

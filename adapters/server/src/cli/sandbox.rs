@@ -13,10 +13,8 @@ use landlock::{
 /// What the process may reach.
 #[derive(Debug, Default)]
 pub(super) struct Reach<'a> {
-    /// Directories, each with whether it may be changed.
-    pub(super) homes: Vec<(BorrowedFd<'a>, bool)>,
-    /// The same by path: trees in which directories may come and go.
-    pub(super) trees: Vec<(PathBuf, bool)>,
+    /// Directories, each with whether what lies in it may be changed.
+    pub(super) directories: Vec<(BorrowedFd<'a>, bool)>,
     /// Files and directories that may be read. One that does not exist is left out.
     pub(super) readable: Vec<PathBuf>,
 }
@@ -96,14 +94,9 @@ pub(super) fn confine(reach: &Reach<'_>) -> Confinement {
 
 fn restrict(ruleset: Ruleset, reach: &Reach<'_>) -> Result<RestrictionStatus, RulesetError> {
     let access = |changes: bool| if changes { CHANGE } else { READ };
-    let homes = reach
-        .homes
-        .iter()
-        .map(|(home, changes)| Ok::<_, RulesetError>(PathBeneath::new(*home, access(*changes))));
-    let trees = |changes: bool| {
-        let trees = reach.trees.iter().filter(move |tree| tree.1 == changes);
-        path_beneath_rules(trees.map(|(tree, _)| tree), access(changes))
-    };
+    let directories = reach.directories.iter().map(|(directory, changes)| {
+        Ok::<_, RulesetError>(PathBeneath::new(*directory, access(*changes)))
+    });
     let readable = reach.readable.iter().map(PathBuf::as_path);
     let readable = readable.chain(PROCESSORS.iter().map(Path::new));
     ruleset
@@ -111,9 +104,7 @@ fn restrict(ruleset: Ruleset, reach: &Reach<'_>) -> Result<RestrictionStatus, Ru
         .handle_access(AccessFs::from_all(ABI::V5))?
         .scope(Scope::from_all(ABI::V6))?
         .create()?
-        .add_rules(homes)?
-        .add_rules(trees(true))?
-        .add_rules(trees(false))?
+        .add_rules(directories)?
         .add_rules(path_beneath_rules(readable, READ))?
         .restrict_self()
 }
@@ -146,8 +137,7 @@ mod tests {
         let home = Local::open(&place.join("home"), b"", LocalOptions::default()).unwrap();
         let shown = Local::open(&place.join("pub"), b"", LocalOptions::default()).unwrap();
         let reach = Reach {
-            homes: vec![(home.as_fd(), true), (shown.as_fd(), false)],
-            trees: Vec::new(),
+            directories: vec![(home.as_fd(), true), (shown.as_fd(), false)],
             readable: vec![place.join("key"), place.join("nowhere")],
         };
         // Nothing but this thread is confined, and it ends with its test.
@@ -237,8 +227,7 @@ mod tests {
         let home = Local::open(place.path(), b"", LocalOptions::default()).unwrap();
         let here = || {
             let reach = Reach {
-                homes: vec![(home.as_fd(), true)],
-                trees: Vec::new(),
+                directories: vec![(home.as_fd(), true)],
                 readable: Vec::new(),
             };
             confine(&reach);

@@ -12,10 +12,11 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use toml::Spanned;
 use wharf_core::{Protection, TlsPolicy};
+use wharf_storage::Guard;
 
 use super::certificate::NamedBy;
 use super::crypto;
-use super::material::{Certified, Clients, Material, Origin, Place};
+use super::material::{Clients, Material, Origin, Place};
 use super::source::Source;
 use super::value::{List, Listed, Table, Value, choices};
 use crate::tls::{Reuse, TlsOptions};
@@ -135,17 +136,19 @@ pub(crate) struct Configured {
     /// Clients show certificates.
     pub(crate) asks_clients: bool,
     /// What TLS is made of.
-    pub(crate) certified: Option<Arc<Certified>>,
+    pub(crate) material: Option<Material>,
 }
 
-/// Understands `[tls]`, or `--self-signed` alone.
+/// Understands `[tls]`, or `--self-signed` alone. The files are not read yet, and will be found
+/// past that guard.
 ///
 /// # Errors
-/// What to tell the user: the files are read to see whether they are sound.
-pub(crate) fn protect(
+/// What to tell the user.
+pub(crate) fn understand(
     source: &Source,
     section: Option<Spanned<Table<Section>>>,
     self_signed: bool,
+    guard: &Arc<Guard>,
 ) -> Result<Configured, String> {
     let span = section.as_ref().map_or(0..0, Spanned::span);
     let section = section.map(|section| section.into_inner().0);
@@ -153,13 +156,13 @@ pub(crate) fn protect(
         return Ok(Configured::default());
     };
     let (policy, named_by) = (section.policy(source)?, section.named_by(source)?);
-    let certified = section.material(source, span, self_signed)?.tls(source)?;
+    let material = section.material(source, span, self_signed, guard)?;
     Ok(Configured {
         policy,
         named_by,
         asks_clients: section.asks_clients(),
         implicit: section.implicit.0.into_iter().map(|word| word.0).collect(),
-        certified: Some(Arc::new(certified)),
+        material: Some(material),
     })
 }
 
@@ -223,12 +226,13 @@ impl Section {
     /// What TLS is to be made of.
     ///
     /// # Errors
-    /// What to tell the user: the files are read to see whether they are sound.
+    /// What to tell the user.
     fn material(
         &self,
         source: &Source,
         span: Range<usize>,
         self_signed: bool,
+        guard: &Arc<Guard>,
     ) -> Result<Material, String> {
         let provider = crypto::provider().map_err(|error| source.mistake(&span, error))?;
         let origin = match (&self.certificate, self_signed) {
@@ -263,6 +267,7 @@ impl Section {
             options: TlsOptions {
                 reuse: self.session_reuse.map_or(Reuse::default(), |word| word.0),
             },
+            guard: Arc::clone(guard),
         })
     }
 

@@ -21,7 +21,8 @@ use send::{Bytes, Sender, Sendfile};
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Some bytes have moved, and there may be more to move at once.
+    /// Some bytes have moved, or it was seen that some entries are not listed, and there may be
+    /// more to do at once.
     Moved,
     /// The socket must first be ready.
     Blocked,

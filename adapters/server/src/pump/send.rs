@@ -7,7 +7,7 @@ use rustix::fs;
 use rustix::io::{Errno, ReadWriteFlags};
 use wharf_core::ascii::ToWire;
 use wharf_core::{End, Failure};
-use wharf_storage::{Lines, Source};
+use wharf_storage::{Lines, Piece, Source};
 
 use super::{Step, ended, ended_by, failed};
 use crate::Stream;
@@ -72,14 +72,36 @@ impl Sendfile {
 
 /// Something that text can be read from.
 pub(super) trait Text {
-    /// Fills the buffer with what is sent next: how many bytes of it, and how many bytes of the
-    /// file they stand for; none at the end.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(usize, u64), Failure>;
+    /// Fills the buffer with what is sent next.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure>;
+}
+
+/// What a buffer was filled with.
+pub(super) enum Filled {
+    /// So many bytes, which stand for so many bytes of the file.
+    Bytes(usize, u64),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing more.
+    End,
+}
+
+impl Filled {
+    fn new(count: usize, stands_for: u64) -> Self {
+        match count {
+            0 => Self::End,
+            count => Self::Bytes(count, stands_for),
+        }
+    }
 }
 
 impl Text for Lines {
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(usize, u64), Failure> {
-        self.read(buffer).map(|count| (count, count as u64))
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure> {
+        self.read(buffer).map(|piece| match piece {
+            Piece::Text(count) => Filled::Bytes(count, count as u64),
+            Piece::Nothing => Filled::Nothing,
+            Piece::End => Filled::End,
+        })
     }
 }
 
@@ -110,7 +132,7 @@ impl Bytes {
 }
 
 impl Text for Bytes {
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(usize, u64), Failure> {
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure> {
         let (source, left) = (&mut self.source, &mut self.left);
         let mut read = |buffer: &mut [u8]| {
             let most = left.map_or(buffer.len(), |left| {
@@ -121,7 +143,7 @@ impl Text for Bytes {
             Ok(count)
         };
         let Some(translation) = &mut self.translation else {
-            return read(buffer).map(|count| (count, count as u64));
+            return read(buffer).map(|count| Filled::new(count, count as u64));
         };
         if translation.done == translation.raw.len() {
             translation.raw.resize(BUFFER, 0);
@@ -133,7 +155,7 @@ impl Text for Bytes {
             .codec
             .push(&translation.raw[translation.done..], buffer);
         translation.done += progress.read;
-        Ok((progress.written, progress.read as u64))
+        Ok(Filled::new(progress.written, progress.read as u64))
     }
 }
 
@@ -163,7 +185,12 @@ impl<T: Text> Sender<T> {
         if self.sent == self.buffer.len() {
             self.buffer.resize(BUFFER, 0);
             match self.text.fill(&mut self.buffer) {
-                Ok((0, _)) => {
+                Ok(Filled::Nothing) => {
+                    self.buffer.clear();
+                    self.sent = 0;
+                    return Step::Moved;
+                }
+                Ok(Filled::End) => {
                     self.buffer.clear();
                     self.sent = 0;
                     return match data.close() {
@@ -171,7 +198,7 @@ impl<T: Text> Sender<T> {
                         Err(error) => failed(&error),
                     };
                 }
-                Ok((count, stands_for)) => {
+                Ok(Filled::Bytes(count, stands_for)) => {
                     self.buffer.truncate(count);
                     (self.sent, self.stands_for, self.counted) = (0, stands_for, 0);
                 }

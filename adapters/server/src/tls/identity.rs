@@ -1,6 +1,8 @@
 //! [`Identity`]: a certificate and its key, and [`Identities`]: which of several is shown.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,18 +31,30 @@ impl Identity {
         key: &Path,
         provider: &CryptoProvider,
     ) -> Result<Self, IdentityError> {
+        Self::read_by(|file| File::open(file), certificate, key, provider)
+    }
+
+    /// The same with files that are opened in that way.
+    pub(crate) fn read_by(
+        open: impl Fn(&Path) -> io::Result<File>,
+        certificate: &Path,
+        key: &Path,
+        provider: &CryptoProvider,
+    ) -> Result<Self, IdentityError> {
+        let open = |file| open(file).map_err(pem::Error::Io);
         let wrong = |file: &Path, what: String| IdentityError {
             file: file.to_owned(),
             what,
         };
-        let chain = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>)
+        let chain = open(certificate)
+            .and_then(|file| CertificateDer::pem_reader_iter(file).collect::<Result<Vec<_>, _>>())
             .map_err(|error| wrong(certificate, explain(&error)))?;
         let own = chain
             .first()
             .ok_or_else(|| wrong(certificate, "there is no certificate in it".into()))?;
         check_time(own, UnixTime::now()).map_err(|what| wrong(certificate, what))?;
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        let secret = open(key).and_then(PrivateKeyDer::from_pem_reader);
+        let secret = secret.map_err(|error| match error {
             pem::Error::NoItemsFound => wrong(key, "there is no private key in it".into()),
             error => wrong(key, explain(&error)),
         })?;

@@ -153,8 +153,11 @@ impl<H: Helper> Work<H> {
         }
         let steps = move || {
             let enough = pump.moved() + AWAY;
+            let mut before = pump.moved();
             let mut step = pump.step(&mut data);
-            while step == Step::Moved && pump.moved() < enough {
+            // One that moves nothing may be one of very many.
+            while step == Step::Moved && (before + 1..enough).contains(&pump.moved()) {
+                before = pump.moved();
                 step = pump.step(&mut data);
             }
             (pump, data, step)

@@ -7,7 +7,7 @@ use wharf_core::{
     Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Mode, Optional,
     Scope, Session, Ticket, VPath, Verdict,
 };
-use wharf_storage::{Account, Credentials, Handle, Introduction, Lines, Opening, Storage};
+use wharf_storage::{Account, Credentials, Handle, Introduction, Lines, Opening, Piece, Storage};
 
 use super::{Helper, Opened, Task, Work};
 use crate::Secret;
@@ -128,7 +128,7 @@ impl<H: Helper> Work<H> {
             session,
             |_, _| None,
             move |storage, path, other| storage.change(edit, path, other),
-            |_, ()| (),
+            |_, changed| changed,
         )
     }
 
@@ -270,9 +270,12 @@ impl<H: Helper> Work<H> {
             read,
             |work, (lines, mut buffer, count)| match count {
                 _ if work.cancelled => Some(ticket.done(Err(Failure::Cancelled))),
-                Ok(0) => Some(ticket.done(Ok(()))),
-                Ok(count) => {
-                    buffer.truncate(count);
+                Ok(Piece::End) => Some(ticket.done(Ok(()))),
+                Ok(piece) => {
+                    buffer.truncate(match piece {
+                        Piece::Text(count) => count,
+                        _ => 0,
+                    });
                     work.begin(Task::Report(ticket, lines, buffer))
                 }
                 Err(failure) => Some(ticket.done(Err(failure))),

@@ -12,7 +12,7 @@ use super::jail::Lookup;
 use super::lock::Locked;
 use super::metadata::{identity, look};
 use super::open::WRITE;
-use super::partial::{Which, clear};
+use super::partial::{base_of, new_base};
 use super::source::open_file;
 use super::spot::Spot;
 use super::temporary::write_all;
@@ -24,6 +24,8 @@ pub(super) struct Append {
     tree: Arc<Tree>,
     spot: Spot,
     file: Locked,
+    /// The base of what it was before.
+    base: String,
     /// Its length before; `None` once it shall stay as it is.
     start: Option<u64>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Append {
 impl Append {
     /// The file at the spot, which must still have the length `size`.
     pub(super) fn open(tree: &Arc<Tree>, spot: Spot, size: u64) -> Result<Self, Failure> {
-        let (file, _) = open_file(&tree.jail, spot.path(), WRITE, Lookup::Full)?;
+        let (file, stat) = open_file(&tree.jail, spot.path(), WRITE, Lookup::Full)?;
         let file = Locked::new(file).map_err(failure)?;
         // Somebody may have appended to it before it was locked.
         if look(&file).map_err(failure)?.stx_size != size {
@@ -42,6 +44,7 @@ impl Append {
             tree: Arc::clone(tree),
             spot,
             file,
+            base: base_of(Some(&stat)),
             start: Some(size),
         })
     }
@@ -65,12 +68,13 @@ impl Sink for Append {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), Failure> {
+        self.spot.is_in_place(&self.tree.jail)?;
         if !self.is_current()? {
             return Err(Failure::Busy);
         }
         self.tree.options.durability.flush(&self.file)?;
         self.start = None;
-        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        self.tree.clear(&self.spot, None, &[new_base(), &self.base]);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup};
-use super::metadata::{look, look_at, metadata};
+use super::metadata::{identity, look, look_at, metadata};
 use super::names::Names;
 use super::open::{LIST, LOOK_AT_LINK, open_at};
 use super::partial::{News, Partials, seen};
@@ -47,7 +47,8 @@ pub(super) struct Entries {
 enum Stage {
     /// The one entry is already there.
     One,
-    Files(Names),
+    /// Its files, among which this one belongs to the storage.
+    Files(Names, Option<(u64, u64)>),
     /// The partials that have no file, and the directory, to see whether one came to be.
     Partials(News, Names),
     End,
@@ -86,7 +87,13 @@ impl Entries {
     fn list(&mut self, lookup: Lookup) -> Result<(), Failure> {
         let tree = &self.tree;
         let directory = tree.jail.find(self.here.relative(), LIST, lookup);
-        self.stage = Stage::Files(Names::new(directory.map_err(failure)?));
+        let directory = directory.map_err(failure)?;
+        // It may be listed though it cannot be entered: then nobody can look at what is in it.
+        let hidden = match tree.jail.resolver().hidden_in(&directory, lookup) {
+            Err(Errno::ACCESS) => None,
+            hidden => hidden.map_err(failure)?,
+        };
+        self.stage = Stage::Files(Names::new(directory), hidden);
         Ok(())
     }
 
@@ -118,10 +125,12 @@ impl Entries {
                 self.stage = Stage::End;
                 return Ok(true);
             }
-            Stage::Files(names) => next_file(names).map_err(failure)?.inspect(|_| {
-                self.name.clear();
-                self.name.extend_from_slice(names.name().to_bytes());
-            }),
+            Stage::Files(names, hidden) => {
+                next_file(names, *hidden).map_err(failure)?.inspect(|_| {
+                    self.name.clear();
+                    self.name.extend_from_slice(names.name().to_bytes());
+                })
+            }
             Stage::Partials(news, files) => {
                 let found = news.next(&*files).map_err(failure)?;
                 found.map(|(name, partial)| {
@@ -135,14 +144,14 @@ impl Entries {
         if let Some(metadata) = found {
             self.metadata = metadata;
             self.link = match (&self.stage, metadata.kind) {
-                (Stage::Files(names), Kind::Link) => {
+                (Stage::Files(names, _), Kind::Link) => {
                     read_link(&self.tree.jail, &self.here, names, &self.name)
                 }
                 _ => None,
             };
             return Ok(true);
         }
-        if let Stage::Files(files) = mem::replace(&mut self.stage, Stage::End)
+        if let Stage::Files(files, _) = mem::replace(&mut self.stage, Stage::End)
             && self.tree.options.partials == Partials::Listed
             && let Some(drawer) = self.tree.drawer_in(&files, Lookup::Full)?
             && let Some(news) = drawer.news().map_err(failure)?
@@ -179,13 +188,14 @@ impl Directory for Entries {
 }
 
 /// Goes to the next name that a client may see, and says what stands there.
-fn next_file(names: &mut Names) -> Result<Option<Metadata>, Errno> {
+fn next_file(names: &mut Names, hidden: Option<(u64, u64)>) -> Result<Option<Metadata>, Errno> {
     while names.advance()? {
         let name = names.name();
         if is_reserved(name.to_bytes()) {
             continue;
         }
         return Ok(Some(match look_at(&*names, name) {
+            Ok(stat) if hidden == Some(identity(&stat)) => continue,
             Ok(stat) => metadata(&stat),
             Err(Errno::NOENT) => continue,
             // It is there, so a listing without it would be wrong.

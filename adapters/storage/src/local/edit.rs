@@ -7,17 +7,20 @@ use rustix::fs::{
     AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
-use wharf_core::{Edit, Facts, Failure, Kind, VPath};
+use wharf_core::{Changed, Edit, Facts, Failure, Kind, VPath};
 
 use super::failure::{failure, rename_failure};
 use super::jail::Lookup;
 use super::metadata::{kind, look};
 use super::names::Names;
 use super::open::{LIST, LOOK, READ, WRITE, open_at};
-use super::partial::{Which, clear};
+use super::partial::{base_of, new_base, others_could_continue};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
 use super::{Tree, upload};
+
+/// What whoever owns a directory needs in it: without that nobody could mend it through the server.
+const OWNERS: u16 = 0o700;
 
 /// Carries out an edit.
 pub(super) fn change(
@@ -25,24 +28,27 @@ pub(super) fn change(
     edit: Edit,
     path: &VPath,
     other: &VPath,
-) -> Result<(), Failure> {
-    match edit {
+) -> Result<Changed, Failure> {
+    let done = match edit {
         Edit::Delete => delete(tree, &existing(tree, path)?),
         Edit::RemoveDirectory => remove_directory(tree, &existing(tree, path)?),
         Edit::MakeDirectory { umask } => {
             let spot = new(tree, path)?;
             // A client may take more away than is configured, and give nothing back.
-            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0));
+            let mode = 0o777 & !(tree.options.umask | umask.unwrap_or(0)) | OWNERS;
             let mode = Mode::from_raw_mode(mode.into());
             match mkdirat(&spot.directory, spot.name(), mode) {
                 Err(Errno::EXIST) => return Err(taken(tree, &spot)),
                 made => made.map_err(failure)?,
             }
-            changed(tree, &spot)
+            changed(tree, &spot, new_base())
         }
         Edit::Rename { replace } => {
             let from = existing(tree, other)?;
+            let moved = from.look_at_name(Lookup::Full).map_err(failure)?;
+            let moved = base_of(moved.as_ref());
             let to = new(tree, path)?;
+            let replaced = tree.base(&to);
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
@@ -52,9 +58,9 @@ pub(super) fn change(
                 outcome => outcome.map_err(rename_failure)?,
             }
             // The new name first: better two than none.
-            changed(tree, &to).and(changed(tree, &from))
+            changed(tree, &to, &replaced).and(changed(tree, &from, &moved))
         }
-        Edit::Set(facts) => set(tree, path, facts),
+        Edit::Set(facts) => return set(tree, path, facts),
         Edit::Symlink => {
             let spot = new(tree, path)?;
             if !is_visible(other) {
@@ -62,9 +68,10 @@ pub(super) fn change(
             }
             let text = relative(&path.parent(), other);
             symlinkat(text, &spot.directory, spot.name()).map_err(failure)?;
-            changed(tree, &spot)
+            changed(tree, &spot, new_base())
         }
-    }
+    };
+    done.map(|()| Changed::default())
 }
 
 /// Moves a file to another file system: it is copied as an upload would be, and then removed.
@@ -105,19 +112,20 @@ fn taken(tree: &Tree, spot: &Spot) -> Failure {
     }
 }
 
-/// Drops the partials of a file that has changed, and waits for the disk.
-fn changed(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
-    clear(&spot.directory, None, Which::Of(spot.name()));
+/// Drops the partials of a file that has changed, and the marks over the version that stood there,
+/// and waits for the disk.
+fn changed(tree: &Tree, spot: &Spot, stood: &str) -> Result<(), Failure> {
+    tree.clear(spot, None, &[new_base(), stood]);
     tree.options.durability.settle(&spot.directory)
 }
 
 fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
+    let stood = tree.base(spot);
     match unlinkat(&spot.directory, spot.name(), AtFlags::empty()) {
-        Ok(()) => changed(tree, spot),
+        Ok(()) => changed(tree, spot, &stood),
         // The account may see a partial there.
         Err(Errno::NOENT) => {
-            let which = Which::Of(spot.name());
-            let cleared = clear(&spot.directory, Some(&tree.account), which);
+            let cleared = tree.clear(spot, Some(&tree.account), &[new_base()]);
             match cleared {
                 _ if cleared.held > 0 => Err(Failure::Busy),
                 _ if cleared.removed > 0 => Ok(()),
@@ -129,6 +137,7 @@ fn delete(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
 }
 
 fn remove_directory(tree: &Tree, spot: &Spot) -> Result<(), Failure> {
+    spot.look_at_name(Lookup::Full).map_err(failure)?;
     let remove = || unlinkat(&spot.directory, spot.name(), AtFlags::REMOVEDIR);
     let removed = match remove() {
         Err(Errno::NOTEMPTY | Errno::EXIST) => remove_leftovers(tree, spot).and_then(|()| remove()),
@@ -148,16 +157,24 @@ fn remove_leftovers(tree: &Tree, spot: &Spot) -> Result<(), Errno> {
             return Err(Errno::NOTEMPTY);
         }
     }
+    let retention = tree.options.retention;
+    if others_could_continue(&names, &tree.account, retention) {
+        return Err(Errno::NOTEMPTY);
+    }
     let mut names = open()?;
     while names.advance()? {
-        tidy(&names, names.name(), None, &place);
+        tidy(&names, names.name(), &place, |owner, base| {
+            let anothers = owner != tree.account.as_bytes() && base == new_base().as_bytes();
+            anothers.then_some(retention)
+        });
     }
+    tree.ledger.forget_below(spot.path());
     Ok(())
 }
 
 /// Sets the facts of a file or directory, through a descriptor, since a name could be given to
 /// something else meanwhile. It must be readable or writable to be opened.
-fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
+fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<Changed, Failure> {
     if !is_visible(path) {
         return Err(Failure::NotFound);
     }
@@ -176,14 +193,20 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
     let file = file.map_err(failure)?;
     let stat = look(&file).map_err(failure)?;
     must_be_settable(kind(&stat))?;
-    if let Some(mode) = facts.mode {
+    let mut changed = Changed::default();
+    if let Some(asked) = facts.mode {
+        // By whatever name or link: everybody who logs in to it, and the next start, need it.
+        if tree.jail.is_root(&stat) {
+            return Err(Failure::IsHome);
+        }
         // What other programs obey stays with a directory, and leaves a file.
-        let kept = match kind(&stat) {
-            Kind::Directory => stat.stx_mode & 0o7000,
-            _ => 0,
+        let (told, kept) = match kind(&stat) {
+            Kind::Directory => (asked & 0o777 | OWNERS, stat.stx_mode & 0o7000),
+            _ => (asked & 0o777, 0),
         };
-        let mode = Mode::from_raw_mode((mode & 0o777 | kept).into());
+        let mode = Mode::from_raw_mode((told | kept).into());
         fchmod(&file, mode).map_err(failure)?;
+        changed.mode = (told != asked).then_some(told);
     }
     if let Some(time) = facts.modified {
         let times = Timestamps {
@@ -198,7 +221,8 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<(), Failure> {
         };
         futimens(&file, &times).map_err(failure)?;
     }
-    tree.options.durability.settle(&file)
+    tree.options.durability.settle(&file)?;
+    Ok(changed)
 }
 
 /// The text of a link in the directory `from` to `to`. It is relative, so that it leads to the

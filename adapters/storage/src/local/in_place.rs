@@ -12,7 +12,7 @@ use super::failure::failure;
 use super::lock::Locked;
 use super::metadata::{is_file, look};
 use super::open::{WRITE, open_at};
-use super::partial::{Which, clear};
+use super::partial::{base_of, new_base};
 use super::source::must_be_file;
 use super::spot::Spot;
 use super::temporary::{copy, cut, write_all};
@@ -24,18 +24,22 @@ pub(super) struct InPlace {
     tree: Arc<Tree>,
     spot: Spot,
     file: Locked,
+    /// The base of what it was before.
+    base: String,
 }
 
 impl InPlace {
     /// The file at the spot. It stays what it is until the first byte arrives.
     pub(super) fn open(tree: &Arc<Tree>, spot: Spot) -> Result<Self, Failure> {
         let file = open_at(&spot.directory, spot.name(), WRITE).map_err(failure)?;
-        must_be_file(&look(&file).map_err(failure)?)?;
+        let stat = look(&file).map_err(failure)?;
+        must_be_file(&stat)?;
         let file = Locked::new(file).map_err(failure)?;
         Ok(Self {
             tree: Arc::clone(tree),
             spot,
             file,
+            base: base_of(Some(&stat)),
         })
     }
 }
@@ -52,7 +56,8 @@ impl Sink for InPlace {
     fn commit(self: Box<Self>) -> Result<(), Failure> {
         cut(&self.file).map_err(failure)?;
         self.tree.options.durability.flush(&self.file)?;
-        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        self.spot.is_in_place(&self.tree.jail)?;
+        self.tree.clear(&self.spot, None, &[new_base(), &self.base]);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
@@ -10,16 +11,24 @@ use std::sync::{Mutex, PoisonError};
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Statx, fstatfs, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
-use super::open::{ENTER, LIST, LOOK};
+use super::metadata::{identity, kind, look, look_at};
+use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
+use super::spot::PARTIALS;
 use super::{Links, LocalOptions};
 
 /// How often a lookup is tried again when a rename crossed it.
 const TRIES: usize = 64;
+
+/// The magic number of the file system that has no disk.
+const TMPFS: u32 = 0x0102_1994;
+
+/// How many links are followed one after the other.
+pub(super) const MOST_LINKS: usize = 40;
 
 /// Whether a lookup may wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +51,8 @@ pub(super) enum Resolver {
 /// A directory that no lookup leaves, whatever links are in it and whoever renames what.
 pub(super) struct Jail {
     root: Dir,
+    /// Which directory that is.
+    identity: (u64, u64),
     links: Links,
     resolver: Resolver,
     /// What the kernel has in memory it gives without asking anybody.
@@ -53,10 +64,14 @@ pub(super) struct Jail {
 }
 
 impl Jail {
-    /// The jail whose root is that directory.
-    pub(super) fn open(root: &Path, options: &LocalOptions) -> io::Result<Self> {
-        let path = root.to_owned();
-        let root = Dir::from(openat(CWD, root, ENTER, Mode::empty())?);
+    /// The jail whose root is the directory at that path.
+    pub(super) fn open(path: &Path, options: &LocalOptions) -> io::Result<Self> {
+        Self::of(openat(CWD, path, ENTER, Mode::empty())?, path, options)
+    }
+
+    /// The jail whose root is that directory, which was opened to look things up in it.
+    pub(super) fn of(root: OwnedFd, path: &Path, options: &LocalOptions) -> io::Result<Self> {
+        let (root, path) = (Dir::from(root), path.to_owned());
         let resolver = if options.kernel_jail && has_openat2(&root)? {
             Resolver::Kernel
         } else {
@@ -64,6 +79,7 @@ impl Jail {
         };
         Ok(Self {
             is_local: is_local(&root)?,
+            identity: identity(&look(&root)?),
             root,
             links: options.links,
             resolver,
@@ -106,7 +122,13 @@ impl Jail {
         self.resolver
     }
 
-    /// Opens what stands at a path relative to the root.
+    /// Whether that is its root, by whatever name.
+    pub(super) fn is_root(&self, stat: &Statx) -> bool {
+        identity(stat) == self.identity
+    }
+
+    /// Opens what stands at a path relative to the root. What belongs to the storage does not exist,
+    /// however its name is spelled: some file systems take many for the same.
     pub(super) fn find(
         &self,
         path: &BStr,
@@ -116,7 +138,51 @@ impl Jail {
         if lookup == Lookup::Cached && !self.is_local {
             return Err(Errno::AGAIN);
         }
-        let path = if path.is_empty() { b"." } else { &**path };
+        if path.starts_with(b"/") && self.links != Links::Root {
+            return Err(Errno::XDEV);
+        }
+        let mut path = Cow::Borrowed(&**path);
+        for _ in 0..MOST_LINKS {
+            let (parent, name) = split(&path);
+            if matches!(name, b"" | b"." | b"..") {
+                // The root, or a directory to which a link leads by dots.
+                let found = self.resolve(&path, flags, lookup)?;
+                self.check_from_above(&found, lookup)?;
+                return Ok(found);
+            }
+            let directory = self.enter(parent, lookup)?;
+            let directory = directory.as_ref().map_or(self.as_fd(), AsFd::as_fd);
+            match self.resolver.open_below(directory, name, flags, lookup) {
+                Err(Errno::LOOP) if self.links != Links::None && lookup == Lookup::Full => {
+                    let text = readlinkat(directory, name, Vec::new())?;
+                    let target = self.target(&path, text.to_bytes()).ok_or(Errno::XDEV)?;
+                    path = Cow::Owned(target);
+                }
+                // What a link says may not be in memory.
+                Err(Errno::LOOP) if self.links != Links::None => return Err(Errno::AGAIN),
+                found => {
+                    let found = found?;
+                    self.resolver.check(directory, &look(&found)?, lookup)?;
+                    return Ok(found);
+                }
+            }
+        }
+        Err(Errno::LOOP)
+    }
+
+    /// Opens the directory at a path, to look things up in it; `None`: it is the root.
+    fn enter(&self, path: &[u8], lookup: Lookup) -> Result<Option<OwnedFd>, Errno> {
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let directory = self.resolve(path, ENTER, lookup)?;
+        self.check_from_above(&directory, lookup)?;
+        Ok(Some(directory))
+    }
+
+    /// Opens what stands at a path, whatever it is.
+    fn resolve(&self, path: &[u8], flags: OFlags, lookup: Lookup) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { b"." } else { path };
         let links = match self.links {
             Links::None => return self.resolver.open_below(&self.root, path, flags, lookup),
             Links::Root => ResolveFlags::IN_ROOT,
@@ -127,6 +193,25 @@ impl Jail {
             (Resolver::Process, Lookup::Full) => follow(&self.root, path, flags),
             (Resolver::Process, Lookup::Cached) => Err(Errno::AGAIN),
         }
+    }
+
+    /// Whether a directory that is open, or one above it, belongs to the storage: then it is not
+    /// there.
+    fn check_from_above(&self, directory: &OwnedFd, lookup: Lookup) -> Result<(), Errno> {
+        let mut stat = look(directory)?;
+        let mut above: Option<OwnedFd> = None;
+        while !self.is_root(&stat) {
+            let here = above.as_ref().unwrap_or(directory);
+            let parent = open_at(here, b"..", ENTER)?;
+            let next = look(&parent)?;
+            if identity(&next) == identity(&stat) {
+                // Somebody has moved it out of the root meanwhile.
+                break;
+            }
+            self.resolver.check(&parent, &stat, lookup)?;
+            (stat, above) = (next, Some(parent));
+        }
+        Ok(())
     }
 
     /// The way to what a link at `path` with that text leads to, if such links are followed. The
@@ -181,6 +266,58 @@ impl Resolver {
             (Self::Process, Lookup::Cached) => Err(Errno::AGAIN),
         }
     }
+
+    /// Whether something that was found in a directory belongs to the storage: then it is not
+    /// there.
+    pub(super) fn check(
+        self,
+        directory: impl AsFd,
+        found: &Statx,
+        lookup: Lookup,
+    ) -> Result<(), Errno> {
+        let may_be_hidden = kind(found).is_directory();
+        if may_be_hidden && self.hidden_in(directory, lookup)? == Some(identity(found)) {
+            return Err(Errno::NOENT);
+        }
+        Ok(())
+    }
+
+    /// The directory of partials in a directory, if there is one.
+    pub(super) fn hidden_in(
+        self,
+        directory: impl AsFd,
+        lookup: Lookup,
+    ) -> Result<Option<(u64, u64)>, Errno> {
+        let found = match lookup {
+            Lookup::Full => look_at(&directory, PARTIALS),
+            Lookup::Cached => {
+                let found = self.open_below(&directory, PARTIALS, LOOK_AT_LINK, lookup);
+                match found.and_then(look) {
+                    // It forgets which names there are not, and has all others in memory.
+                    Err(Errno::AGAIN) if is_in_memory(&directory) => look_at(&directory, PARTIALS),
+                    found => found,
+                }
+            }
+        };
+        match found {
+            Ok(stat) => Ok(kind(&stat).is_directory().then(|| identity(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The way to a name, and the name. A link may have any number of slashes in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.rfind_byte(b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// Whether a directory is on the file system that has no disk.
+fn is_in_memory(directory: impl AsFd) -> bool {
+    fstatfs(directory).is_ok_and(|found| u32::try_from(found.f_type) == Ok(TMPFS))
 }
 
 /// Whether a directory is on one of the file systems that need nobody else, by their magic numbers:
@@ -192,7 +329,6 @@ fn is_local(directory: impl AsFd) -> io::Result<bool> {
     const EXT: u32 = 0xef53;
     const F2FS: u32 = 0xf2f5_2010;
     const OVERLAY: u32 = 0x794c_7630;
-    const TMPFS: u32 = 0x0102_1994;
     const XFS: u32 = 0x5846_5342;
     const ZFS: u32 = 0x2fc1_2fc1;
     let kind = u32::try_from(fstatfs(directory)?.f_type);

@@ -1,5 +1,5 @@
-//! [`Ledger`]: which partials there are in a tree, as far as this process knows, so that their
-//! bytes can be bounded and they go in their time without a walk through the tree.
+//! [`Ledger`]: which partials there are in a tree, as far as this process knows, so that they can
+//! be bounded and go in their time without a walk through the tree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,10 @@ use bstr::{BStr, ByteSlice};
 use rustix::fs::Statx;
 
 use super::jail::{Jail, Lookup};
-use super::metadata::{identity, modified};
+use super::metadata::{identity, look, modified};
 use super::open::LIST;
-use super::partial::{Which, clear};
+use super::partial::{clear, clear_all, new_base};
+use super::shelf::Shelf;
 use super::spot::Spot;
 use super::{LocalOptions, Tree};
 
@@ -23,27 +24,8 @@ static LEDGERS: Mutex<BTreeMap<(u64, u64), Arc<Ledger>>> = Mutex::new(BTreeMap::
 pub(super) struct Ledger {
     /// Where the tree was opened last, and how.
     opened: Mutex<(PathBuf, LocalOptions)>,
-    filed: Mutex<Vec<Filed>>,
-}
-
-/// One of them.
-#[derive(Clone, PartialEq, Eq)]
-struct Filed {
-    account: String,
-    /// The name of its file, and the way to it.
-    path: Vec<u8>,
-    since: SystemTime,
-}
-
-impl Filed {
-    fn directory(&self) -> &BStr {
-        let end = self.path.rfind_byte(b'/').unwrap_or(0);
-        self.path[..end].as_bstr()
-    }
-
-    fn name(&self) -> &[u8] {
-        self.path.rsplit_str("/").next().unwrap_or_default()
-    }
+    /// By account.
+    shelves: Mutex<BTreeMap<String, Shelf>>,
 }
 
 impl Ledger {
@@ -53,73 +35,70 @@ impl Ledger {
         let ledger = ledgers.entry(identity(root)).or_insert_with(|| {
             Arc::new(Self {
                 opened: Mutex::default(),
-                filed: Mutex::default(),
+                shelves: Mutex::default(),
             })
         });
         *lock(&ledger.opened) = (path.to_owned(), options);
         Arc::clone(ledger)
     }
 
-    /// A partial of an account is there; others go until all of them have room, the oldest first.
-    pub(super) fn add(&self, tree: &Tree, spot: &Spot) {
-        let filed = Filed {
-            account: tree.account.clone(),
-            path: spot.path().to_vec(),
-            since: SystemTime::now(),
+    /// A partial of the tree's account is there; others of it go until all of them have room, the
+    /// oldest first.
+    pub(super) fn add(&self, tree: &Tree, spot: &Spot, bytes: u64) {
+        let limit = tree.options.partials_size.unwrap_or(u64::MAX);
+        let crowded = {
+            let mut shelves = lock(&self.shelves);
+            let shelf = shelves.entry(tree.account.clone()).or_default();
+            shelf.put(spot.path(), SystemTime::now(), bytes);
+            shelf.take_crowded(limit)
         };
-        let mut all = lock(&self.filed);
-        all.retain(|each| (&each.account, &each.path) != (&filed.account, &filed.path));
-        all.push(filed);
-        let Some(limit) = tree.options.partials_size else {
-            return;
-        };
-        // Some may have been continued or discarded since.
-        let sizes: Vec<Option<u64>> = all
-            .iter()
-            .map(|each| match each.account == tree.account {
-                true => size(tree, each),
-                false => Some(0),
-            })
-            .collect();
-        let mut total: u64 = sizes.iter().flatten().sum();
-        let mut sizes = sizes.into_iter();
-        all.retain(|each| match sizes.next().flatten() {
-            None => false,
-            Some(size) if size > 0 && total > limit => {
-                total -= size;
-                discard(&tree.jail, each, size);
-                false
-            }
-            Some(_) => true,
-        });
+        for (path, bytes) in crowded {
+            discard(tree, &path, bytes);
+        }
     }
 
     /// A partial that was found on the disk.
     pub(super) fn found(&self, account: &[u8], directory: &[u8], name: &[u8], stat: &Statx) {
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let path = [directory, slash, name].concat();
         let written = u64::try_from(modified(stat).seconds).unwrap_or(0);
-        let filed = Filed {
-            account: account.to_str_lossy().into_owned(),
-            path: [directory, slash, name].concat(),
-            since: SystemTime::UNIX_EPOCH + Duration::from_secs(written),
-        };
-        let mut all = lock(&self.filed);
-        if !all
-            .iter()
-            .any(|each| (&each.account, &each.path) == (&filed.account, &filed.path))
-        {
-            all.push(filed);
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(written);
+        let mut shelves = lock(&self.shelves);
+        let shelf = shelves.entry(account.to_str_lossy().into_owned());
+        shelf.or_default().find(&path, since, stat.stx_size);
+    }
+
+    /// The partials of an account, or of all, of the file at a path are gone.
+    pub(super) fn forget(&self, account: Option<&str>, path: &[u8]) {
+        let mut shelves = lock(&self.shelves);
+        match account {
+            Some(account) => {
+                if let Some(shelf) = shelves.get_mut(account) {
+                    shelf.take(path);
+                }
+            }
+            None => shelves.values_mut().for_each(|shelf| _ = shelf.take(path)),
         }
     }
 
-    /// Takes those out whose time is over.
-    fn take_due(&self, retention: Duration) -> Vec<Filed> {
-        let now = SystemTime::now();
-        let is_due = |each: &mut Filed| {
-            now.duration_since(each.since)
-                .is_ok_and(|age| age > retention)
+    /// The partials in a directory that is empty now are gone.
+    pub(super) fn forget_below(&self, directory: &[u8]) {
+        let mut shelves = lock(&self.shelves);
+        shelves
+            .values_mut()
+            .for_each(|shelf| shelf.take_below(directory));
+    }
+
+    /// Takes those out whose time is over: the ways to their files.
+    fn take_due(&self, retention: Duration) -> Vec<Vec<u8>> {
+        let Some(before) = SystemTime::now().checked_sub(retention) else {
+            return Vec::new();
         };
-        lock(&self.filed).extract_if(.., is_due).collect()
+        let mut shelves = lock(&self.shelves);
+        let due = shelves.values_mut();
+        let due = due.flat_map(|shelf| shelf.take_older(before)).collect();
+        shelves.retain(|_, shelf| !shelf.is_empty());
+        due
     }
 }
 
@@ -127,48 +106,56 @@ impl Ledger {
 /// knows of some; says how many. It walks through no tree: what other processes have left,
 /// [`Local::sweep`](super::Local::sweep) finds.
 pub fn sweep_due() -> usize {
-    let ledgers: Vec<_> = lock(&LEDGERS).values().cloned().collect();
+    let ledgers: Vec<_> = lock(&LEDGERS)
+        .iter()
+        .map(|(root, ledger)| (*root, Arc::clone(ledger)))
+        .collect();
     let mut removed = 0;
-    for ledger in ledgers {
+    for (known, ledger) in ledgers {
         let (root, options) = lock(&ledger.opened).clone();
         let retention = options.retention;
         let due = ledger.take_due(retention);
         if due.is_empty() {
             continue;
         }
-        let Ok(jail) = Jail::open(&root, &options) else {
+        // Another directory may stand there by now.
+        let jail = Jail::open(&root, &options).ok();
+        let same = |jail: &Jail| look(jail.as_fd()).is_ok_and(|stat| identity(&stat) == known);
+        let Some(jail) = jail.filter(same) else {
             continue;
         };
-        for each in due {
-            if let Ok(directory) = jail.find(each.directory(), LIST, Lookup::Full) {
-                let place = jail.place(each.directory());
-                let which = Which::Every(Some(retention), &place);
-                removed += clear(directory, None, which).removed;
+        for path in due {
+            let (directory, _) = split(&path);
+            if let Ok(found) = jail.find(directory, LIST, Lookup::Full) {
+                let place = jail.place(directory);
+                removed += clear_all(found, &place, |_, _| Some(retention));
             }
         }
     }
     removed
 }
 
-/// How many bytes a partial of the tree's account has, if it is still there.
-fn size(tree: &Tree, filed: &Filed) -> Option<u64> {
-    let directory = tree.jail.find(filed.directory(), LIST, Lookup::Full).ok()?;
-    let drawer = tree.drawer_in(directory, Lookup::Full).ok()??;
-    let stat = drawer.find(filed.name(), Lookup::Full).ok()??;
-    Some(stat.stx_size)
-}
-
-/// Removes a partial for which there is no room.
-fn discard(jail: &Jail, filed: &Filed, bytes: u64) {
-    if let Ok(directory) = jail.find(filed.directory(), LIST, Lookup::Full) {
-        clear(directory, Some(&filed.account), Which::New(filed.name()));
-        let (place, name) = (jail.place(filed.directory()), filed.name().as_bstr());
+/// Removes a partial of the tree's account for which there is no room.
+fn discard(tree: &Tree, path: &[u8], bytes: u64) {
+    let (directory, name) = split(path);
+    if let Ok(found) = tree.jail.find(directory, LIST, Lookup::Full)
+        && clear(found, Some(&tree.account), name, &[new_base()]).removed > 0
+    {
+        let place = tree.jail.place(directory);
         tracing::info!(
             directory = %place.display(),
-            ?name,
+            name = ?name.as_bstr(),
             bytes,
             "removed what was left of an upload: the account has too many of them"
         );
+    }
+}
+
+/// The directory of a file, and its name.
+fn split(path: &[u8]) -> (&BStr, &[u8]) {
+    match path.rfind_byte(b'/') {
+        Some(slash) => (path[..slash].as_bstr(), &path[slash + 1..]),
+        None => (b"".as_bstr(), path),
     }
 }
 

@@ -3,10 +3,12 @@
 mod adorn;
 mod append;
 mod beneath;
+mod claim;
 mod directory;
 mod durability;
 mod edit;
 mod failure;
+mod guard;
 mod in_place;
 mod jail;
 mod label;
@@ -17,6 +19,7 @@ mod names;
 mod open;
 mod partial;
 mod root;
+mod shelf;
 mod source;
 mod spot;
 mod sweep;
@@ -31,18 +34,19 @@ use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs};
 use rustix::io::Errno;
-use wharf_core::{Capabilities, Edit, Failure, Metadata, Mode, Opened, VPath};
+use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, VPath};
 
 use self::directory::Entries;
 pub use self::durability::Durability;
 use self::failure::failure;
+pub use self::guard::{Found, Guard};
 use self::jail::{Jail, Lookup};
 use self::ledger::Ledger;
 pub use self::ledger::sweep_due;
 use self::metadata::{look, metadata};
 use self::open::{ENTER, LOOK};
 pub use self::partial::Partials;
-use self::partial::{Drawer, seen};
+use self::partial::{Cleared, Drawer, seen};
 pub use self::root::{Root, RootId, WeakRoot};
 use self::spot::{Spot, is_visible};
 use self::upload::{Begin, Request};
@@ -89,7 +93,7 @@ pub struct LocalOptions {
     /// [`Partials::Off`].
     pub retention: Duration,
     /// How many bytes of uploads that broke off are kept of one account in one directory tree; the
-    /// oldest go first. `None`: any number.
+    /// oldest go first. `None`: any number. Of more than 10,000 uploads nothing is kept either way.
     pub partials_size: Option<u64>,
     /// How an upload replaces a file where the directory does not let it.
     pub replace: Replace,
@@ -123,7 +127,11 @@ impl Default for LocalOptions {
 /// A local directory as one account sees it. Copies share what is opened.
 ///
 /// - Names are bytes. A name that is `.wharf` or begins with `.wharf-` belongs to the storage:
-///   there lies what uploads leave behind.
+///   there lies what uploads leave behind. By whatever name a file system finds that directory, or
+///   a link leads to it, for clients it is not there.
+/// - The directory itself has no mode for clients, and a directory keeps what its owner needs.
+/// - An upload whose directory was moved meanwhile does not succeed, and is kept where the directory
+///   is now. One in which another account could continue something is not removed.
 /// - A link is followed by whoever reads or writes: an upload replaces what it leads to. Other
 ///   changes are made to the link itself. A link that leads nowhere within the directory is told as
 ///   such; it can be renamed and removed, but not written through.
@@ -226,7 +234,7 @@ impl Storage for Local {
         unless_busy(self.tree.stat(path, Lookup::Cached))
     }
 
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         edit::change(&self.tree, edit, path, other)
     }
 
@@ -354,6 +362,19 @@ impl Tree {
             },
             handle: Handle::Source(Box::new(source)),
         })
+    }
+
+    /// Removes what an account, or all, have left of uploads of the name at a spot: what could be
+    /// continued, and marks over these versions.
+    fn clear(&self, spot: &Spot, account: Option<&str>, bases: &[&str]) -> Cleared {
+        self.ledger.forget(account, spot.path());
+        partial::clear(&spot.directory, account, spot.name(), bases)
+    }
+
+    /// The base of what stands at a spot.
+    fn base(&self, spot: &Spot) -> String {
+        let stands = spot.look_at_name(Lookup::Full).ok().flatten();
+        partial::base_of(stands.as_ref())
     }
 
     /// The account's partials in a directory, and its marks.

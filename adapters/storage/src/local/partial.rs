@@ -12,7 +12,7 @@
 
 use std::ffi::CStr;
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -216,6 +216,19 @@ pub(super) fn seen(partial: &Statx, mode: u16) -> Metadata {
     }
 }
 
+/// Whether an account other than this one could continue something in a directory.
+pub(super) fn others_could_continue(
+    directory: impl AsFd,
+    account: &str,
+    retention: Duration,
+) -> bool {
+    let mut found = false;
+    for_each_new(directory, |owner, _, stat| {
+        found |= owner != account.as_bytes() && !is_older(stat, retention);
+    });
+    found
+}
+
 /// Visits the partials of all accounts in a directory that have no file: the name of the account,
 /// that of the file, and what is there.
 pub(super) fn for_each_new(directory: impl AsFd, mut visit: impl FnMut(&[u8], &[u8], &Statx)) {
@@ -274,7 +287,7 @@ fn within(
     let filed = filed_name(name);
     let mut outcome = Err(Errno::BUSY);
     for _ in 0..TRIES {
-        clear(&directory, Some(account), Which::Of(name));
+        clear(&directory, Some(account), name, &[new_base(), base]);
         outcome = make_directories(&directory, account, base)
             .and_then(|directory| file(&directory, &filed));
         if outcome != Err(Errno::NOENT) {
@@ -296,18 +309,6 @@ fn make_directories(directory: impl AsFd, account: &str, base: &str) -> Result<O
     Ok(parent)
 }
 
-/// Which partials and marks to remove.
-#[derive(Clone, Copy)]
-pub(super) enum Which<'a> {
-    /// Those of that file.
-    Of(&'a [u8]),
-    /// The partial of that file, and no mark.
-    New(&'a [u8]),
-    /// Those of every file in that place, each with a line in the log; with an age, those that
-    /// nobody has written to for so long.
-    Every(Option<Duration>, &'a Path),
-}
-
 /// What became of the partials that were to be removed.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Cleared {
@@ -317,25 +318,68 @@ pub(super) struct Cleared {
     pub(super) held: usize,
 }
 
-/// Removes partials and marks of one account, or of all, in a directory, and the directories that
-/// are empty then. What cannot be removed stays.
-pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_>) -> Cleared {
+/// Removes the partials and marks of a name and these bases, of one account or of all, and the
+/// directories that are empty then. What cannot be removed stays. It costs the same however many
+/// there are of other names.
+pub(super) fn clear(
+    directory: impl AsFd,
+    account: Option<&str>,
+    name: &[u8],
+    bases: &[&str],
+) -> Cleared {
     let mut cleared = Cleared::default();
+    let filed = [&filed_name(name)[..], b"\0"].concat();
+    let Ok(filed) = CStr::from_bytes_with_nul(&filed) else {
+        return cleared;
+    };
     let Ok(partials) = open_at(&directory, PARTIALS, LIST) else {
         return cleared;
     };
-    for_each_directory(partials, |partials, owner| {
-        if account.is_some_and(|account| account.as_bytes() != owner.to_bytes()) {
+    let mut clear_owner = |partials: BorrowedFd<'_>, owner: &[u8]| {
+        let Ok(drawer) = open_at(partials, owner, ENTER) else {
             return;
+        };
+        for base in bases {
+            let Ok(files) = open_at(&drawer, base.as_bytes(), ENTER) else {
+                continue;
+            };
+            match remove_unless_held(&files, filed, None) {
+                Ok(Some(_)) => cleared.removed += 1,
+                Err(Errno::AGAIN) => cleared.held += 1,
+                _ => {}
+            }
+            remove_directory(&drawer, *base);
         }
+        remove_directory(partials, owner);
+    };
+    match account {
+        Some(account) => clear_owner(partials.as_fd(), account.as_bytes()),
+        None => for_each_directory(partials, |partials, owner| {
+            clear_owner(partials.as_fd(), owner.to_bytes());
+        }),
+    }
+    remove_directory(directory, PARTIALS);
+    cleared
+}
+
+/// Removes the partials and marks of all accounts in a directory, each with a line in the log, and
+/// the directories that are empty then; says how many. `age` says, by account and base, for how
+/// long nobody may have written to those that go.
+pub(super) fn clear_all(
+    directory: impl AsFd,
+    place: &Path,
+    age: impl Fn(&[u8], &[u8]) -> Option<Duration>,
+) -> usize {
+    let mut removed = 0;
+    let Ok(partials) = open_at(&directory, PARTIALS, LIST) else {
+        return removed;
+    };
+    for_each_directory(partials, |partials, owner| {
         if let Ok(drawer) = open_at(partials, owner.to_bytes(), LIST) {
             for_each_directory(drawer, |drawer, base| {
-                let is_new = base.to_bytes().starts_with(NEW.as_bytes());
-                if matches!(which, Which::New(_)) && !is_new {
-                    return;
-                }
                 if let Ok(files) = open_at(drawer, base.to_bytes(), LIST) {
-                    clear_base(files, which, &mut cleared);
+                    let age = age(owner.to_bytes(), base.to_bytes());
+                    removed += clear_base(files, place, age);
                 }
                 remove_directory(drawer, base);
             });
@@ -343,37 +387,21 @@ pub(super) fn clear(directory: impl AsFd, account: Option<&str>, which: Which<'_
         remove_directory(partials, owner);
     });
     remove_directory(directory, PARTIALS);
-    cleared
+    removed
 }
 
-fn clear_base(files: OwnedFd, which: Which<'_>, cleared: &mut Cleared) {
-    let mut remove = |files: &Names, name: &CStr, age| {
-        let removed = remove_unless_held(files, name, age);
-        match removed {
-            Ok(Some(_)) => cleared.removed += 1,
-            Err(Errno::AGAIN) => cleared.held += 1,
-            _ => {}
-        }
-        removed.ok().flatten()
-    };
+fn clear_base(files: OwnedFd, place: &Path, age: Option<Duration>) -> usize {
     let mut files = Names::new(files);
-    match which {
-        Which::Of(name) | Which::New(name) => {
-            let name = [&filed_name(name)[..], b"\0"].concat();
-            if let Ok(name) = CStr::from_bytes_with_nul(&name) {
-                let _ = remove(&files, name, None);
-            }
-        }
-        Which::Every(age, place) => {
-            while let Ok(true) = files.advance() {
-                if let Some(bytes) = remove(&files, files.name(), age) {
-                    let name = BStr::new(files.name().to_bytes());
-                    let directory = place.display();
-                    tracing::info!(%directory, ?name, bytes, "removed what was left of an upload");
-                }
-            }
+    let mut removed = 0;
+    while let Ok(true) = files.advance() {
+        if let Ok(Some(bytes)) = remove_unless_held(&files, files.name(), age) {
+            let name = BStr::new(files.name().to_bytes());
+            let directory = place.display();
+            tracing::info!(%directory, ?name, bytes, "removed what was left of an upload");
+            removed += 1;
         }
     }
+    removed
 }
 
 fn for_each_directory(directory: OwnedFd, mut visit: impl FnMut(&Names, &CStr)) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, statx};
 
+use super::guard::{Found, Guard, above};
 use super::jail::Jail;
 use super::metadata::identity;
 use super::{Local, LocalOptions};
@@ -37,7 +38,7 @@ pub struct RootId {
 impl RootId {
     const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
-    /// Which directory stands at `path`. It is not opened.
+    /// Which directory stands at `path`, where links may lead to it. It is not opened.
     ///
     /// # Errors
     /// It cannot be reached.
@@ -53,6 +54,12 @@ impl RootId {
             mount: told.then_some(stat.stx_mnt_id),
         })
     }
+
+    /// Two numbers that are the same for the same directory on every mount.
+    #[must_use]
+    pub fn directory(&self) -> (u64, u64) {
+        self.directory
+    }
 }
 
 impl Root {
@@ -65,6 +72,34 @@ impl Root {
             jail: Arc::new(Jail::open(path, &options)?),
             options,
         })
+    }
+
+    /// The directory that was found at `path`.
+    ///
+    /// # Errors
+    /// It cannot be entered.
+    pub fn of(found: Found, path: &Path, options: LocalOptions) -> io::Result<Self> {
+        Ok(Self {
+            jail: Arc::new(Jail::of(found.into(), path, &options)?),
+            options,
+        })
+    }
+
+    /// Guards what lies in it as something that clients may change.
+    ///
+    /// # Errors
+    /// The system does not tell which directory it is.
+    pub fn add_to(&self, guard: &Guard) -> io::Result<()> {
+        guard.add(self)
+    }
+
+    /// The directory and those above it, as [`RootId::directory`] tells them, as far as the process
+    /// may walk.
+    ///
+    /// # Errors
+    /// The system does not tell which directory it is.
+    pub fn above(&self) -> io::Result<Vec<(u64, u64)>> {
+        above(self)
     }
 
     /// What an account sees of it; the bytes that name it must tell it from every other account

@@ -11,17 +11,20 @@ use rustix::path::Arg;
 use wharf_core::{Failure, Kind, VPath};
 
 use super::Tree;
+use super::claim::Claim;
 use super::failure::failure;
-use super::jail::{Jail, Lookup, Resolver};
-use super::metadata::{kind, look, look_at};
+use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
+use super::metadata::{identity, kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
 pub(super) const PARTIALS: &[u8] = b".wharf";
 
-/// Whether a name belongs to the storage itself. Also in capital letters: some file systems
-/// make no difference.
+/// Whether a name belongs to the storage itself. Also in capital letters, and before dots and
+/// blanks: some file systems make no difference. What they make no difference between beside that
+/// is the same directory (see [`Resolver::check`]).
 pub(super) fn is_reserved(name: &[u8]) -> bool {
+    let name = name.trim_end_with(|c| matches!(c, '.' | ' '));
     match name.get(..PARTIALS.len()) {
         Some(start) if start.eq_ignore_ascii_case(PARTIALS) => {
             matches!(name.get(PARTIALS.len()), None | Some(b'-'))
@@ -34,9 +37,6 @@ pub(super) fn is_reserved(name: &[u8]) -> bool {
 pub(super) fn is_visible(path: &VPath) -> bool {
     !path.components().any(|name| is_reserved(name))
 }
-
-/// How many links an upload follows one after the other.
-const MOST_LINKS: usize = 40;
 
 /// A name in a directory. Changes act on the name itself, never through a link under it.
 pub(super) struct Spot {
@@ -128,7 +128,36 @@ impl Spot {
         self.path.as_bstr()
     }
 
-    /// What stands here, a link as such.
+    /// Says that an upload to this name is under way.
+    pub(super) fn claim(&self) -> Result<Claim, Failure> {
+        let directory = look(&self.directory).map_err(failure)?;
+        Ok(Claim::shared(&directory, self.name()))
+    }
+
+    /// The same, unless one is.
+    pub(super) fn claim_first(&self) -> Result<Option<Claim>, Failure> {
+        let directory = look(&self.directory).map_err(failure)?;
+        Ok(Claim::first(&directory, self.name()))
+    }
+
+    /// Whether the way to this name still leads to this directory, which somebody may have moved
+    /// meanwhile: what is made here would be in the wrong place.
+    pub(super) fn is_in_place(&self, jail: &Jail) -> Result<(), Failure> {
+        let parent = self.path.rfind_byte(b'/').unwrap_or(0);
+        if parent == 0 {
+            return Ok(());
+        }
+        let there = jail.find(BStr::new(&self.path[..parent]), ENTER, Lookup::Full);
+        let there = there.and_then(look).map_err(failure)?;
+        let here = look(&self.directory).map_err(failure)?;
+        match identity(&there) == identity(&here) {
+            true => Ok(()),
+            false => Err(Failure::NotFound),
+        }
+    }
+
+    /// What stands here, a link as such. What belongs to the storage is an error, so that nothing
+    /// is made in its place.
     pub(super) fn look_at_name(&self, lookup: Lookup) -> Result<Option<Statx>, Errno> {
         let found = match lookup {
             Lookup::Full => look_at(&self.directory, self.name()),
@@ -138,7 +167,10 @@ impl Spot {
                 .and_then(look),
         };
         match found {
-            Ok(stat) => Ok(Some(stat)),
+            Ok(stat) => {
+                self.resolver.check(&self.directory, &stat, lookup)?;
+                Ok(Some(stat))
+            }
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error),
         }

@@ -10,6 +10,7 @@ use wharf_core::{Failure, Opened, Reason, VPath};
 use super::Tree;
 use super::adorn::{adorn_like, adorn_new};
 use super::append::Append;
+use super::claim::Claim;
 use super::failure::{failure, rename_failure};
 use super::in_place::{InPlace, overwrite};
 use super::jail::Lookup;
@@ -17,9 +18,7 @@ use super::label::{stick, strip};
 use super::lock::Locked;
 use super::metadata::{identity, is_file, look, look_at};
 use super::open::{READ, WRITE, open_at};
-use super::partial::{
-    Partials, Which, base_of, clear, filed_name, keep, mark, new_base, resumable_length,
-};
+use super::partial::{Partials, base_of, filed_name, keep, mark, new_base, resumable_length};
 use super::source::{must_be_file, open_file};
 use super::spot::{Spot, is_visible, rename};
 use super::temporary::{copy, create, cut, write_all};
@@ -68,16 +67,16 @@ pub(super) fn open(
     }
     let base = base_of(finished.as_ref());
     if request.begin == Begin::At(0) {
+        let claim = spot.claim()?;
         let temporary = match create(&spot.directory) {
             Err(error) if finished.is_some() && tree.overwrites_after(error) => {
                 return Ok(Box::new(InPlace::open(tree, spot)?));
             }
             temporary => temporary.map_err(failure)?,
         };
-        let upload = Upload::beside(tree, spot, base, &request, temporary);
+        let upload = Upload::beside(tree, spot, base, &request, claim, temporary);
         // A mark stays until the file is there: this upload may break off too.
-        let which = Which::New(upload.spot.name());
-        clear(&upload.spot.directory, Some(&tree.account), which);
+        tree.clear(&upload.spot, Some(&tree.account), &[new_base()]);
         return Ok(Box::new(upload));
     }
     match finished {
@@ -150,14 +149,16 @@ pub(super) fn open_unique(
         let spot = Spot::open_to_write(tree, name.relative().to_vec())?;
         // A link has its name, wherever it leads.
         let found = spot.look_at_name(Lookup::Full).map_err(failure)?;
-        if found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none() {
+        let is_free = found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none();
+        let claim = is_free.then(|| spot.claim_first()).transpose()?.flatten();
+        if let Some(claim) = claim {
             let request = Request {
                 begin: Begin::At(0),
                 replace: false,
                 umask,
                 resumable,
             };
-            let upload = Upload::fresh(tree, spot, base_of(None), &request)?;
+            let upload = Upload::claimed(tree, spot, base_of(None), &request, claim)?;
             let opened = Opened {
                 size: None,
                 name: Some(name),
@@ -228,6 +229,8 @@ fn open_version(tree: &Tree, spot: &Spot, base: &str) -> Result<(OwnedFd, u64), 
 struct Upload {
     tree: Arc<Tree>,
     spot: Spot,
+    /// The name at the spot, as long as this is under way.
+    _claim: Claim,
     /// The base of what stood at the spot when it was opened.
     base: String,
     file: Locked,
@@ -258,8 +261,20 @@ impl Upload {
         base: String,
         request: &Request,
     ) -> Result<Self, Failure> {
+        let claim = spot.claim()?;
+        Self::claimed(tree, spot, base, request, claim)
+    }
+
+    /// A file of its own, under a name that is claimed.
+    fn claimed(
+        tree: &Arc<Tree>,
+        spot: Spot,
+        base: String,
+        request: &Request,
+        claim: Claim,
+    ) -> Result<Self, Failure> {
         let temporary = create(&spot.directory).map_err(failure)?;
-        Ok(Self::beside(tree, spot, base, request, temporary))
+        Ok(Self::beside(tree, spot, base, request, claim, temporary))
     }
 
     /// A file of its own, which was just made beside the one that it will become.
@@ -268,6 +283,7 @@ impl Upload {
         spot: Spot,
         base: String,
         request: &Request,
+        claim: Claim,
         (file, name): (Locked, String),
     ) -> Self {
         if base != new_base() && tree.options.partials != Partials::Off {
@@ -276,6 +292,7 @@ impl Upload {
         Self {
             tree: Arc::clone(tree),
             spot,
+            _claim: claim,
             base,
             file,
             place: Place::Beside(name),
@@ -329,6 +346,7 @@ impl Upload {
         seek(&file, SeekFrom::Start(at)).map_err(failure)?;
         Ok(Self {
             tree: Arc::clone(tree),
+            _claim: spot.claim()?,
             spot,
             base,
             file,
@@ -399,12 +417,12 @@ impl Upload {
         match &self.place {
             Place::Settled => return,
             Place::Filed(..) if room && self.is_worth_keeping() => {
-                self.tree.ledger.add(&self.tree, &self.spot);
+                self.enter();
             }
             Place::Beside(name) if reason != Some(Reason::Refused) && self.keeps() => {
                 let kept = room && self.base == new_base() && self.keep(name) == Ok(());
                 if kept {
-                    self.tree.ledger.add(&self.tree, &self.spot);
+                    self.enter();
                 } else {
                     self.remove();
                     if self.base != new_base() {
@@ -442,6 +460,12 @@ impl Upload {
         keep((&self.spot.directory, name), &self.spot, &self.tree.account)
     }
 
+    /// Enters what is kept in the ledger.
+    fn enter(&self) {
+        let bytes = look(&self.file).map_or(0, |stat| stat.stx_size);
+        self.tree.ledger.add(&self.tree, &self.spot, bytes);
+    }
+
     /// Leaves everything as it is.
     fn forget(mut self) {
         self.place = Place::Settled;
@@ -453,8 +477,8 @@ impl Upload {
         }
         if let Place::Filed(..) = self.place {
             // For the directories, which are empty now.
-            let which = Which::Of(self.spot.name());
-            clear(&self.spot.directory, Some(&self.tree.account), which);
+            let account = Some(&*self.tree.account);
+            self.tree.clear(&self.spot, account, &[new_base()]);
         }
     }
 }
@@ -477,10 +501,12 @@ impl Sink for Upload {
                 .flush(&self.file)
                 .inspect_err(|_| self.resumable = false)
         });
+        let whole = whole.and_then(|()| self.spot.is_in_place(&self.tree.jail));
         if let Err(failure) = whole {
             self.settle(Some(Reason::Storage(failure)));
             return Err(failure);
         }
+        let replaced = self.tree.base(&self.spot);
         let published = self.publish().map_err(failure);
         if published.is_err() {
             // It would fail again; nothing of it shall stand in the way of what may succeed.
@@ -488,7 +514,8 @@ impl Sink for Upload {
         }
         self.place = Place::Settled;
         published?;
-        clear(&self.spot.directory, None, Which::Of(self.spot.name()));
+        self.tree
+            .clear(&self.spot, None, &[new_base(), &self.base, &replaced]);
         durability.settle(&self.spot.directory)
     }
 

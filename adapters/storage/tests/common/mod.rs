@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use tempfile::TempDir;
-use wharf_core::{Failure, Metadata, Mode, Reason, Scope, VPath};
+use wharf_core::{Changed, Failure, Metadata, Mode, Reason, Scope, VPath};
 use wharf_storage::{Directory, Handle, Local, LocalOptions, Opening, Sink, Source, Storage};
 
 pub const REASONS: [Reason; 9] = [
@@ -81,6 +81,9 @@ pub const fn append_to(told: Option<u64>) -> Mode {
         resumable: true,
     }
 }
+
+/// What comes of a change that did just what was asked.
+pub const DONE: Result<Changed, Failure> = Ok(Changed { mode: None });
 
 pub const READ: Mode = Mode::Read { offset: 0 };
 

@@ -2,25 +2,45 @@
 
 use std::env;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 /// A file system that is unmounted in the end.
-pub struct Mount(TempDir);
+pub struct Mount(Place);
+
+/// Where it is.
+enum Place {
+    /// In a directory of its own.
+    Own(TempDir),
+    At(PathBuf),
+}
 
 impl Mount {
     /// What `mount` makes of these arguments; `None` where that is not possible.
     pub fn new(arguments: &[&str]) -> Option<Self> {
-        let directory = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        let status = mount.args(arguments).arg(directory.path()).status();
-        if !status.is_ok_and(|status| status.success()) {
+        let found = Self::if_known(arguments);
+        if found.is_none() {
             skip(&format!("mount {arguments:?} is not possible here"));
+        }
+        found
+    }
+
+    /// The same of what not every kernel knows.
+    pub fn if_known(arguments: &[&str]) -> Option<Self> {
+        let directory = TempDir::new().unwrap();
+        mount(arguments, directory.path()).then(|| Self(Place::Own(directory)))
+    }
+
+    /// A directory once more, at that place.
+    pub fn bind(directory: &Path, at: &Path) -> Option<Self> {
+        let arguments = ["--bind", directory.to_str().unwrap()];
+        if !mount(&arguments, at) {
+            skip("mount --bind is not possible here");
             return None;
         }
-        Some(Self(directory))
+        Some(Self(Place::At(at.to_owned())))
     }
 
     /// The file system in an image.
@@ -29,7 +49,10 @@ impl Mount {
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        match &self.0 {
+            Place::Own(directory) => directory.path(),
+            Place::At(path) => path,
+        }
     }
 }
 
@@ -37,6 +60,11 @@ impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(self.path()).status();
     }
+}
+
+fn mount(arguments: &[&str], at: &Path) -> bool {
+    let status = Command::new("mount").args(arguments).arg(at).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// Makes an image with an empty ext4 of that size; says whether that is possible.

@@ -181,7 +181,7 @@ impl Step {
                 };
                 upload(local, write_at(at), name, &bytes[at as usize..])
             }
-            Self::Edit(edit, new, old) => local.change(*edit, &path(new), &path(old)),
+            Self::Edit(edit, new, old) => local.change(*edit, &path(new), &path(old)).map(drop),
         }
     }
 

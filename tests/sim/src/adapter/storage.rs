@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bstr::BString;
 use wharf_core::{
-    Capabilities, Denied, Edit, Entry, Failure, Grant, Metadata, Mode, Opened, Reason, VPath,
+    Capabilities, Changed, Denied, Edit, Entry, Failure, Grant, Metadata, Mode, Opened, Reason,
+    VPath,
 };
 use wharf_model::{self as model, Store};
 use wharf_storage::{
@@ -132,7 +133,7 @@ impl Storage for Shelf {
         self.0.short.then(|| self.stat(path))
     }
 
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<(), Failure> {
+    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         self.0.try_luck()?;
         let now = self.0.outside.now();
         self.0.store().change(now, path, other, edit)

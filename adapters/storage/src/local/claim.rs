@@ -1,0 +1,53 @@
+//! [`Claim`]: the name under which an upload will stand, which no other one takes for free.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::Statx;
+
+use super::metadata::identity;
+
+/// A name in a directory, by its identity.
+type Name = ((u64, u64), Vec<u8>);
+
+/// How many uploads to each name are under way in this process.
+static CLAIMED: Mutex<BTreeMap<Name, usize>> = Mutex::new(BTreeMap::new());
+
+/// The name of an upload that is under way, until this is dropped.
+pub(super) struct Claim(Name);
+
+impl Claim {
+    /// A name that others may claim too: of several uploads to one name the later commit wins.
+    pub(super) fn shared(directory: &Statx, name: &[u8]) -> Self {
+        let name = (identity(directory), name.to_owned());
+        *claimed().entry(name.clone()).or_insert(0) += 1;
+        Self(name)
+    }
+
+    /// A name that nobody else has claimed.
+    pub(super) fn first(directory: &Statx, name: &[u8]) -> Option<Self> {
+        let name = (identity(directory), name.to_owned());
+        let mut claimed = claimed();
+        if claimed.contains_key(&name) {
+            return None;
+        }
+        claimed.insert(name.clone(), 1);
+        Some(Self(name))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claimed = claimed();
+        if let Some(count) = claimed.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                claimed.remove(&self.0);
+            }
+        }
+    }
+}
+
+fn claimed() -> MutexGuard<'static, BTreeMap<Name, usize>> {
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
