@@ -20,6 +20,7 @@ cases! { "check";
     tells_that_only_root_becomes_another_user("root", "setpriv"),
     tells_that_a_kernel_has_no_statx("strace"),
     asks_for_a_password_without_showing_it("script"),
+    tells_what_others_may_read_or_change,
 }
 
 /// Who may do nothing that not everybody may.
@@ -61,6 +62,10 @@ fn run(
 ) -> (Option<i32>, String) {
     let file = folder.path().join("wharf.toml");
     fs::write(&file, text).expect("a file");
+    if wrapper.is_empty() {
+        let own = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&file, own).expect("a mode");
+    }
     let mut words = wrapper.to_vec();
     words.push(program.0);
     words.extend(options);
@@ -83,6 +88,51 @@ fn starts_nothing_and_is_content(program: &Program) {
     let (code, said) = run(program, &folder, &[], &["--check"], &text);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.ends_with("the configuration is good\n"), "{said}");
+    assert!(!said.contains("warning: "), "{said}");
+}
+
+fn tells_what_others_may_read_or_change(program: &Program) {
+    let folder = place(&["a"]);
+    certificates::furnish(folder.path());
+    let mode = |name: &str, mode: u32| {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(folder.path().join(name), mode).expect("a mode");
+    };
+    mode("privkey.pem", 0o644);
+    mode("fullchain.pem", 0o666);
+    let tls = "[tls]\ncertificate = \"fullchain.pem\"\nkey = \"privkey.pem\"\n";
+    let open = format!(
+        "listen = [\"0.0.0.0:0\"]\n{tls}{}[anonymous]\nhome = \"a\"\nrights = [\"list\", \"write\"]\n",
+        user("a", "a"),
+    );
+    let (code, said) = run(program, &folder, &[], &["--check"], &open);
+    assert_eq!(code, Some(0), "{said}");
+    for (may, file) in [("read", "privkey.pem"), ("change", "fullchain.pem")] {
+        let what = format!(
+            "may {may} {}: `chmod o-",
+            folder.path().join(file).display()
+        );
+        assert!(said.contains(&what), "{said}");
+    }
+    for what in [
+        "passwords may be sent in clear to 0.0.0.0:0",
+        "whoever can connect to 0.0.0.0:0 may change ",
+    ] {
+        assert!(said.contains(what), "{said}");
+    }
+    mode("wharf.toml", 0o644);
+    let (_, said) = run(program, &folder, &["env"], &["--check"], &open);
+    assert!(
+        said.contains("may read ") && said.contains("wharf.toml: `chmod o-r`"),
+        "{said}"
+    );
+    mode("privkey.pem", 0o600);
+    mode("fullchain.pem", 0o644);
+    let safe = open
+        .replace("[tls]", "[tls]\ncontrol = \"required\"")
+        .replace(", \"write\"", "");
+    let (code, said) = run(program, &folder, &[], &["--check"], &safe);
+    assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("warning: "), "{said}");
 }
 

@@ -14,6 +14,7 @@ use wharf_core::{Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Note
 use wharf_storage::{Guard, LocalOptions, Root, Seats};
 
 use super::accounts::{FileAccounts, User, is_anonymous};
+use super::caution;
 use super::certificate::Fingerprint;
 use super::config::{self, Anonymous, File, rights, set};
 use super::home::{self, Admission, Home};
@@ -241,12 +242,16 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         active_port: settings.active_port,
         public_address: settings.public_address.clone(),
     };
+    let nested = look::nested(homes.homes.values());
+    let file = options.config.as_deref();
+    let files = caution::of_files(file, certified.as_deref(), &report.served);
+    let network = caution::of_network(&listen, &report.served);
     Ok(Launch {
         settings,
         listen,
         listen_default,
         certified,
-        warnings: look::nested(homes.homes.values()).into_iter().collect(),
+        warnings: nested.into_iter().chain(files).chain(network).collect(),
         homes: homes.homes,
         log,
         process,
@@ -503,6 +508,7 @@ impl Homes {
             home: path,
             user: user.map(str::to_owned),
             rights,
+            demands_tls: access.demand >= Demand::Login,
         });
         Admission {
             grant: Grant {

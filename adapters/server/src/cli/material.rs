@@ -164,15 +164,24 @@ impl Material {
 
     /// The files that may change.
     fn files(&self) -> impl Iterator<Item = &Path> + Clone {
-        let identities = match &self.origin {
-            Origin::Files(first, others) => std::slice::from_ref(first).iter().chain(others),
-            Origin::Made(_) => [].iter().chain(&[]),
-        };
         let authorities = self.clients.iter().map(|clients| &clients.authorities);
-        identities
+        self.identities()
             .flat_map(|(certificate, key)| [certificate, key])
             .chain(authorities)
             .map(|place| place.path.as_path())
+    }
+
+    /// The files of keys.
+    fn keys(&self) -> impl Iterator<Item = &Path> {
+        self.identities().map(|(_, key)| key.path.as_path())
+    }
+
+    /// The files of certificates, each with that of its key.
+    fn identities(&self) -> impl Iterator<Item = &(Place, Place)> + Clone {
+        match &self.origin {
+            Origin::Files(first, others) => std::slice::from_ref(first).iter().chain(others),
+            Origin::Made(_) => [].iter().chain(&[]),
+        }
     }
 
     /// Whether a file holds a key that takes a passphrase to read.
@@ -231,6 +240,11 @@ impl Certified {
     /// The files that are read again while the server runs.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.material.files()
+    }
+
+    /// Those among them that hold keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Path> {
+        self.material.keys()
     }
 
     /// A certificate that was made for trying things out.

@@ -19,6 +19,7 @@
 pub mod accounts;
 mod assemble;
 mod bind;
+mod caution;
 pub mod certificate;
 mod check;
 mod config;

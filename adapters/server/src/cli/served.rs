@@ -13,6 +13,8 @@ pub struct Served {
     pub user: Option<String>,
     /// What they may do.
     pub rights: Rights,
+    /// They log in under TLS only.
+    pub demands_tls: bool,
 }
 
 /// Whether somebody with these rights can change anything.

@@ -6,6 +6,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ impl Place {
     pub(crate) fn start(&self, toml: &[u8], arguments: &[&str]) -> Result<Launch, Stop> {
         let file = self.path("wharf.toml");
         fs::write(&file, toml).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let mut all = vec!["-c", file.to_str().unwrap()];
         all.extend(arguments);
         start(&all)
