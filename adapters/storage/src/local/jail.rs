@@ -1,7 +1,7 @@
 //! [`Jail`]: the only way from a path of the virtual tree into the file system.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,7 +11,9 @@ use std::sync::{Mutex, PoisonError};
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Statx, fstatfs, openat, openat2, readlinkat};
+use rustix::fs::{
+    CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags, fstatfs, openat, openat2, readlinkat,
+};
 use rustix::io::Errno;
 use wharf_core::VPath;
 
@@ -61,7 +63,16 @@ pub(super) struct Jail {
     path: PathBuf,
     /// What was warned of.
     warned: Mutex<BTreeSet<&'static str>>,
+    /// Directories that were found not to belong to the storage, the latest first. They never will:
+    /// no client can move one there.
+    known: Mutex<VecDeque<Born>>,
 }
+
+/// Which directory it is, and since when: a number is used again when a directory is removed.
+type Born = ((u64, u64), (i64, u32));
+
+/// So many directories are remembered.
+const MOST_KNOWN: usize = 64;
 
 impl Jail {
     /// The jail whose root is the directory at that path.
@@ -85,6 +96,7 @@ impl Jail {
             resolver,
             path,
             warned: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -144,6 +156,9 @@ impl Jail {
         let mut path = Cow::Borrowed(&**path);
         for _ in 0..MOST_LINKS {
             let (parent, name) = split(&path);
+            if path.is_empty() {
+                return self.resolve(&path, flags, lookup);
+            }
             if matches!(name, b"" | b"." | b"..") {
                 // The root, or a directory to which a link leads by dots.
                 let found = self.resolve(&path, flags, lookup)?;
@@ -199,6 +214,11 @@ impl Jail {
     /// there.
     fn check_from_above(&self, directory: &OwnedFd, lookup: Lookup) -> Result<(), Errno> {
         let mut stat = look(directory)?;
+        let born = born(&stat);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if born.is_some_and(|born| known().contains(&born)) {
+            return Ok(());
+        }
         let mut above: Option<OwnedFd> = None;
         while !self.is_root(&stat) {
             let here = above.as_ref().unwrap_or(directory);
@@ -206,10 +226,15 @@ impl Jail {
             let next = look(&parent)?;
             if identity(&next) == identity(&stat) {
                 // Somebody has moved it out of the root meanwhile.
-                break;
+                return Ok(());
             }
             self.resolver.check(&parent, &stat, lookup)?;
             (stat, above) = (next, Some(parent));
+        }
+        if let Some(born) = born {
+            let mut known = known();
+            known.truncate(MOST_KNOWN - 1);
+            known.push_front(born);
         }
         Ok(())
     }
@@ -305,6 +330,13 @@ impl Resolver {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Which directory it is, and since when, where the file system tells.
+fn born(stat: &Statx) -> Option<Born> {
+    let tells = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    let since = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
+    tells.then(|| (identity(stat), since))
 }
 
 /// The way to a name, and the name. A link may have any number of slashes in it.

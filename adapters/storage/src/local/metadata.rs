@@ -9,7 +9,8 @@ use wharf_core::{Kind, Metadata, Timestamp};
 
 /// What an open file is.
 pub(super) fn look(file: impl AsFd) -> Result<Statx, Errno> {
-    statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
+    let flags = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    statx(file, c"", AtFlags::EMPTY_PATH, flags)
 }
 
 /// What a name in a directory stands for; a link is not followed.

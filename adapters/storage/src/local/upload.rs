@@ -52,6 +52,11 @@ impl Request {
     }
 }
 
+/// Whether an upload over that version leaves a mark if its process is killed.
+fn is_labelled(tree: &Tree, base: &str) -> bool {
+    base != new_base() && tree.options.partials != Partials::Off
+}
+
 /// Opens an upload.
 pub(super) fn open(
     tree: &Arc<Tree>,
@@ -286,7 +291,7 @@ impl Upload {
         claim: Claim,
         (file, name): (Locked, String),
     ) -> Self {
-        if base != new_base() && tree.options.partials != Partials::Off {
+        if is_labelled(tree, &base) {
             stick(&file, &tree.account, &base, spot.name());
         }
         Self {
@@ -390,7 +395,7 @@ impl Upload {
 
     /// Gives the file its name.
     fn publish(&self) -> Result<(), Errno> {
-        if self.base != new_base() {
+        if is_labelled(&self.tree, &self.base) {
             strip(&self.file);
         }
         let from = self.stands_at().ok_or(Errno::NOENT)?;
