@@ -309,3 +309,49 @@ fn free_space_is_told() {
     );
     assert!(place.local.is_short());
 }
+
+/// Other programs follow a link by its text.
+#[test]
+fn a_link_leads_to_the_same_place_wherever_it_is_moved() {
+    let place = Place::new();
+    fs::create_dir_all(place.real("/a/b/c")).unwrap();
+    place.put("/f", "file");
+    place.put("/a/b/g", "another");
+    let rename = |from: &str, to: &str, replace| {
+        let edit = Edit::Rename { replace };
+        place.local.change(edit, &path(to), &path(from))
+    };
+    for text in ["../../f", "g", "..", "c", "../b/c", "../.."] {
+        let stays = |link: &str| fs::canonicalize(place.real(link)).unwrap();
+        symlink(text, place.real("/a/b/l")).unwrap();
+        let leads_to = stays("/a/b/l");
+        for (from, to) in [("/a/b/l", "/l"), ("/l", "/a/b/c/l"), ("/a/b/c/l", "/a/b/m")] {
+            assert!(rename(from, to, false).is_ok(), "{text} {from}");
+            assert_eq!(stays(to), leads_to, "{text} {to}");
+            assert!(
+                place.real(from).symlink_metadata().is_err(),
+                "{text} {from}"
+            );
+        }
+        // Over something, if that is allowed, and not at all if not.
+        place.put("/a/old", "old");
+        assert_eq!(rename("/a/b/m", "/a/old", false), Err(Failure::Exists));
+        assert_eq!(stays("/a/b/m"), leads_to);
+        assert!(rename("/a/b/m", "/a/old", true).is_ok());
+        assert_eq!(stays("/a/old"), leads_to);
+        fs::remove_file(place.real("/a/old")).unwrap();
+    }
+    // What leads out is the administrator's, and so is what cannot be told by its text.
+    for text in ["../../../etc", "c/../g"] {
+        symlink(text, place.real("/a/b/l")).unwrap();
+        assert_eq!(
+            rename("/a/b/l", "/l", true),
+            Err(Failure::BadMove),
+            "{text}"
+        );
+        assert!(rename("/a/b/l", "/a/b/m", true).is_ok());
+        fs::remove_file(place.real("/a/b/m")).unwrap();
+    }
+    let left = fs::read_dir(place.real("/a")).unwrap().count();
+    assert_eq!(left, 1, "something is left over");
+}

@@ -1,4 +1,4 @@
-//! Makes the eighty checks of our servers and of others, and prints a table of what came of them.
+//! Makes the checks of safety of our servers and of others, and prints a table of what came of them.
 //!
 //!     checks [BINARY...] [--only P53]... [--peer vsftpd]...
 //!

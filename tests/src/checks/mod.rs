@@ -1,4 +1,4 @@
-//! What a safe server does: eighty checks, by number.
+//! What a safe server does: eighty-six checks, by number.
 //!
 //! Each is made of both binaries, like every other case, and of other servers by
 //! `tests/checks`, which prints what came of it. So a check knows its server as a
@@ -7,6 +7,7 @@
 mod abort;
 mod accounts;
 mod backpressure;
+mod between;
 mod data;
 mod files;
 mod line;
@@ -24,7 +25,7 @@ pub use self::ours::Ours;
 pub use self::target::{Guard, Host, NotApplicable, Setup, Stand, Target, lacks};
 use crate::Case;
 
-/// One of the eighty, in clear or over TLS.
+/// One of the checks, in clear or over TLS.
 #[derive(Clone, Copy)]
 pub struct Check {
     name: &'static str,
@@ -102,6 +103,7 @@ pub fn all() -> Vec<Check> {
         files::checks(),
         names::checks(),
         accounts::checks(),
+        between::checks(),
     ]
     .concat();
     checks.sort_by_key(|check| check.name);

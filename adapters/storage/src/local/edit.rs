@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bstr::ByteSlice;
 use rustix::fs::{
-    AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, symlinkat, unlinkat,
+    AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, readlinkat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use wharf_core::{Changed, Edit, Facts, Failure, Kind, VPath};
@@ -17,6 +18,7 @@ use super::open::{LIST, LOOK, READ, WRITE, open_at};
 use super::partial::{base_of, new_base, others_could_continue};
 use super::spot::{Spot, is_reserved, is_visible, rename};
 use super::sweep::tidy;
+use super::temporary::create_link;
 use super::{Tree, upload};
 
 /// What whoever owns a directory needs in it: without that nobody could mend it through the server.
@@ -45,14 +47,23 @@ pub(super) fn change(
         }
         Edit::Rename { replace } => {
             let from = existing(tree, other)?;
-            let moved = from.look_at_name(Lookup::Full).map_err(failure)?;
-            let moved = base_of(moved.as_ref());
+            let stat = from.look_at_name(Lookup::Full).map_err(failure)?;
+            let is_link = stat.as_ref().is_some_and(|stat| kind(stat) == Kind::Link);
+            let moved = base_of(stat.as_ref());
             let to = new(tree, path)?;
             let replaced = tree.base(&to);
             // Not over a link that leads nowhere.
             to.look(&tree.jail, Lookup::Full).map_err(failure)?;
             let (old, new) = ((&from.directory, from.name()), (&to.directory, to.name()));
-            match rename(old, new, replace) {
+            let text = match is_link && other.parent() != path.parent() {
+                true => text_elsewhere(&from, &other.parent(), &path.parent())?,
+                false => None,
+            };
+            let renamed = match text {
+                Some(text) => move_link(&from, &to, &text, replace),
+                None => rename(old, new, replace),
+            };
+            match renamed {
                 // Two mounts of one home.
                 Err(Errno::XDEV) => move_file(tree, &from, path, replace)?,
                 outcome => outcome.map_err(rename_failure)?,
@@ -72,6 +83,44 @@ pub(super) fn change(
         }
     };
     done.map(|()| Changed::default())
+}
+
+/// What a link must say in another directory to lead to the same place; `None`: the same as here.
+/// One that leads out of the home stays where the administrator has put it.
+fn text_elsewhere(link: &Spot, from: &VPath, to: &VPath) -> Result<Option<Vec<u8>>, Failure> {
+    let text = readlinkat(&link.directory, link.name(), Vec::new()).map_err(failure)?;
+    let text = text.as_bytes();
+    if text.starts_with(b"/") {
+        return Ok(None);
+    }
+    let is_up = |part: &&[u8]| matches!(*part, b"" | b"." | b"..");
+    let ups = text
+        .split_str("/")
+        .take_while(is_up)
+        .filter(|part| *part == b"..")
+        .count();
+    // What stands before later dots may be a link itself.
+    let dots = text
+        .split_str("/")
+        .skip_while(is_up)
+        .any(|part| part == b"..");
+    if dots || ups > from.components().count() {
+        return Err(Failure::BadMove);
+    }
+    let target = VPath::resolve(from, text).map_err(|_| Failure::BadMove)?;
+    let anew = relative(to, &target);
+    Ok((anew != text).then_some(anew))
+}
+
+/// Moves a link, which says something else in its new place.
+fn move_link(from: &Spot, to: &Spot, text: &[u8], replace: bool) -> Result<(), Errno> {
+    let name = create_link(&to.directory, text)?;
+    let made = (&to.directory, name.as_str());
+    if let Err(error) = rename(made, (&to.directory, to.name()), replace) {
+        unlinkat(made.0, made.1, AtFlags::empty())?;
+        return Err(error);
+    }
+    unlinkat(&from.directory, from.name(), AtFlags::empty())
 }
 
 /// Moves a file to another file system: it is copied as an upload would be, and then removed.

@@ -6,7 +6,8 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, Mode, OFlags, SeekFrom, copy_file_range, fstat, ftruncate, openat, seek, unlinkat,
+    AtFlags, Mode, OFlags, SeekFrom, copy_file_range, fstat, ftruncate, openat, seek, symlinkat,
+    unlinkat,
 };
 use rustix::io::{Errno, pread, pwrite, retry_on_intr, write};
 use wharf_core::Failure;
@@ -20,13 +21,11 @@ const TEMPORARY: &str = ".wharf-";
 
 /// Makes a locked temporary file. It becomes readable to others when it gets its name.
 pub(super) fn create(directory: impl AsFd) -> Result<(Locked, String), Errno> {
-    static SERIAL: AtomicU64 = AtomicU64::new(0);
     // To be read as well where it must be copied.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     loop {
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{TEMPORARY}{}-{serial}", process::id());
+        let name = next_name();
         match openat(&directory, &name, flags, mode) {
             Ok(file) => match Locked::new(file) {
                 Ok(file) if look(&file)?.stx_nlink > 0 => return Ok((file, name)),
@@ -42,6 +41,23 @@ pub(super) fn create(directory: impl AsFd) -> Result<(Locked, String), Errno> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Makes a link with that text under a name of its own.
+pub(super) fn create_link(directory: impl AsFd, text: &[u8]) -> Result<String, Errno> {
+    loop {
+        let name = next_name();
+        match symlinkat(text, &directory, &name) {
+            Err(Errno::EXIST) => {}
+            made => return made.map(|()| name),
+        }
+    }
+}
+
+fn next_name() -> String {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    format!("{TEMPORARY}{}-{serial}", process::id())
 }
 
 /// Whether a file with that name was made to be written.
