@@ -85,7 +85,7 @@ pub(super) fn break_for(server: &Server, verb: &str, ahead: &[Line]) -> Option<T
     };
     let inject = |options: &[&str]| Some(Tracer::attach(server, options));
     match verb {
-        "LIST" if happens("fs-entry-gone") => inject(&["-e", "inject=statx:error=ENOENT:when=1"]),
+        "LIST" if happens("fs-entry-gone") => inject(&["-e", "inject=statx:error=ENOENT:when=2"]),
         "RETR" if happens("fs-err ENOENT") => {
             let file = server.home().join("f").display().to_string();
             inject(&["-P", &file, "-e", "inject=read:error=ENOENT:when=2"])
