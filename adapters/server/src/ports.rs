@@ -25,7 +25,7 @@ use crate::system::System;
 /// A port is leased to one session from PASV until its data connection stands, and is then free for
 /// others. Which one is drawn at random, so that the next one cannot be guessed (RFC 2577 section
 /// 8), and never the one before while there are others. Where none is free, sessions wait in a
-/// [`Queue`], and a port that is given back goes to the first that may have it.
+/// queue, and a port that is given back goes to the first that may have it.
 ///
 /// The listeners of a given range stay open between leases: to listen anew on a port, the kernel
 /// walks all its connections in `TIME_WAIT`. Meanwhile whoever connects is dropped. Without a

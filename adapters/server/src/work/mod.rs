@@ -99,7 +99,7 @@ enum Opened {
     Nothing,
     Handle(Handle),
     /// Its bytes have been moved.
-    Pump(Pump),
+    Pump(Box<Pump>),
 }
 
 /// The request in hand, if it is not answered at once.
@@ -392,7 +392,7 @@ impl<H: Helper> Work<H> {
     /// The bytes have been moved, or shall be no longer.
     fn moved_all(&mut self, ticket: Ticket<Transfer>, pump: Pump, end: End) -> Event {
         let bytes = pump.moved();
-        self.opened = Opened::Pump(pump);
+        self.opened = Opened::Pump(Box::new(pump));
         ticket.done(Transferred { bytes, end })
     }
 }
