@@ -28,7 +28,13 @@ pub struct Connection<H> {
     unanswered: bool,
     /// The session knows that the server is stopping.
     stopping: bool,
+    /// There is more to do at once, when it was seen what has happened meanwhile.
+    goes_on: bool,
 }
+
+/// For so long a connection works without a look at what has happened: its client may be gone, or
+/// have sent ABOR, and others may have to wait for the same thread.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug)]
@@ -92,23 +98,32 @@ impl<H: Helper> Connection<H> {
             control,
             unanswered: false,
             stopping: false,
+            goes_on: false,
             service,
         })
     }
 
-    /// Does everything that can be done without waiting; false when the session is over.
+    /// Does what can be done without waiting, for a tenth of a second at most; false when the
+    /// session is over.
     pub fn advance(&mut self, socket: &TcpStream) -> bool {
         let span = self.journal.span();
         let _in = span.enter();
+        let until = self.service.now() + AT_ONCE;
         loop {
             let now = self.service.now();
-            while let Some(action) = self.session.poll() {
+            self.goes_on = now >= until;
+            if self.goes_on {
+                self.session.progress(now, self.work.moved());
+                return true;
+            }
+            if let Some(action) = self.session.poll() {
                 if matches!(action, Action::Disconnect) {
                     self.control.close(socket);
                     return false;
                 }
                 let event = self.act(action);
                 event.into_iter().for_each(|event| self.answer(now, event));
+                continue;
             }
             self.work.vacate(&self.session);
             if self.session.is_logged_in() {
@@ -156,6 +171,7 @@ impl<H: Helper> Connection<H> {
                 until(self.control.deadline()),
                 self.work.patience(now),
                 self.journal.patience(),
+                self.goes_on.then_some(Duration::ZERO),
             ]
             .into_iter()
             .flatten()

@@ -77,45 +77,58 @@ impl<const WAITS: bool> Other<WAITS> {
 }
 
 /// A storage that is never quick, as one elsewhere on the network.
-struct Slow(Local);
+struct Slow {
+    local: Local,
+    /// How long it takes to read a piece of a file.
+    read: Duration,
+}
 
 impl Storage for Slow {
     fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
+        self.local.capabilities()
     }
 
     fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
-        self.0.stat(path)
+        self.local.stat(path)
     }
 
     fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
-        self.0.change(edit, path, other)
+        self.local.change(edit, path, other)
     }
 
     fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
-        let mut opening = self.0.open(mode, path)?;
+        let mut opening = self.local.open(mode, path)?;
         if let Handle::Source(source) = opening.handle {
-            opening.handle = Handle::Source(Box::new(Stream(source)));
+            let read = self.read;
+            opening.handle = Handle::Source(Box::new(Stream { source, read }));
         }
         Ok(opening)
     }
 }
 
 /// A source without a file descriptor.
-struct Stream(Box<dyn Source>);
+struct Stream {
+    source: Box<dyn Source>,
+    read: Duration,
+}
 
 impl Source for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        self.0.read(buffer)
+        thread::sleep(self.read);
+        self.source.read(buffer)
     }
 }
 
 /// A storage with a directory that has no end, and in which nothing is shown.
-struct Endless(Local);
+struct Endless {
+    local: Local,
+    /// How long it takes to look at a file.
+    look: Duration,
+}
 
 impl Storage for Endless {
     fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
+        self.local.capabilities()
     }
 
     fn is_short(&self) -> bool {
@@ -123,11 +136,12 @@ impl Storage for Endless {
     }
 
     fn stat(&self, path: &VPath) -> Result<Metadata, Failure> {
-        self.0.stat(path)
+        thread::sleep(self.look);
+        self.local.stat(path)
     }
 
     fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
-        self.0.change(edit, path, other)
+        self.local.change(edit, path, other)
     }
 
     fn open(&self, _: Mode, _: &VPath) -> Result<Opening, Failure> {
@@ -189,7 +203,8 @@ impl Place {
         let directory = TempDir::new().unwrap();
         let local = Local::open(directory.path(), b"a", options).unwrap();
         let storage: Arc<dyn Storage> = if slow {
-            Arc::new(Slow(local))
+            let read = Duration::ZERO;
+            Arc::new(Slow { local, read })
         } else {
             Arc::new(local)
         };
@@ -200,10 +215,18 @@ impl Place {
         }
     }
 
-    fn endless() -> Self {
+    /// One that takes so long for each piece.
+    fn with_pauses(read: Duration) -> Self {
+        let mut place = Self::new(true);
+        let local = Local::open(place.directory.path(), b"a", LocalOptions::default()).unwrap();
+        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Slow { local, read }))));
+        place
+    }
+
+    fn endless(look: Duration) -> Self {
         let mut place = Self::new(false);
         let local = Local::open(place.directory.path(), b"a", LocalOptions::default()).unwrap();
-        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Endless(local)))));
+        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Endless { local, look }))));
         place
     }
 
@@ -485,6 +508,38 @@ fn an_abort_waits_for_the_job_that_opens() {
 }
 
 #[test]
+fn a_job_that_moves_bytes_slowly_tells_how_far_it_is() {
+    let place = Place::with_pauses(Duration::from_millis(30));
+    place.put(&bytes(LONG));
+    let mut client = place.client::<true>();
+    client.log_in();
+    let data = drain(client.data());
+    // It opens the file.
+    client.allow(1);
+    client.ask("RETR f", "150");
+    client.until_away();
+    client.allow(usize::MAX);
+    let begun = Instant::now();
+    client.connection.helper_mut().work();
+    // All that one job may move would take four seconds.
+    assert!(begun.elapsed() < Duration::from_secs(2), "{begun:?}");
+    client.say("STAT");
+    let mut status = String::new();
+    while !status.contains("\n211 ") {
+        client.turn();
+        status.extend(client.hear());
+    }
+    assert!(
+        status.contains("RETR: ") && !status.contains("RETR: 0 of"),
+        "{status}"
+    );
+    client.say("ABOR");
+    client.expect("426");
+    client.expect("226");
+    assert!(data.join().unwrap().len() < LONG);
+}
+
+#[test]
 fn an_abort_waits_for_the_job_that_moves_bytes() {
     let place = Place::new(true);
     let content = bytes(LONG);
@@ -528,7 +583,7 @@ fn an_abort_stops_a_transfer_that_waits_for_the_client() {
 #[test]
 fn a_listing_of_which_nothing_is_shown_can_be_given_up() {
     fn listing<const WAITS: bool>() {
-        let place = Place::endless();
+        let place = Place::endless(Duration::ZERO);
         let mut client = place.client::<WAITS>();
         client.log_in();
         let data = client.data();
@@ -554,6 +609,26 @@ fn a_listing_of_which_nothing_is_shown_can_be_given_up() {
     }
     listing::<true>();
     listing::<false>();
+}
+
+/// What was sent ahead would take ten seconds, and its client is gone.
+#[test]
+fn slow_commands_that_were_sent_ahead_leave_time_for_a_look() {
+    let place = Place::endless(Duration::from_millis(20));
+    let mut client = place.client::<true>();
+    client.log_in();
+    let begun = Instant::now();
+    client.say(&["MDTM f"; 500].join("\r\n"));
+    client.turn();
+    client.turn();
+    assert_eq!(client.connection.wants().within, Some(Duration::ZERO));
+    let gone = Ready {
+        broken: true,
+        ..Ready::default()
+    };
+    client.connection.wake(&client.server, gone);
+    client.until_over();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{begun:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,8 +18,10 @@ use crate::{Stream, sockets, system};
 
 /// A client that is sent something is seen to take it at least so often, if it does.
 const TRY_AGAIN: Duration = Duration::from_secs(15);
-/// Another thread moves so many bytes before it looks whether they are still wanted.
+/// Another thread moves so many bytes, and for so long, before it tells how far it is and looks
+/// whether more are still wanted.
 const AWAY: u64 = 8 << 20;
+const AWAY_FOR: Duration = Duration::from_millis(100);
 
 impl<H: Helper> Work<H> {
     /// Listens for a data connection and says where clients find it.
@@ -131,6 +134,7 @@ impl<H: Helper> Work<H> {
         if !plan.wire.tls {
             self.stay_clear();
         }
+        self.progress.store(0, Ordering::Relaxed);
         match Pump::new(handle, plan, self.service.settings().utc_offset) {
             Ok(pump) => self.begin(Task::Move(ticket, pump)),
             Err(failure) => Some(ticket.done(failed(failure))),
@@ -151,15 +155,21 @@ impl<H: Helper> Work<H> {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
+        let progress = Arc::clone(&self.progress);
         let steps = move || {
-            let enough = pump.moved() + AWAY;
+            let (begun, enough) = (std::time::Instant::now(), pump.moved() + AWAY);
             let mut before = pump.moved();
             let mut step = pump.step(&mut data);
             // One that moves nothing may be one of very many.
-            while step == Step::Moved && (before + 1..enough).contains(&pump.moved()) {
+            while step == Step::Moved
+                && (before + 1..enough).contains(&pump.moved())
+                && begun.elapsed() < AWAY_FOR
+            {
                 before = pump.moved();
+                progress.store(before, Ordering::Relaxed);
                 step = pump.step(&mut data);
             }
+            progress.store(pump.moved(), Ordering::Relaxed);
             (pump, data, step)
         };
         self.run(false, steps, |work, (pump, data, step)| {

@@ -7,6 +7,7 @@ mod secure;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wharf_core::ticket::{Listen, OpenData, Report, Secure, Transfer};
@@ -71,6 +72,8 @@ pub struct Work<H> {
     ahead: Ahead,
     opened: Opened,
     task: Task,
+    /// What a transfer has moved while another thread has it.
+    progress: Arc<AtomicU64>,
     /// Whether the task can go on without waiting.
     ready: bool,
     /// When it goes on though nothing has happened.
@@ -137,6 +140,7 @@ impl<H: Helper> Work<H> {
             ahead: Ahead::Nothing,
             opened: Opened::Nothing,
             task: Task::None,
+            progress: Arc::default(),
             ready: false,
             again: None,
             late: false,
@@ -243,10 +247,10 @@ impl<H: Helper> Work<H> {
     /// Bytes that the transfer in hand has moved.
     #[must_use]
     pub fn moved(&self) -> u64 {
-        if let Task::Move(_, pump) = &self.task {
-            pump.moved()
-        } else {
-            0
+        match &self.task {
+            Task::Move(_, pump) => pump.moved(),
+            Task::Away => self.progress.load(Ordering::Relaxed),
+            _ => 0,
         }
     }
 
