@@ -46,10 +46,11 @@ async fn wait<R: Reactor>(
 ) -> Ready {
     let wants = connection.wants();
     if wants.within == Some(Duration::ZERO) {
-        // A transfer goes on at once, but others have their turn first.
+        // It goes on at once, but others have their turn first.
         future::yield_now().await;
         return Ready {
             input: wants.input,
+            stop: wants.stop && stop.is_closed(),
             ..Ready::default()
         };
     }
