@@ -120,6 +120,10 @@ fn refuses_clients_beyond_its_limits(program: &Program) {
         let (code, _) = Client::silent(server.address()).reply();
         code == 220
     });
+    eventually("all places are free", || {
+        let log = server.log();
+        log.matches(" disconnected ").count() == log.matches(" connected ").count()
+    });
     server.still_serves();
 }
 
