@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
 use crate::server::rest;
 use crate::tls::Tls;
@@ -354,6 +355,12 @@ pub fn connect_data(address: SocketAddr) -> TcpStream {
     data.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     data.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     data
+}
+
+/// A socket that no server inherits which another case starts meanwhile.
+pub(crate) fn new_socket(family: AddressFamily) -> OwnedFd {
+    let flags = SocketFlags::CLOEXEC;
+    socket_with(family, SocketType::STREAM, flags, None).expect("a socket")
 }
 
 /// Breaks a connection with a reset.

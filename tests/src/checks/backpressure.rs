@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, sockopt};
 
 use super::{Setup, Stand, Target, checks};
 use crate::Client;
+use crate::client::new_socket;
 use crate::server::within;
 
 checks! {
@@ -18,8 +19,7 @@ checks! {
 
 /// A client that takes little in advance: what it does not read is the server's trouble.
 fn narrow(target: &Target) -> Client {
-    let socket =
-        rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let socket = new_socket(AddressFamily::INET);
     sockopt::set_socket_recv_buffer_size(&socket, 16_384).expect("a small buffer");
     rustix::net::connect(&socket, &target.address).expect("to connect");
     let mut client = Client::over(TcpStream::from(socket));

@@ -4,10 +4,10 @@ use std::io::{Read as _, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, sockopt};
 
 use super::transfer::pattern;
-use crate::client::some;
+use crate::client::{new_socket, some};
 use crate::server::{Config, rest};
 use crate::tls::Tls;
 use crate::{Program, cases};
@@ -153,8 +153,7 @@ fn goes_on_with_a_client_that_reads_slowly(program: &Program) {
             client.secure(tls);
         }
         client.login("user", "12345");
-        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
-        let socket = socket.expect("a socket");
+        let socket = new_socket(AddressFamily::INET);
         sockopt::set_socket_recv_buffer_size(&socket, 4_096).expect("a small buffer");
         rustix::net::connect(&socket, &client.epsv()).expect("to connect");
         client.command("RETR f.bin", 150);

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::AddressFamily;
 
 use super::transfer::pattern;
-use crate::client::connect_data;
+use crate::client::{connect_data, new_socket};
 use crate::server::{Config, eventually, rest};
 use crate::{Program, cases};
 
@@ -28,8 +28,7 @@ cases! { "data";
 
 /// A connection from another address of this machine.
 pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket =
-        rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let socket = new_socket(AddressFamily::INET);
     rustix::net::bind(&socket, &SocketAddr::new(IpAddr::V4(from), 0)).expect("to bind");
     rustix::net::connect(&socket, &to).expect("to connect");
     let stream = TcpStream::from(socket);

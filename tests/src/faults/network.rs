@@ -246,12 +246,7 @@ fn serves_clients_of_its_link(program: &Program) {
     server.put("f.bin", b"hello");
     cable.client.inside(|| {
         let scope = rustix::net::netdevice::name_to_index(
-            rustix::net::socket(
-                rustix::net::AddressFamily::INET6,
-                rustix::net::SocketType::STREAM,
-                None,
-            )
-            .expect("a socket"),
+            crate::client::new_socket(rustix::net::AddressFamily::INET6),
             "cable",
         )
         .expect("an index");
