@@ -1,7 +1,7 @@
 //! [`Client`]: an FTP client that says exactly what it is told, in clear or under TLS.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::tls::Tls;
 use crate::wire::Wire;
 
 /// Nothing that is tested takes so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A control connection.
 pub struct Client {
@@ -355,6 +355,22 @@ pub fn connect_data(address: SocketAddr) -> TcpStream {
     data.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     data.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     data
+}
+
+/// Connects from another address of this machine.
+pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = bound(from);
+    rustix::net::connect(&socket, &to).expect("to connect");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// A socket that will connect from that address.
+pub(crate) fn bound(from: Ipv4Addr) -> OwnedFd {
+    let socket = new_socket(AddressFamily::INET);
+    rustix::net::bind(&socket, &SocketAddr::new(from.into(), 0)).expect("to bind");
+    socket
 }
 
 /// A socket that no server inherits which another case starts meanwhile.

@@ -26,6 +26,7 @@ mod scripts;
 mod server;
 mod soak;
 mod tls;
+mod unwelcome;
 mod wire;
 
 use std::num::NonZero;

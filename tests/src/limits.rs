@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::conversations::data::connect_from;
+use crate::client::connect_from;
 use crate::server::{Config, eventually};
 use crate::{Client, Program, Server, cases};
 

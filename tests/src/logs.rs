@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::conversations::data::connect_from;
+use crate::client::connect_from;
 use crate::server::{Config, eventually};
 use crate::{Client, Program, Server, Tls, cases};
 

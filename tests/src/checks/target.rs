@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::conversations::data::connect_from;
+use crate::client::connect_from;
 use crate::conversations::transfer::pattern;
 use crate::{Client, Tls};
 

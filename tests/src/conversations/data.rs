@@ -1,15 +1,14 @@
 //! Who may use a data connection, and how ports are shared.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::AddressFamily;
-
 use super::transfer::pattern;
-use crate::client::{connect_data, new_socket};
+use crate::client::{PATIENCE, connect_data};
 use crate::server::{Config, eventually, rest};
+use crate::unwelcome::Unwelcome;
 use crate::{Program, cases};
 
 cases! { "data";
@@ -26,31 +25,17 @@ cases! { "data";
     waits_for_the_data_connection_after_the_command,
 }
 
-/// A connection from another address of this machine.
-pub(crate) fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = new_socket(AddressFamily::INET);
-    rustix::net::bind(&socket, &SocketAddr::new(IpAddr::V4(from), 0)).expect("to bind");
-    rustix::net::connect(&socket, &to).expect("to connect");
-    let stream = TcpStream::from(socket);
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("a timeout");
-    stream
-}
-
 fn drops_a_stranger_and_serves_the_owner(program: &Program) {
     let server = program.serve();
     server.put("f.bin", b"hello");
     let mut client = server.login();
     let address = client.epsv();
-    let stranger = connect_from(Ipv4Addr::new(127, 0, 0, 2), address);
+    let stranger = Unwelcome::connect_from(Ipv4Addr::new(127, 0, 0, 2), address);
     let data = connect_data(address);
     client.command("RETR f.bin", 150);
     assert_eq!(rest(data), b"hello");
     client.expect(226);
-    let mut nothing = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut &stranger, &mut nothing);
-    assert!(nothing.is_empty(), "the stranger got {nothing:?}");
+    assert_eq!(stranger.heard(PATIENCE), b"", "the stranger is served");
     assert!(server.whole_log().contains("stranger"));
 }
 
@@ -60,16 +45,11 @@ fn serves_the_first_of_two_connections(program: &Program) {
     let mut client = server.login();
     let address = client.epsv();
     let first = connect_data(address);
-    // Whether it is refused or dropped depends on who is quicker.
-    let second = TcpStream::connect(address);
+    let second = Unwelcome::connect(address);
     client.command("RETR f.bin", 150);
     assert_eq!(rest(first), b"hello");
     client.expect(226);
-    let mut nothing = Vec::new();
-    if let Ok(mut second) = second {
-        let _ = std::io::Read::read_to_end(&mut second, &mut nothing);
-    }
-    assert!(nothing.is_empty());
+    assert_eq!(second.heard(PATIENCE), b"", "the second is served");
     assert_eq!(client.fetch("f.bin"), b"hello");
 }
 

@@ -1,7 +1,6 @@
 //! Passive ports: how few do, who gets which, and who is dropped.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +10,12 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
 
-use super::data::connect_from;
 use super::transfer::pattern;
-use crate::client::{connect_data, some};
+use crate::client::{connect_data, connect_from, some};
 use crate::faults::strace::Tracer;
 use crate::server::{Config, Server, eventually, rest, within};
 use crate::tls::Tls;
+use crate::unwelcome::Unwelcome;
 use crate::{Client, Program, cases};
 
 cases! { "ports";
@@ -83,15 +82,6 @@ fn fetch_over(client: &mut Client, data: TcpStream) {
     client.command("RETR f.bin", 150);
     assert_eq!(rest(client.protect(data)), b"hello");
     client.expect(226);
-}
-
-/// Whether a connection is closed within that time, without a byte.
-fn is_dropped(mut stream: &TcpStream) -> bool {
-    stream.set_read_timeout(Some(AT_ONCE)).expect("a timeout");
-    match stream.read(&mut [0]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
-    }
 }
 
 fn carries_fifty_slow_transfers_over_two_ports(program: &Program) {
@@ -267,7 +257,7 @@ fn keeps_an_unused_port_from_its_neighbours(program: &Program) {
     let mut neighbour = server.login();
     neighbour.send("EPSV");
     // Its late connection comes to nobody.
-    assert!(is_dropped(&connect_data(address)));
+    assert!(Unwelcome::connect(address).is_dropped(AT_ONCE));
     assert!(neighbour.is_silent(Duration::from_millis(300)));
     // Another address may have it meanwhile.
     let mut other = Client::over(connect_from(STRANGER, server.address()));
@@ -279,14 +269,20 @@ fn keeps_an_unused_port_from_its_neighbours(program: &Program) {
     fetch_over(&mut neighbour, connect_data(address));
 }
 
+fn all_are_dropped(connections: &[Unwelcome]) -> bool {
+    connections.iter().all(|each| each.is_dropped(AT_ONCE))
+}
+
 fn drops_strangers_before_the_command(program: &Program) {
     let (server, _) = start(program, 2, "");
     for tls in both() {
         let mut client = login(&server, tls.as_ref());
         let address = client.epsv();
         // More than any backlog holds, and they stay.
-        let strangers: Vec<_> = (0..300).map(|_| connect_from(STRANGER, address)).collect();
-        assert!(strangers.iter().all(is_dropped), "a stranger waits");
+        let strangers: Vec<_> = (0..300)
+            .map(|_| Unwelcome::connect_from(STRANGER, address))
+            .collect();
+        assert!(all_are_dropped(&strangers), "a stranger waits");
         let data = connect_data(address);
         fetch_over(&mut client, data);
     }
@@ -376,7 +372,15 @@ fn serves_its_clients_while_strangers_flood_its_ports(program: &Program) {
     assert!((1..=8).contains(&told), "{told} lines");
 }
 
-/// The client itself, and strangers, once the data connection stands and between transfers.
+/// The client itself and a stranger.
+fn late_comers(address: SocketAddr) -> [Unwelcome; 2] {
+    [
+        Unwelcome::connect(address),
+        Unwelcome::connect_from(STRANGER, address),
+    ]
+}
+
+/// Once the data connection stands and between transfers.
 fn drops_late_comers(program: &Program) {
     let (server, _) = start(program, 2, "");
     for tls in both() {
@@ -386,11 +390,9 @@ fn drops_late_comers(program: &Program) {
             let data = connect_data(address);
             // It is accepted by then.
             thread::sleep(Duration::from_millis(30));
-            let late = [connect_data(address), connect_from(STRANGER, address)];
-            assert!(late.iter().all(is_dropped), "a late comer waits");
+            assert!(all_are_dropped(&late_comers(address)), "one waits");
             fetch_over(&mut client, data);
-            let late = [connect_data(address), connect_from(STRANGER, address)];
-            assert!(late.iter().all(is_dropped), "a late comer waits");
+            assert!(all_are_dropped(&late_comers(address)), "one waits");
         }
     }
 }
@@ -479,9 +481,8 @@ fn listens_where_its_client_has_connected(program: &Program) {
         client.login("user", "12345");
         let address = client.epsv();
         // The same port elsewhere serves nobody, whether it is open or not.
-        if let Ok(elsewhere) = TcpStream::connect((other.ip(), address.port())) {
-            assert!(is_dropped(&elsewhere), "{other} serves {here}");
-        }
+        let elsewhere = Unwelcome::connect((other.ip(), address.port()).into());
+        assert!(elsewhere.is_dropped(AT_ONCE), "{other} serves {here}");
         fetch_over(&mut client, connect_data(address));
     }
 }

@@ -15,12 +15,12 @@ use wharf_script::{Line, Script, letters, number};
 
 use super::scene::{break_for, config, second};
 use super::served::Served;
-use crate::client::{connect_data, reset};
-use crate::conversations::data::connect_from;
+use crate::client::{PATIENCE, connect_data, reset};
 use crate::differential::address;
 use crate::faults::strace::Tracer;
 use crate::server::{eventually, rest};
 use crate::tls::Tls;
+use crate::unwelcome::Unwelcome;
 use crate::{Client, Program, Server};
 
 /// Nothing is heard for so long before something is sent, and packets are not one.
@@ -55,7 +55,7 @@ struct Play {
     /// What PORT named.
     listener: Option<TcpListener>,
     data: Option<TcpStream>,
-    stranger: Option<TcpStream>,
+    stranger: Option<Unwelcome>,
     /// The data connection shall be closed by the server.
     closes_data: bool,
     /// What has a call fail.
@@ -172,7 +172,7 @@ impl Play {
             "data-open-from" => {
                 // Of the addresses that are not the client's, this one is ours.
                 let from = Ipv4Addr::new(127, 0, 0, 2);
-                self.stranger = Some(connect_from(from, self.passive.expect("a PASV")));
+                self.stranger = Some(Unwelcome::connect_from(from, self.passive.expect("a PASV")));
             }
             "data-bytes" => {
                 let bytes = letters(b'A', number(argument));
@@ -291,8 +291,7 @@ impl Play {
             until_closed(data);
         }
         if let Some(stranger) = self.stranger.take() {
-            let bytes = until_closed(stranger);
-            assert!(bytes.is_empty(), "the stranger got {bytes:?}");
+            assert!(stranger.is_dropped(PATIENCE), "the stranger is served");
         }
         if let Some(tracer) = self.tracer.take() {
             assert!(tracer.injected() > 0, "no call was made to fail");
@@ -310,11 +309,9 @@ impl Play {
     }
 }
 
-/// What comes until the server has closed a data connection, or reset it.
-fn until_closed(mut data: TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let ended = data.read_to_end(&mut bytes);
+/// Reads until the server has closed a data connection, or reset it.
+fn until_closed(mut data: TcpStream) {
+    let ended = data.read_to_end(&mut Vec::new());
     let is_waiting = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
     assert!(!ended.is_err_and(is_waiting), "the data connection goes on");
-    bytes
 }
