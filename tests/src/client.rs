@@ -25,6 +25,17 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects, reads the greeting, and takes little in advance: what it does not read is the server's
+    /// trouble.
+    pub(crate) fn narrow(address: SocketAddr) -> Self {
+        let socket = new_socket(AddressFamily::INET);
+        sockopt::set_socket_recv_buffer_size(&socket, 16_384).expect("a small buffer");
+        rustix::net::connect(&socket, &address).expect("to connect");
+        let mut client = Self::over(TcpStream::from(socket));
+        client.expect(220);
+        client
+    }
+
     /// Connects and reads the greeting.
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {

@@ -21,6 +21,7 @@ cases! { "limits";
     lets_commands_wait_that_come_too_fast,
     ends_a_session_whose_line_does_not_end,
     ends_a_session_that_does_not_log_in_whatever_it_says,
+    goes_on_with_a_client_that_reads_no_replies_for_a_while,
     lets_others_log_in_when_strangers_have_come,
     counts_no_sessions_of_an_exempt_network,
 }
@@ -273,6 +274,28 @@ fn ends_a_session_that_does_not_log_in_whatever_it_says(program: &Program) {
     eventually("it is logged", || {
         server.log().contains("timeout: no login")
     });
+}
+
+/// The kernel takes one that reads nothing, or little, for one that does not answer.
+fn goes_on_with_a_client_that_reads_no_replies_for_a_while(program: &Program) {
+    let server = limited(program, "vanished = \"2s\"");
+    let mut client = Client::narrow(server.addresses()[0]);
+    client.login("user", "12345");
+    // Replies of some twenty times that: more than the system has room for.
+    let commands = 100_000;
+    let mut sender = client.stream().try_clone().expect("a clone");
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            sender
+                .write_all(&b"NOOP\r\n".repeat(commands))
+                .expect("to send")
+        });
+        thread::sleep(Duration::from_secs(8));
+        for _ in 0..commands {
+            client.expect(200);
+        }
+    });
+    client.command("QUIT", 221);
 }
 
 /// They come back whenever they have to go.

@@ -177,8 +177,14 @@ fn tells_a_client_for_whom_there_is_no_descriptor(program: &Program) {
         "{} accepted, {refused} refused",
         accepted.len()
     );
-    // Where TLS comes first nothing can be said, but nobody waits.
-    Client::silent(server.implicit()).expect_end();
+    // Where TLS comes first nothing can be said, but nobody waits. Several who come at once do not
+    // take each other's descriptor.
+    for _ in 0..40 {
+        let mut silent = Client::silent(server.implicit());
+        let mut told = Client::silent(server.address());
+        told.expect(421);
+        silent.expect_end();
+    }
     for client in &mut accepted {
         client.command("NOOP", 200);
     }

@@ -13,7 +13,7 @@ use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 use crate::control::{Control, Turned, is_passing};
 use crate::journal::Journal;
 use crate::service::{Permit, Service};
-use crate::sockets::acknowledge;
+use crate::sockets::{acknowledge, bear_a_slow_reader};
 use crate::work::{Helper, Wait, Work};
 
 /// One client.
@@ -26,6 +26,8 @@ pub struct Connection<H> {
     control: Control,
     /// Something has come on the control connection, and nothing was sent since.
     unanswered: bool,
+    /// How many bytes of replies were written since it last slept.
+    written: usize,
     /// The session knows that the server is stopping.
     stopping: bool,
     /// There is more to do at once, when it was seen what has happened meanwhile.
@@ -35,6 +37,9 @@ pub struct Connection<H> {
 /// For so long a connection works without a look at what has happened: its client may be gone, or
 /// have sent ABOR, and others may have to wait for the same thread.
 const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// More than this at once some client may read little by little.
+const MUCH: usize = 4096;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +102,7 @@ impl<H: Helper> Connection<H> {
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
             unanswered: false,
+            written: 0,
             stopping: false,
             goes_on: false,
             service,
@@ -109,6 +115,7 @@ impl<H: Helper> Connection<H> {
         let span = self.journal.span();
         let _in = span.enter();
         let until = self.service.now() + AT_ONCE;
+        self.written = 0;
         loop {
             let now = self.service.now();
             self.goes_on = now >= until;
@@ -313,6 +320,10 @@ impl<H: Helper> Connection<H> {
                 Ok(count) => {
                     self.session.transmitted(now, count);
                     self.work.has_room();
+                    if self.written <= MUCH && self.written + count > MUCH {
+                        bear_a_slow_reader(socket);
+                    }
+                    self.written += count;
                     (written, self.unanswered) = (true, false);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -27,6 +27,7 @@ impl Service {
         let vanished = self.settings().vanished;
         let protocol = listener.protocol(self.settings());
         for _ in 0..AT_ONCE {
+            let mut turn = self.reserve().turn();
             match accept(&listener.socket, vanished) {
                 Ok((stream, peer)) => match self.admit(peer) {
                     Ok(permit) => {
@@ -43,7 +44,7 @@ impl Service {
                     return Reception::Nobody;
                 }
                 Err(error) if is_exhausted(&error) => {
-                    let refused = self.reserve().spend(|| {
+                    let refused = turn.spend(|| {
                         let (stream, peer) = accept(&listener.socket, vanished)?;
                         Self::refuse(&stream, peer, protocol, Refusal::Exhausted);
                         Ok::<_, io::Error>(())

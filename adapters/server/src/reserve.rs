@@ -1,7 +1,7 @@
 //! [`Reserve`]: one descriptor more than there are.
 
 use std::os::fd::OwnedFd;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -19,15 +19,24 @@ impl Default for Reserve {
 }
 
 impl Reserve {
+    /// Waits for the turn to accept: another acceptor would take the descriptor that one has given up.
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        Turn(lock(&self.0))
+    }
+}
+
+/// As long as this lives nobody else accepts clients.
+pub(crate) struct Turn<'a>(MutexGuard<'a, Option<OwnedFd>>);
+
+impl Turn<'_> {
     /// Does something with one descriptor more than there are; `None` if the reserve is gone.
-    pub(crate) fn spend<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
-        let mut spare_one = lock(&self.0);
-        if spare_one.is_none() {
-            *spare_one = spare();
+    pub(crate) fn spend<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
+        if self.0.is_none() {
+            *self.0 = spare();
         }
-        drop(spare_one.take()?);
+        drop(self.0.take()?);
         let outcome = act();
-        *spare_one = spare();
+        *self.0 = spare();
         Some(outcome)
     }
 }

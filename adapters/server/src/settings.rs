@@ -48,7 +48,8 @@ pub struct Settings {
     /// How long a transfer may go on after the server was asked to shut down.
     pub grace: Duration,
     /// A client whose machine does not answer for so long is gone: it does not acknowledge what it
-    /// is sent, or, where nothing is sent, probes that begin after half that time. Whole seconds.
+    /// is sent, or, where nothing is sent, probes that begin after half that time. Whole seconds. One
+    /// that was sent more than some kilobytes at once is given up by the limits of its session instead.
     pub vanished: Duration,
     /// What the protocol's [`TlsPolicy`](wharf_core::TlsPolicy) is carried out with. Without it
     /// every handshake fails.

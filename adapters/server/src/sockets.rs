@@ -97,9 +97,8 @@ pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStre
 
 /// Sets up a data connection, or a listener that passes the same on to the connections it accepts.
 ///
-/// It has no `TCP_USER_TIMEOUT`: for the kernel a client that reads little at a time is one that does
-/// not answer. Whether its machine still lives the control connection tells, and whether it takes
-/// anything the limit on stalls.
+/// It has no `TCP_USER_TIMEOUT` (see [`bear_a_slow_reader`]). Whether its machine still lives the control
+/// connection tells, and whether it takes anything the limit on stalls.
 ///
 /// # Errors
 /// What the system says.
@@ -122,9 +121,9 @@ pub(crate) fn acknowledge(socket: impl AsFd) {
     let _ = sockopt::set_tcp_quickack(socket, true);
 }
 
-/// Has the kernel give a connection up when what was sent is not taken for so long, and an idle peer
-/// probed too. The last of the probes goes out when the time is up, and the
-/// connection is then given up: so the kernel reads `TCP_USER_TIMEOUT`.
+/// Has the kernel give a connection up when what was sent is not acknowledged for so long, and an idle
+/// peer probed too. The last of the probes goes out when the time is up, and the connection is then given
+/// up: so the kernel reads `TCP_USER_TIMEOUT`.
 fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
     // The longest that the kernel takes.
     let seconds = vanished.as_secs().clamp(1, 32_767);
@@ -137,6 +136,13 @@ fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
     sockopt::set_tcp_keepidle(socket, Duration::from_secs(idle))?;
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(interval))?;
     Ok(sockopt::set_tcp_keepcnt(socket, PROBES)?)
+}
+
+/// Takes the `TCP_USER_TIMEOUT` from a connection: for the kernel a client that reads little at a time is
+/// one that does not answer. The session's own limits tell whether it takes its replies.
+pub(crate) fn bear_a_slow_reader(socket: impl AsFd) {
+    // What is not possible ends the connection earlier, and no more.
+    let _ = sockopt::set_tcp_user_timeout(socket, 0);
 }
 
 /// Whether accepting failed for want of descriptors or memory: to try again at once would spin.

@@ -4,11 +4,8 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, sockopt};
-
 use super::{Setup, Stand, Target, checks};
 use crate::Client;
-use crate::client::new_socket;
 use crate::server::within;
 
 checks! {
@@ -17,13 +14,9 @@ checks! {
     p17_ends_silent_connections_and_serves_others,
 }
 
-/// A client that takes little in advance: what it does not read is the server's trouble.
+/// A client that takes little in advance, and does not send for ever.
 fn narrow(target: &Target) -> Client {
-    let socket = new_socket(AddressFamily::INET);
-    sockopt::set_socket_recv_buffer_size(&socket, 16_384).expect("a small buffer");
-    rustix::net::connect(&socket, &target.address).expect("to connect");
-    let mut client = Client::over(TcpStream::from(socket));
-    client.expect(220);
+    let mut client = Client::narrow(target.address);
     if let Some(tls) = &target.tls {
         client.auth_tls(tls);
     }
