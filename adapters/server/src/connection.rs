@@ -203,13 +203,15 @@ impl<H: Helper> Connection<H> {
         // On a busy machine much may have come since the wait for a deadline was over: a client that
         // was killed has closed its control connection by now.
         let due = self.session.deadline().is_some_and(|at| at <= now);
-        let looks = ready.input || due && !ready.broken;
-        if looks && self.session.wants_input() && !self.control.turns() {
-            let session = &mut self.session;
-            let read = self
-                .control
-                .read(socket, |bytes| session.receive(now, bytes));
-            self.has_read(now, read);
+        eprintln!(
+            "wake due {due} input {} left {} wants {} within {:?}",
+            ready.input,
+            self.control.left().len(),
+            self.session.wants_input(),
+            self.session.deadline().map(|d| d.since(now))
+        );
+        if ready.input || due && !ready.broken {
+            self.read(socket, now);
         } else if ready.broken && self.permit.gave_way() {
             self.give_way(now);
         } else if ready.broken {
@@ -273,6 +275,19 @@ impl<H: Helper> Connection<H> {
         }
         answer.into_iter().for_each(|event| self.answer(now, event));
         true
+    }
+
+    /// Reads what the client has sent, unless what it sent before still waits for the session.
+    fn read(&mut self, socket: &TcpStream, now: Instant) {
+        self.give(now);
+        let waits = self.control.turns() || !self.control.left().is_empty();
+        if !waits && self.session.wants_input() {
+            let session = &mut self.session;
+            let read = self
+                .control
+                .read(socket, |bytes| session.receive(now, bytes));
+            self.has_read(now, read);
+        }
     }
 
     /// Gives what was read before to the session: whether it took some.

@@ -190,6 +190,7 @@ impl Control {
         mut connection: impl Read + Write,
         give: impl FnOnce(&[u8]) -> usize,
     ) -> io::Result<bool> {
+        debug_assert!(self.left().is_empty(), "what came first is given first");
         let mut buffer = [0; PIECE];
         let read = match &mut self.layer {
             Layer::Clear | Layer::Leaving(_) => connection.read(&mut buffer),

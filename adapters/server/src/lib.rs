@@ -36,6 +36,7 @@ pub mod tls;
 pub mod work;
 
 pub use backoff::BackOff;
+pub use bell::Bell;
 pub use escape::Escape;
 pub use listener::Listener;
 pub use ports::PortPool;

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 use loopback::{LATE, free_ports, pair, wait};
 use rustix::event::PollFlags;
 use tempfile::TempDir;
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id, Record};
 use wharf_core::{
     Capabilities, Changed, Config, Denied, Edit, Entry, Failure, Grant, Limits, Metadata, Mode,
-    Opened, Rights, VPath,
+    Notes, Opened, Rights, VPath,
 };
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::{Helper, Job, Rest, Wait};
@@ -629,6 +631,58 @@ fn slow_commands_that_were_sent_ahead_leave_time_for_a_look() {
     client.connection.wake(&client.server, gone);
     client.until_over();
     assert!(begun.elapsed() < Duration::from_secs(3), "{begun:?}");
+}
+
+/// A log that takes its time for each line.
+struct SlowLog;
+
+impl Subscriber for SlowLog {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        thread::sleep(Duration::from_millis(1));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Though a timer is due, which has it look for what the client may have said meanwhile.
+#[test]
+fn what_came_first_is_read_first() {
+    let limits = Limits {
+        line: 510,
+        look_ahead: 512,
+        keep_buffers: Duration::from_micros(100),
+        ..Limits::default()
+    };
+    let mut place = Place::new(false);
+    place.settings.protocol = Arc::new(Config {
+        limits,
+        notes: Notes::Commands,
+        ..Config::default()
+    });
+    let mut client = place.client::<true>();
+    client.log_in();
+    // More than is read at once.
+    let lines = ["NOOP", "SYST", "PWD"].repeat(600);
+    client.say(&lines.join("\r\n"));
+    tracing::subscriber::with_default(SlowLog, || {
+        for code in ["200", "215", "257"].repeat(600) {
+            client.expect(code);
+        }
+    });
 }
 
 #[test]

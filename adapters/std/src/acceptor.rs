@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use wharf_core::Config;
-use wharf_server::{Listener, Permit, Reception, Refusal, Service, sockets};
+use wharf_server::{Bell, Listener, Permit, Reception, Refusal, Service, sockets};
 
 use crate::session;
 
@@ -23,12 +22,10 @@ const STACK: usize = 256 << 10;
 /// When a listener cannot be waited for. A client that cannot be served is no error.
 pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io::Result<()> {
     let listeners: Vec<Listener> = listeners.into_iter().map(Into::into).collect();
-    let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let stop = Arc::new(Bell::new()?);
     let told = Arc::clone(&stop);
-    // Never read, so that every thread sees it for ever.
-    service.on_stop(move || {
-        let _ = rustix::io::write(&told, &1_u64.to_ne_bytes());
-    });
+    // Never silenced, so that every thread hears it for ever.
+    service.on_stop(move || told.ring());
     for listener in &listeners {
         listener.socket.set_nonblocking(true)?;
     }
@@ -80,7 +77,7 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
 fn accept(
     listener: &Listener,
     service: &Arc<Service>,
-    stop: &Arc<OwnedFd>,
+    stop: &Arc<Bell>,
     running: &mpsc::Sender<()>,
 ) {
     for _ in 0..sockets::AT_ONCE {
@@ -99,7 +96,7 @@ fn accept(
 }
 
 /// Until there may be descriptors or memory again.
-fn pause(stop: &OwnedFd) {
+fn pause(stop: &Bell) {
     let pause = Timespec {
         tv_sec: 0,
         tv_nsec: sockets::EXHAUSTED.subsec_nanos().into(),
@@ -112,7 +109,7 @@ fn start(
     peer: SocketAddr,
     permit: Permit,
     protocol: &Arc<Config>,
-    stop: &Arc<OwnedFd>,
+    stop: &Arc<Bell>,
     running: &mpsc::Sender<()>,
 ) {
     let (stop, running) = (Arc::clone(stop), running.clone());

@@ -1,10 +1,10 @@
 //! [`Threads`]: a thread for each job that may take long.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
-use rustix::event::{EventfdFlags, eventfd};
+use wharf_server::Bell;
 use wharf_server::work::{Helper, Job, Rest};
 
 /// Runs jobs in threads of their own, and wakes the session when one is done. It holds no
@@ -13,7 +13,7 @@ use wharf_server::work::{Helper, Job, Rest};
 pub(crate) struct Threads(Option<Mailbox>);
 
 struct Mailbox {
-    wake: Arc<OwnedFd>,
+    bell: Arc<Bell>,
     sender: mpsc::Sender<Rest<Threads>>,
     receiver: mpsc::Receiver<Rest<Threads>>,
 }
@@ -21,7 +21,7 @@ struct Mailbox {
 impl Threads {
     /// Readable when a job is done.
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.0.as_ref().map(|mailbox| mailbox.wake.as_fd())
+        self.0.as_ref().map(|mailbox| mailbox.bell.as_fd())
     }
 
     /// Starts a thread that runs the job which it is then sent.
@@ -30,7 +30,7 @@ impl Threads {
             Some(mailbox) => mailbox,
             none => none.insert(Mailbox::new()?),
         };
-        let (wake, sender) = (Arc::clone(&mailbox.wake), mailbox.sender.clone());
+        let (bell, sender) = (Arc::clone(&mailbox.bell), mailbox.sender.clone());
         let (give, take) = mpsc::channel::<Job<Self>>();
         thread::Builder::new()
             .name("ftp helper".into())
@@ -38,7 +38,7 @@ impl Threads {
                 let Ok(job) = take.recv() else { return };
                 // If the session is gone, nobody waits for it.
                 if sender.send(job()).is_ok() {
-                    let _ = rustix::io::write(&wake, &1_u64.to_ne_bytes());
+                    bell.ring();
                 }
             })?;
         Ok(give)
@@ -47,10 +47,9 @@ impl Threads {
 
 impl Mailbox {
     fn new() -> io::Result<Self> {
-        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (sender, receiver) = mpsc::channel();
         Ok(Self {
-            wake,
+            bell: Arc::new(Bell::new()?),
             sender,
             receiver,
         })
@@ -74,7 +73,7 @@ impl Helper for Threads {
 
     fn finished(&mut self) -> Option<Rest<Self>> {
         let mailbox = self.0.as_ref()?;
-        let _ = rustix::io::read(&mailbox.wake, &mut [0; 8]);
+        mailbox.bell.silence();
         mailbox.receiver.try_recv().ok()
     }
 }

@@ -1,14 +1,13 @@
 //! The loop of one session.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::Config;
-use wharf_server::Permit;
 use wharf_server::connection::{Connection, Ready};
 use wharf_server::work::Wait;
+use wharf_server::{Bell, Permit};
 
 use crate::helper::Threads;
 
@@ -18,7 +17,7 @@ pub(crate) fn run(
     peer: SocketAddr,
     permit: Permit,
     protocol: &Arc<Config>,
-    stop: &OwnedFd,
+    stop: &Bell,
 ) {
     let helper = Threads::default();
     let Ok(mut connection) = Connection::new(permit, protocol, control, peer, helper) else {
@@ -31,7 +30,7 @@ pub(crate) fn run(
 }
 
 /// Sleeps until something can be done or time has passed.
-fn wait(control: &TcpStream, connection: &Connection<Threads>, stop: &OwnedFd) -> Ready {
+fn wait(control: &TcpStream, connection: &Connection<Threads>, stop: &Bell) -> Ready {
     let wants = connection.wants();
     let mut interest = PollFlags::empty();
     interest.set(PollFlags::IN, wants.input);

@@ -139,7 +139,7 @@ impl Journal {
         let logs = tracing::enabled!(Level::INFO);
         let mut written = false;
         while let Some(note) = session.peek_note() {
-            if logs && !self.may_write(words::kind(note), now) {
+            if logs && words::kind(note).is_some_and(|kind| !self.may_write(kind, now)) {
                 break;
             }
             let Some(note) = session.note() else { break };

@@ -6,16 +6,17 @@ use wharf_core::{Denied, Edit, Ending, Failure, Note, Reason, TlsFailure};
 
 use super::Kind;
 
-/// What the line of a note is about.
-pub(super) fn kind(note: &Note) -> Kind {
-    match note {
+/// What the line of a note is about; `None` if it has no line of its own.
+pub(super) fn kind(note: &Note) -> Option<Kind> {
+    Some(match note {
+        Note::Ended { .. } => return None,
         Note::LoggedIn { .. } | Note::LoginRefused { .. } | Note::LoggedOut => Kind::Login,
         Note::Transferred { .. } => Kind::Transfer,
         Note::Changed { refused: None, .. } | Note::MaskSet { .. } => Kind::Change,
         Note::Changed { .. } | Note::Refused { .. } => Kind::Refusal,
         Note::Command { .. } => Kind::Command,
         _ => Kind::Connection,
-    }
+    })
 }
 
 /// About how long the line of a note is, in bytes.
