@@ -224,10 +224,10 @@ fn lets_commands_wait_that_come_too_fast(program: &Program) {
 }
 
 fn ends_a_session_whose_line_does_not_end(program: &Program) {
-    let server = limited(program, "line = \"1s\"");
+    let server = limited(program, "line = \"2s\"");
     let mut client = server.login();
     client.raw(b"NOO");
-    assert!(client.is_silent(Duration::from_millis(700)));
+    assert!(client.is_silent(Duration::from_millis(1_000)));
     client.expect(421);
     client.expect_end();
 }

@@ -385,7 +385,7 @@ fn counts_what_is_lost_by_kind(program: &Program) {
 }
 
 fn says_why_a_client_is_gone(program: &Program) {
-    let limits = "[limits]\nidle = \"1s\"\nlogin-tries = 1\nlogin-delay = \"0s\"";
+    let limits = "[limits]\nidle = \"3s\"\nlogin-tries = 1\nlogin-delay = \"0s\"";
     let mut server = program.start(Config::default().table(limits));
     let gone = |why: &str| line(&server, &["disconnected", why]);
     let mut client = server.login();

@@ -24,9 +24,9 @@ const RATE: u64 = 300;
 /// One session of so many has a fault.
 const FAULTY: u64 = 100;
 /// How long a client that has vanished stays so: longer than the server waits for it.
-const AWAY: Duration = Duration::from_secs(5);
+const AWAY: Duration = Duration::from_secs(8);
 
-const SERVER: &str = "[limits]\nidle = \"2s\"\nstall = \"2s\"\n[storage]\nkeep-partials = \"0s\"";
+const SERVER: &str = "[limits]\nidle = \"5s\"\nstall = \"4s\"\n[storage]\nkeep-partials = \"0s\"";
 const SMALL: &[u8] = &[7; 10_000];
 /// What no buffers hold, so that it is on its way when something happens.
 const LONG: u64 = 64 << 20;

@@ -232,11 +232,11 @@ fn stops_reading_when_replies_are_not_read(program: &Program) {
 }
 
 fn counts_idle_time(program: &Program) {
-    let server = program.start(Config::default().table("[limits]\nidle = \"1s\""));
+    let server = program.start(Config::default().table("[limits]\nidle = \"3s\""));
     let mut client = server.login();
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(1_600));
     client.command("NOOP", 200);
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(1_600));
     client.command("NOOP", 200);
     client.expect(421);
     client.expect_end();
