@@ -9,6 +9,8 @@
 //! A [case](Case) that needs a program which is not installed says so and is skipped; with
 //! `WHARF_REQUIRE_CLIENTS=1` in the environment, as in CI, it fails instead.
 
+#![allow(clippy::print_stderr)]
+
 pub mod certificates;
 mod check;
 pub mod checks;

@@ -203,13 +203,6 @@ impl<H: Helper> Connection<H> {
         // On a busy machine much may have come since the wait for a deadline was over: a client that
         // was killed has closed its control connection by now.
         let due = self.session.deadline().is_some_and(|at| at <= now);
-        eprintln!(
-            "wake due {due} input {} left {} wants {} within {:?}",
-            ready.input,
-            self.control.left().len(),
-            self.session.wants_input(),
-            self.session.deadline().map(|d| d.since(now))
-        );
         if ready.input || due && !ready.broken {
             self.read(socket, now);
         } else if ready.broken && self.permit.gave_way() {

@@ -1,5 +1,7 @@
 //! The simulator's command line.
 
+#![allow(clippy::print_stderr)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

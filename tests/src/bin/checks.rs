@@ -4,6 +4,8 @@
 //!
 //! It needs root, and what `.ci/clients` installs. It fails if a check of a BINARY does.
 
+#![allow(clippy::print_stderr)]
+
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Mutex;

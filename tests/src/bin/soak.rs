@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p wharf-tests --bin soak -- BINARY [MINUTES]
 
+#![allow(clippy::print_stderr)]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

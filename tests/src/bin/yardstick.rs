@@ -1,5 +1,7 @@
 //! Makes the yardstick tree, or one long file: see `tests/yardstick/run`.
 
+#![allow(clippy::print_stderr)]
+
 use std::path::Path;
 use std::process::ExitCode;
 

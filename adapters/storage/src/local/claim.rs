@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::Statx;
-
-use super::metadata::identity;
+use super::metadata::Identity;
 
 /// A name in a directory, by its identity.
-type Name = ((u64, u64), Vec<u8>);
+type Name = (Identity, Vec<u8>);
 
 /// How many uploads to each name are under way in this process.
 static CLAIMED: Mutex<BTreeMap<Name, usize>> = Mutex::new(BTreeMap::new());
@@ -18,15 +16,15 @@ pub(super) struct Claim(Name);
 
 impl Claim {
     /// A name that others may claim too: of several uploads to one name the later commit wins.
-    pub(super) fn shared(directory: &Statx, name: &[u8]) -> Self {
-        let name = (identity(directory), name.to_owned());
+    pub(super) fn shared(directory: Identity, name: &[u8]) -> Self {
+        let name = (directory, name.to_owned());
         *claimed().entry(name.clone()).or_insert(0) += 1;
         Self(name)
     }
 
     /// A name that nobody else has claimed.
-    pub(super) fn first(directory: &Statx, name: &[u8]) -> Option<Self> {
-        let name = (identity(directory), name.to_owned());
+    pub(super) fn first(directory: Identity, name: &[u8]) -> Option<Self> {
+        let name = (directory, name.to_owned());
         let mut claimed = claimed();
         if claimed.contains_key(&name) {
             return None;

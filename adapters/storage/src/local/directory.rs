@@ -12,7 +12,7 @@ use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
 use super::Tree;
 use super::failure::failure;
 use super::jail::{Jail, Lookup};
-use super::metadata::{identity, look, look_at, metadata};
+use super::metadata::{Identity, identity, look, look_at, metadata};
 use super::names::Names;
 use super::open::{LIST, LOOK_AT_LINK, open_at};
 use super::partial::{News, Partials, seen};
@@ -48,7 +48,7 @@ enum Stage {
     /// The one entry is already there.
     One,
     /// Its files, among which this one belongs to the storage.
-    Files(Names, Option<(u64, u64)>),
+    Files(Names, Option<Identity>),
     /// The partials that have no file, and the directory, to see whether one came to be.
     Partials(News, Names),
     End,
@@ -188,7 +188,7 @@ impl Directory for Entries {
 }
 
 /// Goes to the next name that a client may see, and says what stands there.
-fn next_file(names: &mut Names, hidden: Option<(u64, u64)>) -> Result<Option<Metadata>, Errno> {
+fn next_file(names: &mut Names, hidden: Option<Identity>) -> Result<Option<Metadata>, Errno> {
     while names.advance()? {
         let name = names.name();
         if is_reserved(name.to_bytes()) {

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinka
 use rustix::io::Errno;
 
 use super::jail::MOST_LINKS;
-use super::metadata::{identity, look};
+use super::metadata::{Identity, identity, look};
 use super::open::{ENTER, open_at};
 
 /// How often homes are looked for again that lie in each other.
@@ -35,7 +35,7 @@ struct Changed {
     /// Where they are said to be, whatever stands there.
     named: BTreeSet<PathBuf>,
     /// Which they are, as far as they were seen.
-    seen: BTreeSet<(u64, u64)>,
+    seen: BTreeSet<Identity>,
 }
 
 /// What stands at a path.
@@ -214,7 +214,7 @@ fn add_names(stack: &mut Vec<Vec<u8>>, path: &[u8]) {
 }
 
 /// A directory and those above it, as far as it can be told.
-pub(super) fn above(directory: impl AsFd) -> io::Result<Vec<(u64, u64)>> {
+pub(super) fn above(directory: impl AsFd) -> io::Result<Vec<Identity>> {
     let mut here = open_at(directory, b".", ENTER)?;
     let mut found = vec![identity(&look(&here)?)];
     while let Ok(parent) = open_at(&here, b"..", ENTER) {

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
-use super::metadata::{identity, kind, look, look_at};
+use super::metadata::{Identity, identity, kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 use super::spot::PARTIALS;
 use super::{Links, LocalOptions};
@@ -54,7 +54,7 @@ pub(super) enum Resolver {
 pub(super) struct Jail {
     root: Dir,
     /// Which directory that is.
-    identity: (u64, u64),
+    identity: Identity,
     links: Links,
     resolver: Resolver,
     /// What the kernel has in memory it gives without asking anybody.
@@ -69,7 +69,7 @@ pub(super) struct Jail {
 }
 
 /// Which directory it is, and since when: a number is used again when a directory is removed.
-type Born = ((u64, u64), (i64, u32));
+type Born = (Identity, (i64, u32));
 
 /// So many directories are remembered.
 const MOST_KNOWN: usize = 64;
@@ -147,6 +147,16 @@ impl Jail {
         flags: OFlags,
         lookup: Lookup,
     ) -> Result<OwnedFd, Errno> {
+        self.identify(path, flags, lookup).map(|(found, _)| found)
+    }
+
+    /// The same, and says what it is.
+    pub(super) fn identify(
+        &self,
+        path: &BStr,
+        flags: OFlags,
+        lookup: Lookup,
+    ) -> Result<(OwnedFd, Identity), Errno> {
         if lookup == Lookup::Cached && !self.is_local {
             return Err(Errno::AGAIN);
         }
@@ -157,13 +167,13 @@ impl Jail {
         for _ in 0..MOST_LINKS {
             let (parent, name) = split(&path);
             if path.is_empty() {
-                return self.resolve(&path, flags, lookup);
+                return Ok((self.resolve(&path, flags, lookup)?, self.identity));
             }
             if matches!(name, b"" | b"." | b"..") {
                 // The root, or a directory to which a link leads by dots.
                 let found = self.resolve(&path, flags, lookup)?;
-                self.check_from_above(&found, lookup)?;
-                return Ok(found);
+                let identity = self.check_from_above(&found, lookup)?;
+                return Ok((found, identity));
             }
             let directory = self.enter(parent, lookup)?;
             let directory = directory.as_ref().map_or(self.as_fd(), AsFd::as_fd);
@@ -177,8 +187,9 @@ impl Jail {
                 Err(Errno::LOOP) if self.links != Links::None => return Err(Errno::AGAIN),
                 found => {
                     let found = found?;
-                    self.resolver.check(directory, &look(&found)?, lookup)?;
-                    return Ok(found);
+                    let stat = look(&found)?;
+                    self.resolver.check(directory, &stat, lookup)?;
+                    return Ok((found, identity(&stat)));
                 }
             }
         }
@@ -210,14 +221,14 @@ impl Jail {
         }
     }
 
-    /// Whether a directory that is open, or one above it, belongs to the storage: then it is not
-    /// there.
-    fn check_from_above(&self, directory: &OwnedFd, lookup: Lookup) -> Result<(), Errno> {
+    /// Says which directory that is which is open. One that belongs to the storage, or is below such a
+    /// one, is not there.
+    fn check_from_above(&self, directory: &OwnedFd, lookup: Lookup) -> Result<Identity, Errno> {
         let mut stat = look(directory)?;
-        let born = born(&stat);
+        let (found, born) = (identity(&stat), born(&stat));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if born.is_some_and(|born| known().contains(&born)) {
-            return Ok(());
+            return Ok(found);
         }
         let mut above: Option<OwnedFd> = None;
         while !self.is_root(&stat) {
@@ -226,7 +237,7 @@ impl Jail {
             let next = look(&parent)?;
             if identity(&next) == identity(&stat) {
                 // Somebody has moved it out of the root meanwhile.
-                return Ok(());
+                return Ok(found);
             }
             self.resolver.check(&parent, &stat, lookup)?;
             (stat, above) = (next, Some(parent));
@@ -236,7 +247,7 @@ impl Jail {
             known.truncate(MOST_KNOWN - 1);
             known.push_front(born);
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The way to what a link at `path` with that text leads to, if such links are followed. The
@@ -312,7 +323,7 @@ impl Resolver {
         self,
         directory: impl AsFd,
         lookup: Lookup,
-    ) -> Result<Option<(u64, u64)>, Errno> {
+    ) -> Result<Option<Identity>, Errno> {
         let found = match lookup {
             Lookup::Full => look_at(&directory, PARTIALS),
             Lookup::Cached => {

@@ -10,7 +10,7 @@ use bstr::{BStr, ByteSlice};
 use rustix::fs::Statx;
 
 use super::jail::{Jail, Lookup};
-use super::metadata::{identity, look, modified};
+use super::metadata::{Identity, identity, look, modified};
 use super::open::LIST;
 use super::partial::{clear, clear_all, new_base};
 use super::shelf::Shelf;
@@ -18,7 +18,7 @@ use super::spot::Spot;
 use super::{LocalOptions, Tree};
 
 /// The ledgers of this process, by the identity of their root.
-static LEDGERS: Mutex<BTreeMap<(u64, u64), Arc<Ledger>>> = Mutex::new(BTreeMap::new());
+static LEDGERS: Mutex<BTreeMap<Identity, Arc<Ledger>>> = Mutex::new(BTreeMap::new());
 
 /// The partials in one tree, of all accounts.
 pub(super) struct Ledger {

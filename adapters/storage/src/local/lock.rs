@@ -7,16 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::metadata::{identity, look};
+use super::metadata::{Identity, identity, look};
 
 /// Files that are locked here because their file system has no locks.
-static HELD: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
+static HELD: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
 
 /// An open file with its lock, which a killed process gives back too.
 pub(super) struct Locked {
     file: OwnedFd,
     /// Where the file system has no locks: what is noted in [`HELD`].
-    noted: Option<(u64, u64)>,
+    noted: Option<Identity>,
 }
 
 impl Locked {
@@ -44,7 +44,7 @@ impl Locked {
     }
 }
 
-fn held() -> MutexGuard<'static, BTreeSet<(u64, u64)>> {
+fn held() -> MutexGuard<'static, BTreeSet<Identity>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

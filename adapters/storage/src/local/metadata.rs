@@ -39,8 +39,10 @@ pub(super) fn modified(stat: &Statx) -> Timestamp {
     }
 }
 
-/// Two numbers that tell this file from every other one.
-pub(super) fn identity(stat: &Statx) -> (u64, u64) {
+/// Two numbers that tell a file from every other one.
+pub(super) type Identity = (u64, u64);
+
+pub(super) fn identity(stat: &Statx) -> Identity {
     let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
     (device, stat.stx_ino)
 }

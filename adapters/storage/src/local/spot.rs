@@ -14,7 +14,7 @@ use super::Tree;
 use super::claim::Claim;
 use super::failure::failure;
 use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
-use super::metadata::{identity, kind, look, look_at};
+use super::metadata::{Identity, kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
@@ -42,6 +42,8 @@ pub(super) fn is_visible(path: &VPath) -> bool {
 pub(super) struct Spot {
     /// The directory, opened to name things in it.
     pub(super) directory: OwnedFd,
+    /// Which directory that is.
+    identity: Identity,
     /// The way from the root, as a lookup takes it.
     path: Vec<u8>,
     resolver: Resolver,
@@ -96,11 +98,12 @@ impl Spot {
             return Err(Failure::Denied);
         }
         let parent = path.rfind_byte(b'/').unwrap_or(0);
-        let directory = jail
-            .find(BStr::new(&path[..parent]), flags, lookup)
+        let (directory, identity) = jail
+            .identify(BStr::new(&path[..parent]), flags, lookup)
             .map_err(failure)?;
         Ok(Self {
             directory,
+            identity,
             path,
             resolver: jail.resolver(),
         })
@@ -129,15 +132,13 @@ impl Spot {
     }
 
     /// Says that an upload to this name is under way.
-    pub(super) fn claim(&self) -> Result<Claim, Failure> {
-        let directory = look(&self.directory).map_err(failure)?;
-        Ok(Claim::shared(&directory, self.name()))
+    pub(super) fn claim(&self) -> Claim {
+        Claim::shared(self.identity, self.name())
     }
 
     /// The same, unless one is.
-    pub(super) fn claim_first(&self) -> Result<Option<Claim>, Failure> {
-        let directory = look(&self.directory).map_err(failure)?;
-        Ok(Claim::first(&directory, self.name()))
+    pub(super) fn claim_first(&self) -> Option<Claim> {
+        Claim::first(self.identity, self.name())
     }
 
     /// Whether the way to this name still leads to this directory, which somebody may have moved
@@ -147,10 +148,8 @@ impl Spot {
         if parent == 0 {
             return Ok(());
         }
-        let there = jail.find(BStr::new(&self.path[..parent]), ENTER, Lookup::Full);
-        let there = there.and_then(look).map_err(failure)?;
-        let here = look(&self.directory).map_err(failure)?;
-        match identity(&there) == identity(&here) {
+        let there = jail.identify(BStr::new(&self.path[..parent]), ENTER, Lookup::Full);
+        match there.map_err(failure)?.1 == self.identity {
             true => Ok(()),
             false => Err(Failure::NotFound),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bstr::BStr;
 use rustix::io::Errno;
 
-use super::metadata::{identity, look};
+use super::metadata::{Identity, identity, look};
 use super::names::Names;
 use super::open::{LIST, open_at};
 use super::partial::{clear_all, for_each_new, remove_unless_held};
@@ -18,7 +18,7 @@ use super::{Tree, label};
 
 /// A directory on the way to where a walk is.
 struct Level {
-    identity: (u64, u64),
+    identity: Identity,
     /// Where its names go on behind the one that the walk has gone down to.
     cookie: u64,
     /// How long the way to it is.

@@ -72,7 +72,7 @@ pub(super) fn open(
     }
     let base = base_of(finished.as_ref());
     if request.begin == Begin::At(0) {
-        let claim = spot.claim()?;
+        let claim = spot.claim();
         let temporary = match create(&spot.directory) {
             Err(error) if finished.is_some() && tree.overwrites_after(error) => {
                 return Ok(Box::new(InPlace::open(tree, spot)?));
@@ -155,7 +155,7 @@ pub(super) fn open_unique(
         // A link has its name, wherever it leads.
         let found = spot.look_at_name(Lookup::Full).map_err(failure)?;
         let is_free = found.is_none() && tree.partial(&spot, Lookup::Full)?.is_none();
-        let claim = is_free.then(|| spot.claim_first()).transpose()?.flatten();
+        let claim = is_free.then(|| spot.claim_first()).flatten();
         if let Some(claim) = claim {
             let request = Request {
                 begin: Begin::At(0),
@@ -266,7 +266,7 @@ impl Upload {
         base: String,
         request: &Request,
     ) -> Result<Self, Failure> {
-        let claim = spot.claim()?;
+        let claim = spot.claim();
         Self::claimed(tree, spot, base, request, claim)
     }
 
@@ -351,7 +351,7 @@ impl Upload {
         seek(&file, SeekFrom::Start(at)).map_err(failure)?;
         Ok(Self {
             tree: Arc::clone(tree),
-            _claim: spot.claim()?,
+            _claim: spot.claim(),
             spot,
             base,
             file,
@@ -372,8 +372,8 @@ impl Upload {
         }
     }
 
-    /// Makes the file what it shall be under its name.
-    fn complete(&self) -> Result<(), Errno> {
+    /// Makes the file what it shall be under its name, and returns the base of what stands there.
+    fn complete(&self) -> Result<String, Errno> {
         if let Some((old, whole)) = &self.old {
             let size = look(&self.file)?.stx_size;
             copy(old, &self.file, size, *whole).inspect_err(|_| {
@@ -383,14 +383,16 @@ impl Upload {
         if let Place::Filed(..) = self.place {
             cut(&self.file)?;
         }
-        match self.spot.look_at_name(Lookup::Full)?.filter(is_file) {
+        let stands = self.spot.look_at_name(Lookup::Full)?;
+        match stands.filter(is_file) {
             Some(stat) => {
                 // One that cannot be read keeps its attributes to itself.
                 let old = open_at(&self.spot.directory, self.spot.name(), READ).ok();
-                adorn_like(&self.tree, &self.file, old.as_ref(), &stat)
+                adorn_like(&self.tree, &self.file, old.as_ref(), &stat)?;
             }
-            None => adorn_new(&self.tree, &self.file, &self.spot.directory, self.mode),
+            None => adorn_new(&self.tree, &self.file, &self.spot.directory, self.mode)?,
         }
+        Ok(base_of(stands.as_ref()))
     }
 
     /// Gives the file its name.
@@ -499,19 +501,15 @@ impl Sink for Upload {
 
     fn commit(mut self: Box<Self>) -> Result<(), Failure> {
         let durability = self.tree.options.durability;
-        let whole = self.complete().map_err(failure).and_then(|()| {
+        let whole = self.complete().map_err(failure).and_then(|replaced| {
             // If that fails, a second try would say nothing of these bytes: nobody shall continue
             // them.
-            durability
-                .flush(&self.file)
-                .inspect_err(|_| self.resumable = false)
+            let flushed = durability.flush(&self.file);
+            flushed.inspect_err(|_| self.resumable = false)?;
+            self.spot.is_in_place(&self.tree.jail)?;
+            Ok(replaced)
         });
-        let whole = whole.and_then(|()| self.spot.is_in_place(&self.tree.jail));
-        if let Err(failure) = whole {
-            self.settle(Some(Reason::Storage(failure)));
-            return Err(failure);
-        }
-        let replaced = self.tree.base(&self.spot);
+        let replaced = whole.inspect_err(|failure| self.settle(Some(Reason::Storage(*failure))))?;
         let published = self.publish().map_err(failure);
         if published.is_err() {
             // It would fail again; nothing of it shall stand in the way of what may succeed.
