@@ -12,10 +12,10 @@ use wharf_storage::Sink;
 use super::{Step, ended, ended_by, failed};
 use crate::Stream;
 
-/// A buffer of bytes from the socket.
-const BUFFER: usize = 256 << 10;
-/// The first one.
+/// A buffer of bytes from the socket. Most files are small, and many networks slow: a large one is worth it
+/// only once a small one was full.
 const SMALL: usize = 32 << 10;
+const LARGE: usize = 256 << 10;
 /// What goes through the pipe at once.
 const PIPE: usize = 1 << 20;
 /// An upload that is longer than this is worth a pipe.
@@ -60,11 +60,11 @@ impl Receiver {
         let way = if text {
             Way::Text {
                 codec: ToFile::default(),
-                raw: vec![0; BUFFER],
-                translated: vec![0; BUFFER],
+                raw: vec![0; SMALL],
+                translated: vec![0; SMALL],
             }
         } else {
-            Way::Buffer(Vec::new())
+            Way::Buffer(vec![0; SMALL])
         };
         Self { sink, way }
     }
@@ -86,11 +86,15 @@ impl Receiver {
         let sink = &mut self.sink;
         match &mut self.way {
             Way::Buffer(buffer) => {
-                // Most files are small: a large buffer is worth it only once some of it was needed.
-                buffer.resize(if *moved == 0 { SMALL } else { BUFFER }, 0);
                 let step = match data.read(buffer) {
                     Ok(0) => ended(End::Clean),
-                    Ok(count) => write(sink.as_mut(), &buffer[..count], moved),
+                    Ok(count) => {
+                        let step = write(sink.as_mut(), &buffer[..count], moved);
+                        if count == buffer.len() {
+                            buffer.resize(LARGE, 0);
+                        }
+                        step
+                    }
                     Err(error) => failed(&error),
                 };
                 if *moved >= LONG && data.plain().is_some() && sink.file().is_some() {
@@ -116,6 +120,10 @@ impl Receiver {
                         if step != Step::Moved {
                             return step;
                         }
+                    }
+                    if count == raw.len() {
+                        raw.resize(LARGE, 0);
+                        translated.resize(LARGE, 0);
                     }
                     Step::Moved
                 }

@@ -1,9 +1,10 @@
 //! [`Claim`]: the name under which an upload will stand, which no other one takes for free.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::metadata::Identity;
+use super::mutex::lock;
 
 /// A name in a directory, by its identity.
 type Name = (Identity, Vec<u8>);
@@ -47,5 +48,5 @@ impl Drop for Claim {
 }
 
 fn claimed() -> MutexGuard<'static, BTreeMap<Name, usize>> {
-    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&CLAIMED)
 }

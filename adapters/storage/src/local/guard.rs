@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use bstr::ByteSlice;
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::jail::MOST_LINKS;
 use super::metadata::{Identity, identity, look};
+use super::mutex::lock;
 use super::open::{ENTER, open_at};
 
 /// How often homes are looked for again that lie in each other.
@@ -195,7 +196,7 @@ impl Guard {
     }
 
     fn changed(&self) -> MutexGuard<'_, Changed> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.changed)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use bstr::{BStr, ByteSlice};
 use cap_std::fs::Dir;
@@ -19,6 +19,7 @@ use wharf_core::VPath;
 
 use super::beneath::{follow, walk};
 use super::metadata::{Identity, identity, kind, look, look_at};
+use super::mutex::lock;
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 use super::spot::PARTIALS;
 use super::{Links, LocalOptions};
@@ -103,7 +104,7 @@ impl Jail {
     /// Says once that something which only adorns a file could not be had.
     pub(super) fn warn_once<T>(&self, outcome: Result<T, Errno>, what: &'static str) {
         if let Err(error) = outcome {
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut warned = lock(&self.warned);
             if warned.insert(what) {
                 tracing::warn!(home = %self.path.display(), %error, "{what}");
             }
@@ -188,7 +189,7 @@ impl Jail {
                 found => {
                     let found = found?;
                     let stat = look(&found)?;
-                    self.resolver.check(directory, &stat, lookup)?;
+                    self.check(directory, &stat, lookup)?;
                     return Ok((found, identity(&stat)));
                 }
             }
@@ -221,13 +222,37 @@ impl Jail {
         }
     }
 
+    /// Whether what was found in a directory, which does not belong to the storage, does: then it is not
+    /// there.
+    fn check(&self, directory: BorrowedFd<'_>, found: &Statx, lookup: Lookup) -> Result<(), Errno> {
+        let born = born(found).filter(|_| kind(found).is_directory());
+        if self.knows(born) {
+            return Ok(());
+        }
+        self.resolver.check(directory, found, lookup)?;
+        self.remember(born);
+        Ok(())
+    }
+
+    /// Whether that directory is known not to belong to the storage.
+    fn knows(&self, born: Option<Born>) -> bool {
+        born.is_some_and(|born| lock(&self.known).contains(&born))
+    }
+
+    fn remember(&self, born: Option<Born>) {
+        if let Some(born) = born {
+            let mut known = lock(&self.known);
+            known.truncate(MOST_KNOWN - 1);
+            known.push_front(born);
+        }
+    }
+
     /// Says which directory that is which is open. One that belongs to the storage, or is below such a
     /// one, is not there.
     fn check_from_above(&self, directory: &OwnedFd, lookup: Lookup) -> Result<Identity, Errno> {
         let mut stat = look(directory)?;
         let (found, born) = (identity(&stat), born(&stat));
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if born.is_some_and(|born| known().contains(&born)) {
+        if self.knows(born) {
             return Ok(found);
         }
         let mut above: Option<OwnedFd> = None;
@@ -242,11 +267,7 @@ impl Jail {
             self.resolver.check(&parent, &stat, lookup)?;
             (stat, above) = (next, Some(parent));
         }
-        if let Some(born) = born {
-            let mut known = known();
-            known.truncate(MOST_KNOWN - 1);
-            known.push_front(born);
-        }
+        self.remember(born);
         Ok(found)
     }
 

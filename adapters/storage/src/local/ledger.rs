@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bstr::{BStr, ByteSlice};
@@ -11,6 +11,7 @@ use rustix::fs::Statx;
 
 use super::jail::{Jail, Lookup};
 use super::metadata::{Identity, identity, look, modified};
+use super::mutex::lock;
 use super::open::LIST;
 use super::partial::{clear, clear_all, new_base};
 use super::shelf::Shelf;
@@ -157,8 +158,4 @@ fn split(path: &[u8]) -> (&BStr, &[u8]) {
         Some(slash) => (path[..slash].as_bstr(), &path[slash + 1..]),
         None => (b"".as_bstr(), path),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

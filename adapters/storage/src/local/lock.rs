@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::metadata::{Identity, identity, look};
+use super::mutex::lock;
 
 /// Files that are locked here because their file system has no locks.
 static HELD: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
@@ -45,7 +46,7 @@ impl Locked {
 }
 
 fn held() -> MutexGuard<'static, BTreeSet<Identity>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&HELD)
 }
 
 impl AsFd for Locked {

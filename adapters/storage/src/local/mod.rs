@@ -15,6 +15,7 @@ mod label;
 mod ledger;
 mod lock;
 mod metadata;
+mod mutex;
 mod names;
 mod open;
 mod partial;

@@ -14,7 +14,7 @@ use super::Tree;
 use super::claim::Claim;
 use super::failure::failure;
 use super::jail::{Jail, Lookup, MOST_LINKS, Resolver};
-use super::metadata::{Identity, kind, look, look_at};
+use super::metadata::{Identity, identity, kind, look, look_at};
 use super::open::{ENTER, LIST, LOOK, LOOK_AT_LINK, open_at};
 
 /// The directory in which the partials of its neighbours lie.
@@ -148,7 +148,13 @@ impl Spot {
         if parent == 0 {
             return Ok(());
         }
-        let there = jail.identify(BStr::new(&self.path[..parent]), ENTER, Lookup::Full);
+        let parent = BStr::new(&self.path[..parent]);
+        // Whatever links it takes, nothing but its identity is seen.
+        let seen = look_at(jail.as_fd(), parent.as_bytes());
+        if seen.is_ok_and(|seen| identity(&seen) == self.identity) {
+            return Ok(());
+        }
+        let there = jail.identify(parent, ENTER, Lookup::Full);
         match there.map_err(failure)?.1 == self.identity {
             true => Ok(()),
             false => Err(Failure::NotFound),

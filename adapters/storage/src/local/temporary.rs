@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
@@ -56,8 +57,9 @@ pub(super) fn create_link(directory: impl AsFd, text: &[u8]) -> Result<String, E
 
 fn next_name() -> String {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: LazyLock<u32> = LazyLock::new(process::id);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    format!("{TEMPORARY}{}-{serial}", process::id())
+    format!("{TEMPORARY}{}-{serial}", *PROCESS)
 }
 
 /// Whether a file with that name was made to be written.
