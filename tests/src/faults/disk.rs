@@ -22,6 +22,7 @@ cases! { "faults";
     keeps_the_old_file_when_it_cannot_be_synced("strace", "root"),
     says_so_when_a_file_cannot_be_read("strace", "root"),
     says_so_when_a_file_ends_too_early("strace", "root"),
+    tells_what_a_file_system_did_not_do("strace", "root"),
     serves_others_while_a_disk_hangs("bindfs", "fusermount3", "root"),
     answers_in_a_transfer_whose_disk_hangs("bindfs", "fusermount3", "root"),
     gives_up_a_transfer_whose_disk_hangs_on("bindfs", "fusermount3", "root"),
@@ -123,6 +124,21 @@ fn keeps_the_old_file_when_it_cannot_be_synced(program: &Program) {
     let inject = "inject=fsync,fdatasync:error=EIO:when=1";
     upload_with(&server, 1, 500_000, inject, &[451]);
     watch.ends_well();
+}
+
+/// Some that have no modes and times say that they have set them.
+fn tells_what_a_file_system_did_not_do(program: &Program) {
+    let server = program.serve();
+    server.put("f.bin", b"hello");
+    let mut client = server.login();
+    let before = client.command("MDTM f.bin", 213);
+    let tracer = Tracer::attach(&server, &["-e", "inject=fchmod,utimensat:retval=0"]);
+    let told = client.command("SITE CHMOD 600 f.bin", 200);
+    assert!(told.contains("644"), "{told}");
+    client.command("MFMT 20200102030405 f.bin", 502);
+    assert_eq!(tracer.injected(), 2);
+    assert_eq!(client.command("MDTM f.bin", 213), before);
+    client.command("MFMT 20200102030405 f.bin", 213);
 }
 
 /// R27: by the kernel, and through a buffer.

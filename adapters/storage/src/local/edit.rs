@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bstr::ByteSlice;
 use rustix::fs::{
-    AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens, mkdirat, readlinkat,
-    symlinkat, unlinkat,
+    AtFlags, Mode, Statx, Timespec, Timestamps, fchmod, futimens, mkdirat, readlinkat, symlinkat,
+    unlinkat,
 };
 use rustix::io::Errno;
+use wharf_core::time::Timestamp;
 use wharf_core::{Changed, Edit, Facts, Failure, Kind, VPath};
 
 use super::failure::{failure, rename_failure};
@@ -255,13 +256,13 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<Changed, Failure> {
         };
         let mode = Mode::from_raw_mode((told | kept).into());
         fchmod(&file, mode).map_err(failure)?;
-        changed.mode = (told != asked).then_some(told);
     }
     if let Some(time) = facts.modified {
+        // Some FUSE file systems do nothing where only one of both is set.
         let times = Timestamps {
             last_access: Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT,
+                tv_sec: stat.stx_atime.tv_sec,
+                tv_nsec: stat.stx_atime.tv_nsec.into(),
             },
             last_modification: Timespec {
                 tv_sec: time.seconds,
@@ -270,8 +271,21 @@ fn set(tree: &Tree, path: &VPath, facts: Facts) -> Result<Changed, Failure> {
         };
         futimens(&file, &times).map_err(failure)?;
     }
+    let stat = look(&file).map_err(failure)?;
+    if let Some(asked) = facts.mode {
+        let mode = stat.stx_mode & 0o777;
+        changed.mode = (mode != asked).then_some(mode);
+    }
+    if facts.modified.is_some_and(|asked| !is_about(&stat, asked)) {
+        return Err(Failure::Unsupported);
+    }
     tree.options.durability.settle(&file)?;
     Ok(changed)
+}
+
+/// Whether a file has that time, as nearly as FAT keeps it.
+fn is_about(stat: &Statx, time: Timestamp) -> bool {
+    stat.stx_mtime.tv_sec.abs_diff(time.seconds) <= 2
 }
 
 /// The text of a link in the directory `from` to `to`. It is relative, so that it leads to the
