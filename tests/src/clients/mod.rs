@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::{Pid, setpriority_process};
 use tempfile::TempDir;
 
 use crate::{Case, Config, Program, Server};
@@ -216,8 +217,7 @@ fn kills() -> usize {
 
 /// Has a client upload `f.bin` slowly over an old file, and kills it, again and again: the system
 /// closes the data connection of a killed client with its control connection, which must not look
-/// like the end of the file. On a machine with much more work than processors the system itself may take
-/// so long to close both that one is taken for the end.
+/// like the end of the file.
 fn replaces_nothing_when_it_is_killed(
     program: &Program,
     slow_upload: impl Fn(&Desk, SocketAddr) -> Command,
@@ -226,14 +226,12 @@ fn replaces_nothing_when_it_is_killed(
     let desk = Desk::new();
     desk.put("f.bin", &noise(1, 40_000_000));
     let old = noise(2, 100_000);
-    let mut replaced = 0;
     for _ in 0..kills() {
         server.put("f.bin", &old);
         kill(&server, |address| slow_upload(&desk, address), 3_000_000);
-        replaced += usize::from(server.content("f.bin") != old);
+        assert!(server.content("f.bin") == old, "the old file is gone");
         server.login().command("DELE f.bin", 250);
     }
-    assert!(replaced <= 1, "the old file is gone, {replaced} times");
 }
 
 /// Starts a client that uploads, kills it when the server has taken more than so many bytes, and
@@ -241,9 +239,25 @@ fn replaces_nothing_when_it_is_killed(
 fn kill(server: &Server, client: impl FnOnce(SocketAddr) -> Command, enough: u64) {
     let mut child = start(client(server.address()));
     wait_for(server, &mut child, enough);
+    hurry(&child);
     child.kill().expect("to kill");
     child.wait().expect("a status");
     settle(server);
+}
+
+/// On a busy machine a client that is killed waits for its turn between closing one connection and the
+/// other. Where we may, it has its turn at once.
+fn hurry(client: &Child) {
+    let threads = fs::read_dir(format!("/proc/{}/task", client.id()));
+    for thread in threads.into_iter().flatten().flatten() {
+        let number = thread
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if let Some(thread) = number.and_then(Pid::from_raw) {
+            let _ = setpriority_process(Some(thread), -20);
+        }
+    }
 }
 
 fn start(mut command: Command) -> Child {
