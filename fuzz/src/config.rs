@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use wharf_server::cli;
+use wharf_server::check as read;
 
 /// Whatever stands in the file, it is understood or each mistake is a line with its place.
 pub fn config(bytes: &[u8]) {
-    let Err(mistakes) = cli::check(Path::new("wharf.toml"), bytes.to_vec()) else {
+    let Err(mistakes) = read(Path::new("wharf.toml"), bytes.to_vec()) else {
         return;
     };
     for mistake in mistakes.split('\n') {

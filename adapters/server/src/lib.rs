@@ -1,47 +1,42 @@
-//! What the Wharf servers share.
+//! The programs `wharf-std` and `wharf-smol`: the command line and the configuration file, accounts with
+//! hashed passwords, the log, the words printed at the start, signals.
 //!
-//! Without features this crate is what every adapter needs besides the protocol: [`Settings`] and
-//! the running [`Service`] that has them, [`sockets`] and [`passive`] listeners on a [`system`], the
-//! [`pump`] that moves bytes, [`tls`], the [`work`] and the [`connection`] that both adapters drive,
-//! and the [`journal`] that logs. The feature `cli` adds the module of that name: what a binary needs
-//! besides.
+//! This is no library to build a server with: `wharf-std` and `wharf-smol` are. The binaries call
+//! [`run()`] and no more; the rest is public for their tests.
 
-mod backoff;
-mod bell;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod connection;
-mod control;
-mod escape;
-pub mod journal;
-mod kept;
-mod listener;
-mod lock;
-mod network;
-pub mod passive;
-mod places;
-mod ports;
-mod public;
-pub mod pump;
-mod queue;
-mod reception;
-mod reserve;
-mod secret;
-mod service;
-mod settings;
-pub mod sockets;
-mod stream;
-pub mod system;
-pub mod tls;
-pub mod work;
+pub mod accounts;
+mod assemble;
+mod bind;
+mod caution;
+pub mod certificate;
+mod check;
+mod config;
+mod crypto;
+mod descriptors;
+mod hint;
+pub mod home;
+mod launch;
+mod line;
+mod listen;
+pub mod log;
+mod look;
+mod material;
+mod mistakes;
+mod options;
+pub mod password;
+mod privileges;
+pub mod process;
+pub mod report;
+mod run;
+mod sandbox;
+mod served;
+mod source;
+mod tls;
+mod value;
 
-pub use backoff::BackOff;
-pub use bell::Bell;
-pub use escape::Escape;
-pub use listener::Listener;
-pub use ports::PortPool;
-pub use reception::Reception;
-pub use secret::Secret;
-pub use service::{Permit, Refusal, Service};
-pub use settings::{InvalidAddress, PublicAddress, Settings};
-pub use stream::Stream;
+pub use assemble::{Launch, sweep};
+pub use config::check;
+pub use launch::{Stop, launch, start};
+pub use listen::Listen;
+pub use material::Certified;
+pub use run::run;

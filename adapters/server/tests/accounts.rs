@@ -1,6 +1,5 @@
 //! Logins: who is let in, and what it costs.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 mod common;
@@ -14,11 +13,12 @@ use std::sync::Arc;
 use common::{Place, SECRET};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use wharf_core::{Capabilities, Denied, Grant, Rights, VPath};
-use wharf_server::cli::accounts::{FileAccounts, User};
-use wharf_server::cli::certificate::{Fingerprint, NamedBy};
-use wharf_server::cli::home::{Admission, Home};
-use wharf_server::cli::password::HashedPassword;
-use wharf_storage::{Accounts, Credentials, Introduction, LocalOptions, Root};
+use wharf_local::{LocalOptions, Root};
+use wharf_server::accounts::{FileAccounts, User};
+use wharf_server::certificate::{Fingerprint, NamedBy};
+use wharf_server::home::{Admission, Home};
+use wharf_server::password::HashedPassword;
+use wharf_storage::{Accounts, Credentials, Introduction};
 
 /// The hash of `secret` at another price than [`SECRET`].
 const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYABqq8sk7lBOyZ2n6nL85ZDEcvW6hx4loSv4";

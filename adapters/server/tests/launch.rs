@@ -1,6 +1,5 @@
 //! What a command line and a configuration file become.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 mod common;
@@ -12,12 +11,12 @@ use std::time::Duration;
 use common::{Place, SECRET, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
 use wharf_core::{Denied, DoubtfulEnds, Limits, Notes, Protection, Rights, Style, TlsPolicy};
-use wharf_server::cli::accounts::is_anonymous;
-use wharf_server::cli::log::Format;
-use wharf_server::cli::password::HashedPassword;
-use wharf_server::cli::process::Confinement;
-use wharf_server::cli::{Launch, Listen};
-use wharf_server::{BackOff, PublicAddress};
+use wharf_driver::{BackOff, PublicAddress};
+use wharf_server::accounts::is_anonymous;
+use wharf_server::log::Format;
+use wharf_server::password::HashedPassword;
+use wharf_server::process::Confinement;
+use wharf_server::{Launch, Listen};
 use wharf_storage::{Account, Credentials};
 
 const EVERYTHING: &str = r#"

@@ -1,6 +1,5 @@
 //! The log: its lines, and that nobody has to read them.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use std::io::Read;
@@ -8,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
-use wharf_server::Escape;
-use wharf_server::cli::log::{self, Format, Options};
+use wharf_driver::Escape;
+use wharf_server::log::{self, Format, Options};
 
 /// Tells the process that it is one started by [`logger`], and how many lines to log.
 const LINES: &str = "WHARF_TEST_LOG_LINES";

@@ -1,6 +1,5 @@
 //! Each mistake in a configuration, and what is said about it.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 mod common;

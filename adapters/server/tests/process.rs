@@ -1,6 +1,5 @@
 //! What a process gives up, and the root of the file system, as far as a configuration says.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 mod common;

@@ -1,6 +1,5 @@
 //! The configuration that the README shows.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 mod common;
@@ -8,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{Place, SECRET};
-use wharf_server::cli::Launch;
+use wharf_server::Launch;
 
 const README: &str = include_str!("../../../README.md");
 

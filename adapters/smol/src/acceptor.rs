@@ -11,7 +11,7 @@ use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
-use wharf_server::{Listener, Permit, Reception, Service, sockets};
+use wharf_driver::{Listener, Permit, Reception, Service, sockets};
 
 use crate::native::AsyncIo;
 use crate::session::serve_client;

@@ -2,7 +2,7 @@
 
 use futures_lite::future;
 use smol::Task;
-use wharf_server::work::{Helper, Job, Rest};
+use wharf_driver::work::{Helper, Job, Rest};
 
 use crate::reactor::Pool;
 

@@ -7,12 +7,12 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use wharf_server::{Service, Settings, sockets};
-//! # use wharf_storage::{Account, Accounts, Credentials};
+//! use wharf_smol::{Service, Settings, sockets};
+//! # use wharf_smol::wharf_storage::{Account, Accounts, Credentials};
 //! # struct Everybody;
 //! # impl Accounts for Everybody {
-//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_core::Denied> {
-//! #         Err(wharf_core::Denied::Credentials)
+//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_smol::wharf_core::Denied> {
+//! #         Err(wharf_smol::wharf_core::Denied::Credentials)
 //! #     }
 //! # }
 //!
@@ -32,3 +32,5 @@ mod session;
 pub use acceptor::{serve, serve_on};
 pub use reactor::{Alarm, Pool, Reactor};
 pub use session::serve_client;
+pub use wharf_driver::{Listener, Service, Settings, sockets};
+pub use {wharf_core, wharf_driver, wharf_storage};

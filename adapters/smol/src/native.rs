@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use futures_lite::future;
-use wharf_server::sockets;
+use wharf_driver::sockets;
 
 use crate::helper::Blocking;
 use crate::reactor::{Alarm, Reactor};

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use wharf_server::work::Helper;
+use wharf_driver::work::Helper;
 
 /// How one session sleeps. Nothing is lost when one of these futures is dropped before it is done.
 pub trait Reactor {

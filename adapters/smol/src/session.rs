@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_lite::{FutureExt, future};
 use smol::channel::Receiver;
 use wharf_core::Config;
-use wharf_server::Permit;
-use wharf_server::connection::{Connection, Ready};
-use wharf_server::work::Wait;
+use wharf_driver::Permit;
+use wharf_driver::connection::{Connection, Ready};
+use wharf_driver::work::Wait;
 
 use crate::reactor::{Alarm, Pool, Reactor};
 
 /// Serves one client, whose address is `peer` and for whom there is a place, until it is gone; see
-/// [`Listener::protocol`](wharf_server::Listener::protocol). When `stop` is closed, the server is
+/// [`Listener::protocol`](wharf_driver::Listener::protocol). When `stop` is closed, the server is
 /// stopping.
 pub async fn serve_client<R: Reactor>(
     reactor: R,

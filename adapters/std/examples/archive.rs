@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wharf_core::{Denied, Grant, Rights};
-use wharf_server::{Service, Settings, sockets};
-use wharf_storage::{Account, Accounts, Credentials, Local, LocalOptions, Storage};
+use wharf_local::{Local, LocalOptions};
+use wharf_std::wharf_core::{Denied, Grant, Rights};
+use wharf_std::wharf_storage::{Account, Accounts, Credentials, Storage};
+use wharf_std::{Service, Settings, sockets};
 
 /// Lets everybody in, whatever the password.
 struct Everybody(Arc<Local>);

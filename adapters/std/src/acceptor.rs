@@ -8,7 +8,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use wharf_core::Config;
-use wharf_server::{Bell, Listener, Permit, Reception, Refusal, Service, sockets};
+use wharf_driver::{Bell, Listener, Permit, Reception, Refusal, Service, sockets};
 
 use crate::session;
 

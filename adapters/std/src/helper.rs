@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
-use wharf_server::Bell;
-use wharf_server::work::{Helper, Job, Rest};
+use wharf_driver::Bell;
+use wharf_driver::work::{Helper, Job, Rest};
 
 /// Runs jobs in threads of their own, and wakes the session when one is done. It holds no
 /// descriptor until the first job.

@@ -5,20 +5,19 @@
 //! the middle of a transfer.
 //!
 //! ```no_run
-//! use std::net::TcpListener;
 //! use std::sync::Arc;
 //!
-//! use wharf_server::{Service, Settings};
-//! # use wharf_storage::{Account, Accounts, Credentials};
+//! use wharf_std::{Service, Settings, sockets};
+//! # use wharf_std::wharf_storage::{Account, Accounts, Credentials};
 //! # struct Everybody;
 //! # impl Accounts for Everybody {
-//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_core::Denied> {
-//! #         Err(wharf_core::Denied::Credentials)
+//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_std::wharf_core::Denied> {
+//! #         Err(wharf_std::wharf_core::Denied::Credentials)
 //! #     }
 //! # }
 //!
 //! # fn main() -> std::io::Result<()> {
-//! let listener = wharf_server::sockets::listen(([127, 0, 0, 1], 2121).into())?;
+//! let listener = sockets::listen(([127, 0, 0, 1], 2121).into())?;
 //! let service = Service::new(Settings::new(Arc::new(Everybody)));
 //! wharf_std::serve(vec![listener], &service)
 //! # }
@@ -29,3 +28,5 @@ mod helper;
 mod session;
 
 pub use acceptor::serve;
+pub use wharf_driver::{Listener, Service, Settings, sockets};
+pub use {wharf_core, wharf_driver, wharf_storage};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::Config;
-use wharf_server::connection::{Connection, Ready};
-use wharf_server::work::Wait;
-use wharf_server::{Bell, Permit};
+use wharf_driver::connection::{Connection, Ready};
+use wharf_driver::work::Wait;
+use wharf_driver::{Bell, Permit};
 
 use crate::helper::Threads;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The sessions that an account may have at once. Copies count together.
 ///
 /// ```
-/// use wharf_storage::Seats;
+/// use wharf_storage::{Seats};
 ///
 /// let seats = Seats::new(1);
 /// let first = seats.take();

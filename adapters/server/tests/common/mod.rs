@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use wharf_server::cli::{self, Launch, Stop};
+use wharf_server::{self, Launch, Stop};
 
 /// The hash of `secret`, cheap to check.
 pub(crate) const SECRET: &str = "$argon2id$v=19$m=32,t=1,p=1$aILXgtgKjfiK/g6uX5J6hw$pA+rUJYE+K8Tltg7/2YduCKc6IYOPRjpmbySidVGpOw";
@@ -62,7 +62,7 @@ pub(crate) fn start(arguments: &[&str]) -> Result<Launch, Stop> {
 
 pub(crate) fn start_with(arguments: &[&str], stdin: impl Read) -> Result<Launch, Stop> {
     let arguments = ["wharf"].iter().chain(arguments).map(Into::into);
-    cli::start("wharf", arguments, || stdin)
+    wharf_server::start("wharf", arguments, || stdin)
 }
 
 pub(crate) fn stop(result: Result<Launch, Stop>) -> Stop {

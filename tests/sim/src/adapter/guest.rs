@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use smol::channel::Receiver;
-use wharf_server::Service;
+use wharf_driver::Service;
 
 use super::outside::{Bed, Outside, Wake};
 use crate::random::Random;

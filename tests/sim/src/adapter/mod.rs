@@ -17,10 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use data::Data;
+use guest::Guest;
+use outside::{Outside, Way};
 use smol::channel::{Receiver, Sender};
+use storage::{Disk, Everybody};
+use tls::Dialect;
 use wharf_core::{Config, DoubtfulEnds, TlsPolicy};
-use wharf_server::tls::Reuse;
-use wharf_server::{Service, Settings};
+use wharf_driver::tls::Reuse;
+use wharf_driver::{Service, Settings};
+use wire::Wire;
 
 use crate::case::{Case, Fault, Sabotage};
 use crate::client::Client;
@@ -28,12 +34,6 @@ use crate::protection::{draw_demand, draw_policy, kept, with_demand};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
-use data::Data;
-use guest::Guest;
-use outside::{Outside, Way};
-use storage::{Disk, Everybody};
-use tls::Dialect;
-use wire::Wire;
 
 pub use play::play_on_adapter;
 

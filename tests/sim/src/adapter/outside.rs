@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use wharf_server::system::System;
-use wharf_server::work::{Helper, Job, Rest};
+use wharf_driver::system::System;
+use wharf_driver::work::{Helper, Job, Rest};
 use wharf_smol::{Alarm, Pool, Reactor};
 
 use crate::random::Random;

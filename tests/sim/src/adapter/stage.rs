@@ -8,9 +8,9 @@ use std::time::Duration;
 use bstr::ByteSlice;
 use smol::channel::Sender;
 use wharf_core::{Config, Grant};
+use wharf_driver::tls::Reuse;
+use wharf_driver::{Service, Settings};
 use wharf_model::Store;
-use wharf_server::tls::Reuse;
-use wharf_server::{Service, Settings};
 
 use super::guest::Guest;
 use super::outside::{Outside, Way};

@@ -14,7 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
-use wharf_server::tls::{Reuse, Tls, TlsOptions};
+use wharf_driver::tls::{Reuse, Tls, TlsOptions};
 
 use crate::case::{Case, Sabotage};
 use crate::random::Random;

@@ -1,0 +1,303 @@
+//! [`Service`]: what all sessions of a running server share.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
+use wharf_storage::{Account, Seat};
+
+use crate::backoff::Failures;
+use crate::bell::Bell;
+use crate::journal::Journal;
+use crate::kept;
+use crate::lock::lock;
+use crate::network::Network;
+use crate::places::{Place, Places};
+use crate::ports::PortPool;
+use crate::public::{Known, PublicName};
+use crate::reserve::Reserve;
+use crate::settings::{PublicAddress, Settings};
+
+/// A running server: its settings, who is connected, and whether it shall stop.
+pub struct Service {
+    settings: Settings,
+    ports: PortPool,
+    places: Places,
+    failures: Failures,
+    public: Option<PublicName>,
+    stopping: AtomicBool,
+    reserve: Reserve,
+    on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+/// How long after the grace time sessions may take to end.
+const LATE: Duration = Duration::from_secs(5);
+
+impl Service {
+    /// A service with these settings, which no server runs yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let ports = PortPool::new(settings.passive_ports.clone());
+        let public = match &settings.public_address {
+            Some(PublicAddress::Host(name)) => Some(PublicName::new(name)),
+            Some(PublicAddress::Literal(_)) | None => None,
+        };
+        let places = Places::new(settings.sessions, settings.sessions_per_address);
+        Arc::new(Self {
+            settings,
+            ports,
+            places,
+            failures: Failures::default(),
+            public,
+            stopping: AtomicBool::new(false),
+            reserve: Reserve::default(),
+            on_stop: Mutex::default(),
+        })
+    }
+
+    /// What the service was told.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The ports for passive data connections.
+    #[must_use]
+    pub fn ports(&self) -> &PortPool {
+        &self.ports
+    }
+
+    /// The descriptor with which a client is told that there is none.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
+    }
+
+    /// The time of the core's clock.
+    #[must_use]
+    pub fn now(&self) -> wharf_core::Instant {
+        self.settings.system.now()
+    }
+
+    /// Counts a new session, unless there are too many in total or from that address (a /64 of
+    /// IPv6), or the address has to wait. Where there are nearly too many, another one that is not
+    /// logged in may have to give way.
+    ///
+    /// # Errors
+    /// Why there is no place for it.
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
+        let now = self.now();
+        let counted = self.counted(peer);
+        if counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
+            return Err(Refusal::Waits);
+        }
+        let place = self.places.take(counted, now).ok_or(Refusal::Full)?;
+        Ok(Permit {
+            service: Arc::clone(self),
+            place,
+        })
+    }
+
+    /// Tells a client that there is no place for it now. What does not fit into the socket's
+    /// buffer is not worth waiting for, nor is a handshake with one that begins with TLS.
+    pub fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Config, why: Refusal) {
+        Journal::refused(peer, why);
+        if protocol.tls.implicit {
+            return;
+        }
+        let _ = control.write(match why {
+            Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
+            Refusal::Waits => TOO_MANY_FAILURES,
+        });
+    }
+
+    /// What becomes of a login to that account from there. A refused one counts. While the address
+    /// has to wait none succeeds to an account that was tried, nor to any if many were, so that who
+    /// guesses over many sessions at once learns nothing.
+    ///
+    /// # Errors
+    /// What to tell the client.
+    pub(crate) fn judge(
+        &self,
+        peer: SocketAddr,
+        username: &[u8],
+        outcome: Result<Account, Denied>,
+    ) -> Result<(Account, Option<Seat>), Denied> {
+        if self.has_to_wait(peer, username) {
+            return Err(Denied::Waits);
+        }
+        let now = self.now();
+        if let Err(Denied::Credentials) = outcome
+            && let Some(network) = self.counted(peer)
+        {
+            let rules = &self.settings.back_off;
+            if let Some(wait) = self.failures.count(network, username, now, rules) {
+                Journal::has_to_wait(peer, wait);
+            }
+        }
+        let account = outcome?;
+        let seat = account
+            .seats
+            .as_ref()
+            .map(|seats| seats.take().ok_or(Denied::TooMany));
+        Ok((account, seat.transpose()?))
+    }
+
+    /// Whether a login to that account has to wait there, whatever its password.
+    pub(crate) fn has_to_wait(&self, peer: SocketAddr, username: &[u8]) -> bool {
+        let waits = |network| self.failures.account_waits(network, username, self.now());
+        self.counted(peer).is_some_and(waits)
+    }
+
+    /// What counts as the client's address, unless it is exempt from all that is counted so.
+    fn counted(&self, peer: SocketAddr) -> Option<Network> {
+        let network = Network::from(peer);
+        let names: [IpAddr; 2] = [peer.ip().to_canonical(), network.address()];
+        let exempt = &self.settings.back_off_exempt;
+        let is_exempt = exempt
+            .iter()
+            .any(|exempt| names.iter().any(|name| exempt.contains(name)));
+        (!is_exempt).then_some(network)
+    }
+
+    /// How long a server that stops waits for its sessions: the grace time, and a little more for
+    /// what is aborted then.
+    #[must_use]
+    pub fn drain_time(&self) -> Duration {
+        self.settings.grace + LATE
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.places.taken()
+    }
+
+    /// Asks every server of this service to stop: no more clients are accepted, idle ones are told
+    /// 421, transfers may end within the grace time of the settings. Returns at once.
+    pub fn stop(&self) {
+        if !self.stopping.swap(true, Ordering::SeqCst) {
+            // Another process may need them at once.
+            self.ports.close();
+            for tell in std::mem::take(&mut *lock(&self.on_stop)) {
+                tell();
+            }
+        }
+    }
+
+    /// Whether [`Service::stop`] was called.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Has `tell` called when the service shall stop, at once if it already shall.
+    pub fn on_stop(&self, tell: impl FnOnce() + Send + 'static) {
+        let mut waiting = lock(&self.on_stop);
+        if self.is_stopping() {
+            drop(waiting);
+            tell();
+        } else {
+            waiting.push(Box::new(tell));
+        }
+    }
+
+    /// How many listeners of passive ports it may keep open that no session has.
+    #[must_use]
+    pub fn kept_listeners(&self) -> usize {
+        let ports = self.settings.passive_ports.as_ref();
+        ports.map_or(0, |ports| ports.len().min(kept::most()))
+    }
+
+    /// Begins to look the public address up, if it is that of a host name, so that the first client who
+    /// needs it does not have to wait.
+    pub fn look_up_public_address(&self) {
+        self.public_address();
+    }
+
+    /// What is known of the address to announce instead of the local one. A host name is looked up
+    /// in a thread of its own.
+    pub(crate) fn public_address(&self) -> Known {
+        match (&self.settings.public_address, &self.public) {
+            (Some(PublicAddress::Literal(address)), _) => Known::Is(Some(*address)),
+            (Some(PublicAddress::Host(_)), Some(name)) => name.address(),
+            _ => Known::Is(None),
+        }
+    }
+
+    /// Has the bell rung when the public address is known, which is worth waiting for so long.
+    pub(crate) fn wait_for_public_address(&self, bell: &Arc<Bell>) -> Duration {
+        let name = self.public.as_ref();
+        name.map_or(Duration::ZERO, |name| name.wait(bell))
+    }
+
+    /// Readable while somebody has connected to a passive port that no session has: then
+    /// [`Service::drop_strays`] is to be called. `None` if no such port is open.
+    #[must_use]
+    pub fn strays(&self) -> Option<BorrowedFd<'_>> {
+        self.ports.strays()
+    }
+
+    /// Drops those who have connected to passive ports that no session has.
+    ///
+    /// # Errors
+    /// For want of descriptors, see [`is_exhausted`](crate::sockets::is_exhausted), they have to
+    /// wait.
+    pub fn drop_strays(&self) -> io::Result<()> {
+        self.ports.drop_strays(&*self.settings.system)
+    }
+}
+
+/// Why a client is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are too many sessions, in total or from its address.
+    Full,
+    /// There is no descriptor or no thread for it.
+    Exhausted,
+    /// Too many logins from its address were refused.
+    Waits,
+}
+
+/// The place of one session among those that may be. Dropping it frees the place.
+pub struct Permit {
+    service: Arc<Service>,
+    place: Place,
+}
+
+impl Permit {
+    /// The service that the session belongs to.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The control connection of the session, by which it can be made to give way.
+    pub(crate) fn hold(&self, control: &Arc<TcpStream>) {
+        self.service.places.hold(&self.place, control);
+    }
+
+    /// The control connection becomes a TLS connection.
+    pub(crate) fn protect(&self) {
+        self.service.places.protect(&self.place);
+    }
+
+    /// Whether the session had to give way.
+    pub(crate) fn gave_way(&self) -> bool {
+        self.service.places.gave_way(&self.place)
+    }
+
+    /// The client is logged in.
+    pub(crate) fn welcome(&mut self) {
+        self.service.places.welcome(&mut self.place);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.service.places.leave(&self.place);
+    }
+}

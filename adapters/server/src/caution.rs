@@ -1,0 +1,87 @@
+//! What works and should not be so: files that others may read or change, and what a network sees in
+//! clear or may change without a password.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use wharf_core::Protection;
+
+use crate::listen::Listen;
+use crate::material::Certified;
+use crate::served::{Served, changes};
+
+const READ: u32 = 0o004;
+const WRITE: u32 = 0o002;
+
+/// What is said of files in which secrets stand, and of those that the server believes.
+pub(crate) fn of_files(
+    configuration: Option<&Path>,
+    certified: Option<&Certified>,
+    served: &[Served],
+) -> Vec<String> {
+    // Whoever has the hash of a password can guess at it as fast as their machine hashes.
+    let has_passwords = served.iter().any(|served| served.user.is_some());
+    let secret = if has_passwords { READ | WRITE } else { WRITE };
+    let configuration = configuration.into_iter().map(|file| (file, secret));
+    let material = certified.into_iter().flat_map(|certified| {
+        let is_key = |file: &Path| certified.keys().any(|key| key == file);
+        certified.files().map(move |file| match is_key(file) {
+            true => (file, READ | WRITE),
+            false => (file, WRITE),
+        })
+    });
+    configuration
+        .chain(material)
+        .filter_map(|(file, bits)| of_file(file, bits))
+        .collect()
+}
+
+fn of_file(file: &Path, bits: u32) -> Option<String> {
+    let mode = fs::metadata(file).ok()?.mode() & bits;
+    let (may, cure) = match (mode & READ != 0, mode & WRITE != 0) {
+        (false, false) => return None,
+        (true, false) => ("read", "o-r"),
+        (false, true) => ("change", "o-w"),
+        (true, true) => ("read and change", "o-rw"),
+    };
+    let file = file.display();
+    Some(format!(
+        "everybody on this machine may {may} {file}: `chmod {cure}` mends that"
+    ))
+}
+
+/// What is said of a server that a network can reach.
+pub(crate) fn of_network(listen: &[Listen], served: &[Served]) -> Vec<String> {
+    let reached = |listen: &&Listen| !listen.address.ip().to_canonical().is_loopback();
+    let clear = |listen: &&Listen| {
+        let tls = &listen.tls;
+        reached(listen) && !tls.implicit && tls.control != Protection::Required
+    };
+    let has_password = |served: &&Served| served.user.is_some() && !served.demands_tls;
+    let anybody = |served: &&Served| served.user.is_none() && changes(served.rights);
+    let passwords = listen
+        .iter()
+        .find(clear)
+        .filter(|_| served.iter().any(|served| has_password(&served)));
+    let passwords = passwords.map(|listen| {
+        let cure = match listen.tls.control {
+            Protection::Off => "a certificate in [tls], and `control = \"required\"` there,",
+            _ => "`control = \"required\"` in [tls]",
+        };
+        format!(
+            "passwords may be sent in clear to {}, where everybody on the way can read them: {cure} \
+             keeps them private",
+            listen.address
+        )
+    });
+    let writing = listen.iter().find(reached).zip(served.iter().find(anybody));
+    let writing = writing.map(|(listen, served)| {
+        format!(
+            "whoever can connect to {} may change {} without a password",
+            listen.address,
+            served.home.display()
+        )
+    });
+    passwords.into_iter().chain(writing).collect()
+}

@@ -1,7 +1,0 @@
-//! The server on smol.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    wharf_server::cli::run("wharf-smol", wharf_smol::serve)
-}

@@ -1,7 +1,0 @@
-//! The server on threads.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    wharf_server::cli::run("wharf-std", wharf_std::serve)
-}
