@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
+use wharf_storage::Executors;
 
 use crate::control::{Control, Turned, is_passing};
+use crate::executors;
 use crate::journal::Journal;
 use crate::service::{Permit, Service};
+use crate::signal::Signal;
 use crate::sockets::{acknowledge, bear_a_slow_reader};
-use crate::work::{Helper, Wait, Work};
+use crate::work::{Wait, Work};
 
 /// One client.
-pub struct Connection<H> {
+pub struct Connection {
     service: Arc<Service>,
-    permit: Permit,
+    permit: Arc<Permit>,
     session: Session,
-    work: Work<H>,
+    work: Work,
     journal: Journal,
     control: Control,
     /// Something has come on the control connection, and nothing was sent since.
@@ -48,8 +51,10 @@ pub struct Wants<'a> {
     pub input: bool,
     /// Room to write to the control connection.
     pub output: bool,
-    /// What its work waits for.
+    /// The socket that its work waits for.
     pub work: Option<Wait<'a>>,
+    /// What its storage gives, if that is waited for.
+    pub signal: Option<&'a Arc<Signal>>,
     /// The word that the server shall stop.
     pub stop: bool,
     /// To be woken at the latest after so long.
@@ -63,14 +68,15 @@ pub struct Ready {
     pub input: bool,
     /// The control connection is broken.
     pub broken: bool,
-    /// What the work waits for has happened.
+    /// The socket that the work waits for is ready. What its storage gives need not be told.
     pub work: bool,
     /// The server shall stop.
     pub stop: bool,
 }
 
-impl<H: Helper> Connection<H> {
-    /// A client that has just connected, to a listener with that protocol, and has a place.
+impl Connection {
+    /// A client that has just connected, to a listener with that protocol, and has a place. Calls that
+    /// may block run where the [executors](Service::executors) run them.
     ///
     /// # Errors
     /// The client is gone already, or the listener begins with TLS and there is none.
@@ -79,7 +85,7 @@ impl<H: Helper> Connection<H> {
         protocol: &Arc<Config>,
         socket: &TcpStream,
         peer: SocketAddr,
-        helper: H,
+        executors: Executors,
     ) -> io::Result<Self> {
         let service = Arc::clone(permit.service());
         let settings = service.settings();
@@ -95,10 +101,12 @@ impl<H: Helper> Connection<H> {
             let until = (!limit.is_zero()).then(|| now + limit);
             control.open(tls, until).map_err(io::Error::other)?;
         }
+        let permit = Arc::new(permit);
+        let executors = executors::of_session(executors, &permit);
         Ok(Self {
             permit,
             session: Session::new(protocol, ends, now),
-            work: Work::new(&service, ends, helper),
+            work: Work::new(&service, ends, executors),
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
             unanswered: false,
@@ -172,6 +180,7 @@ impl<H: Helper> Connection<H> {
             input,
             output,
             work: self.work.waits(),
+            signal: self.work.signal(),
             stop: !self.stopping,
             within: [
                 until(self.session.deadline()),
@@ -215,16 +224,6 @@ impl<H: Helper> Connection<H> {
         }
         self.work.wake(now, ready.work);
         self.session.tick(now);
-    }
-
-    /// Where its jobs run.
-    pub fn helper(&self) -> &H {
-        self.work.helper()
-    }
-
-    /// Where its jobs run.
-    pub fn helper_mut(&mut self) -> &mut H {
-        self.work.helper_mut()
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {

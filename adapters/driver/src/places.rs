@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,7 +55,13 @@ pub(crate) struct Place {
     network: Option<Network>,
     number: u64,
     /// It is not logged in, and was not before.
-    is_stranger: bool,
+    is_stranger: AtomicBool,
+}
+
+impl Place {
+    fn is_stranger(&self) -> bool {
+        self.is_stranger.load(Ordering::Relaxed)
+    }
 }
 
 /// A session that is alone of its network has so long to log in before it gives way.
@@ -108,7 +115,7 @@ impl Places {
         Some(Place {
             network,
             number,
-            is_stranger: true,
+            is_stranger: AtomicBool::new(true),
         })
     }
 
@@ -128,12 +135,14 @@ impl Places {
 
     /// Whether the session had to give way.
     pub(crate) fn gave_way(&self, place: &Place) -> bool {
-        place.is_stranger && place.network.is_some() && lock(&self.taken).stranger(place).is_none()
+        place.is_stranger()
+            && place.network.is_some()
+            && lock(&self.taken).stranger(place).is_none()
     }
 
     /// The session is logged in: from now on it gives way to nobody.
-    pub(crate) fn welcome(&self, place: &mut Place) {
-        if std::mem::take(&mut place.is_stranger) {
+    pub(crate) fn welcome(&self, place: &Place) {
+        if place.is_stranger() && place.is_stranger.swap(false, Ordering::Relaxed) {
             lock(&self.taken).forget(place);
         }
     }
@@ -142,7 +151,7 @@ impl Places {
     pub(crate) fn leave(&self, place: &Place) {
         let mut taken = lock(&self.taken);
         taken.total -= 1;
-        if place.is_stranger {
+        if place.is_stranger() {
             taken.forget(place);
         }
         if let Some(network) = &place.network
@@ -266,7 +275,7 @@ mod tests {
             assert!(places.take(network(1), at(turn)).is_none(), "{turn}");
             assert!(!places.gave_way(&flood[0]));
             let mut other = places.take(network(2), at(turn)).unwrap();
-            places.welcome(&mut other);
+            places.welcome(&other);
             places.leave(&other);
             // Who gave way is gone, and comes again.
             assert!(places.gave_way(&flood[0]) && !places.gave_way(&flood[1]));
@@ -282,7 +291,7 @@ mod tests {
         let mut all = Vec::new();
         for number in 0..20 {
             let mut place = places.take(network(number), at(0)).unwrap();
-            places.welcome(&mut place);
+            places.welcome(&place);
             all.push(place);
         }
         assert!(places.take(network(99), at(9)).is_none());

@@ -5,13 +5,15 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
-use wharf_storage::{Account, Seat};
+use wharf_core::listing::Clock;
+use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES, Timestamp};
+use wharf_storage::{Account, Executors, Seat};
 
 use crate::backoff::Failures;
 use crate::bell::Bell;
+use crate::executors::Threads;
 use crate::journal::Journal;
 use crate::kept;
 use crate::lock::lock;
@@ -31,6 +33,7 @@ pub struct Service {
     public: Option<PublicName>,
     stopping: AtomicBool,
     reserve: Reserve,
+    threads: Threads,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -47,6 +50,7 @@ impl Service {
             Some(PublicAddress::Literal(_)) | None => None,
         };
         let places = Places::new(settings.sessions, settings.sessions_per_address);
+        let threads = Threads::new(settings.storage_threads);
         Arc::new(Self {
             settings,
             ports,
@@ -55,6 +59,7 @@ impl Service {
             public,
             stopping: AtomicBool::new(false),
             reserve: Reserve::default(),
+            threads,
             on_stop: Mutex::default(),
         })
     }
@@ -74,6 +79,23 @@ impl Service {
     /// The descriptor with which a client is told that there is none.
     pub(crate) fn reserve(&self) -> &Reserve {
         &self.reserve
+    }
+
+    /// Returns where calls run that may block, for sessions whose own thread may wait for a local disk or
+    /// not: one that serves one session may, one that serves many may not.
+    #[must_use]
+    pub fn executors(&self, may_wait: bool) -> Executors {
+        self.threads.executors(may_wait)
+    }
+
+    /// Returns the clock of listings.
+    pub(crate) fn clock(&self) -> Clock {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = since.unwrap_or_default().as_secs();
+        Clock {
+            now: Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)),
+            offset: self.settings.utc_offset,
+        }
     }
 
     /// The time of the core's clock.
@@ -291,8 +313,8 @@ impl Permit {
     }
 
     /// The client is logged in.
-    pub(crate) fn welcome(&mut self) {
-        self.service.places.welcome(&mut self.place);
+    pub(crate) fn welcome(&self) {
+        self.service.places.welcome(&self.place);
     }
 }
 

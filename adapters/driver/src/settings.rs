@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -45,6 +46,9 @@ pub struct Settings {
     pub back_off: BackOff,
     /// Networks whose addresses never wait, such as that of a proxy that many clients share.
     pub back_off_exempt: Vec<IpNet>,
+    /// Threads for the calls to storages that may block, shared by all sessions. A disk or server that hangs
+    /// takes half of them at most. What waits for one for a quarter of a minute is told 450.
+    pub storage_threads: NonZero<usize>,
     /// Seconds east of UTC in which LIST prints times.
     pub utc_offset: i32,
     /// How long a transfer may go on after the server was asked to shut down.
@@ -60,9 +64,13 @@ pub struct Settings {
     pub system: Arc<dyn System>,
 }
 
+/// As many as the requests that a disk or a server has at once, most of the time.
+const STORAGE_THREADS: NonZero<usize> = NonZero::new(64).unwrap();
+
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
-    /// sessions of which 64 from one address, [`BackOff::default`], listings in UTC, 30 seconds for
+    /// sessions of which 64 from one address, [`BackOff::default`], 64 threads for storages, listings in UTC,
+    /// 30 seconds for
     /// transfers to end at a shutdown, a minute until a client that does not answer is gone, and no
     /// TLS.
     #[must_use]
@@ -81,6 +89,7 @@ impl Settings {
             sessions_per_address: 64,
             back_off: BackOff::default(),
             back_off_exempt: Vec::new(),
+            storage_threads: STORAGE_THREADS,
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use crate::control::is_passing;
 use crate::sockets::acknowledge;
@@ -10,14 +11,17 @@ use crate::tls::Channel;
 
 /// A data connection that does not block.
 pub struct Stream {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     tls: Option<Box<Channel>>,
 }
 
 impl From<TcpStream> for Stream {
     /// In clear text.
     fn from(socket: TcpStream) -> Self {
-        Self { socket, tls: None }
+        Self {
+            socket: Arc::new(socket),
+            tls: None,
+        }
     }
 }
 
@@ -32,6 +36,11 @@ impl Stream {
     #[must_use]
     pub fn plain(&self) -> Option<&TcpStream> {
         self.tls.is_none().then_some(&self.socket)
+    }
+
+    /// The socket, by which the connection can be ended while another thread has this.
+    pub(crate) fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
     }
 
     /// Begins TLS.
@@ -58,9 +67,9 @@ impl Stream {
         let Some(tls) = &mut self.tls else {
             return Err(ErrorKind::NotConnected.into());
         };
-        let shaken = tls.shake(&self.socket);
+        let shaken = tls.shake(&*self.socket);
         // The peer's last words of the handshake are answered by nothing else.
-        acknowledge(&self.socket);
+        acknowledge(&*self.socket);
         shaken
     }
 
@@ -72,14 +81,14 @@ impl Stream {
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => {
-                let read = tls.read(&self.socket, buffer);
+                let read = tls.read(&*self.socket, buffer);
                 if read.as_ref().is_err_and(is_passing) {
                     // Its close_notify may wait behind what has come.
-                    acknowledge(&self.socket);
+                    acknowledge(&*self.socket);
                 }
                 read
             }
-            None => (&self.socket).read(buffer),
+            None => (&*self.socket).read(buffer),
         }
     }
 
@@ -95,8 +104,8 @@ impl Stream {
     /// What the system says.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => tls.write(&self.socket, bytes),
-            None => (&self.socket).write(bytes),
+            Some(tls) => tls.write(&*self.socket, bytes),
+            None => (&*self.socket).write(bytes),
         }
     }
 
@@ -106,7 +115,7 @@ impl Stream {
     /// [`ErrorKind::WouldBlock`]: it is not said yet. Otherwise what the system says.
     pub fn close(&mut self) -> io::Result<()> {
         match &mut self.tls {
-            Some(tls) => tls.close(&self.socket),
+            Some(tls) => tls.close(&*self.socket),
             None => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,57 +22,77 @@ use wharf_core::{
     Notes, Opened, Rights, VPath,
 };
 use wharf_driver::connection::{Connection, Ready};
-use wharf_driver::work::{Helper, Job, Rest, Wait};
+use wharf_driver::work::Wait;
 use wharf_driver::{Service, Settings};
 use wharf_local::{Durability, Local, LocalOptions};
-use wharf_storage::{Account, Accounts, Credentials, Directory, Handle, Opening, Source, Storage};
+use wharf_storage::{
+    Account, Accounts, Begun, Blocking, BlockingDirectory, BlockingHandle, BlockingOpening,
+    BlockingSource, BlockingStorage, Credentials, Executor, Executors, Group, Job, OnCancel,
+    Storage, run,
+};
 
 /// More than the buffers of two sockets hold.
 const LONG: usize = 16 << 20;
 
-/// Another thread that works only when the test lets it.
-struct Other<const WAITS: bool> {
-    jobs: VecDeque<Job<Self>>,
-    done: VecDeque<Rest<Self>>,
+/// Another thread that works only when the test lets it, for one that may wait for a disk or not.
+struct Other {
+    may_wait: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
     /// How many jobs there have been.
     count: usize,
     /// How many more it will do; further ones are left lying.
     left: usize,
 }
 
-impl<const WAITS: bool> Default for Other<WAITS> {
-    fn default() -> Self {
+impl Executor for Other {
+    fn may_wait(&self) -> bool {
+        self.may_wait
+    }
+
+    fn spawn(&self, _: Group, job: Job) {
+        let mut state = self.state.lock().unwrap();
+        state.jobs.push_back(job);
+        state.count += 1;
+    }
+}
+
+impl Other {
+    fn new(may_wait: bool) -> Self {
         Self {
-            jobs: VecDeque::new(),
-            done: VecDeque::new(),
-            count: 0,
-            left: usize::MAX,
+            may_wait,
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                count: 0,
+                left: usize::MAX,
+            }),
         }
     }
-}
 
-impl<const WAITS: bool> Helper for Other<WAITS> {
-    const WAITS_FOR_DISK: bool = WAITS;
-
-    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
-        self.jobs.push_back(job);
-        self.count += 1;
-        None
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state.lock().unwrap();
+        let left = state.left.checked_sub(1)?;
+        let job = state.jobs.pop_front()?;
+        state.left = left;
+        Some(job)
     }
 
-    fn finished(&mut self) -> Option<Rest<Self>> {
-        self.done.pop_front()
-    }
-}
-
-impl<const WAITS: bool> Other<WAITS> {
-    fn work(&mut self) {
-        while self.left > 0
-            && let Some(job) = self.jobs.pop_front()
-        {
-            self.left -= 1;
-            self.done.push_back(job());
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            job();
         }
+    }
+
+    /// Whether a job is left lying.
+    fn is_busy(&self) -> bool {
+        !self.state.lock().unwrap().jobs.is_empty()
+    }
+
+    fn count(&self) -> usize {
+        self.state.lock().unwrap().count
     }
 }
 
@@ -83,7 +103,7 @@ struct Slow {
     read: Duration,
 }
 
-impl Storage for Slow {
+impl BlockingStorage for Slow {
     fn capabilities(&self) -> Capabilities {
         self.local.capabilities()
     }
@@ -96,11 +116,11 @@ impl Storage for Slow {
         self.local.change(edit, path, other)
     }
 
-    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
+    fn open(&self, mode: Mode, path: &VPath) -> Result<BlockingOpening, Failure> {
         let mut opening = self.local.open(mode, path)?;
-        if let Handle::Source(source) = opening.handle {
+        if let BlockingHandle::Source(source) = opening.handle {
             let read = self.read;
-            opening.handle = Handle::Source(Box::new(Stream { source, read }));
+            opening.handle = BlockingHandle::Source(Box::new(Stream { source, read }));
         }
         Ok(opening)
     }
@@ -108,11 +128,11 @@ impl Storage for Slow {
 
 /// A source without a file descriptor.
 struct Stream {
-    source: Box<dyn Source>,
+    source: Box<dyn BlockingSource>,
     read: Duration,
 }
 
-impl Source for Stream {
+impl BlockingSource for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         thread::sleep(self.read);
         self.source.read(buffer)
@@ -126,7 +146,7 @@ struct Endless {
     look: Duration,
 }
 
-impl Storage for Endless {
+impl BlockingStorage for Endless {
     fn capabilities(&self) -> Capabilities {
         self.local.capabilities()
     }
@@ -144,10 +164,10 @@ impl Storage for Endless {
         self.local.change(edit, path, other)
     }
 
-    fn open(&self, _: Mode, _: &VPath) -> Result<Opening, Failure> {
-        Ok(Opening {
+    fn open(&self, _: Mode, _: &VPath) -> Result<BlockingOpening, Failure> {
+        Ok(BlockingOpening {
             opened: Opened::default(),
-            handle: Handle::Directory(Box::new(Hidden)),
+            handle: BlockingHandle::Directory(Box::new(Hidden)),
         })
     }
 }
@@ -155,7 +175,7 @@ impl Storage for Endless {
 /// Its entries.
 struct Hidden;
 
-impl Directory for Hidden {
+impl BlockingDirectory for Hidden {
     fn advance(&mut self) -> Result<bool, Failure> {
         Ok(true)
     }
@@ -178,13 +198,17 @@ impl Directory for Hidden {
 struct Everybody(Arc<dyn Storage>);
 
 impl Accounts for Everybody {
-    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
-        Ok(Account {
+    fn login(&self, _: &Credentials<'_>, executors: &Executors) -> Begun<Account, Denied> {
+        let account = Account {
             grant: Grant::new(Rights::ALL, self.0.capabilities()),
             storage: Arc::clone(&self.0),
             demands_tls: false,
             seats: None,
-        })
+        };
+        let (group, denied) = (Group::default(), Denied::Unavailable);
+        let on_cancel = OnCancel::Leave(denied);
+        let work = move |_: &_| Ok(account);
+        Begun::Pending(run(&*executors.logins, group, denied, on_cancel, work))
     }
 }
 
@@ -204,9 +228,9 @@ impl Place {
         let local = Local::open(directory.path(), b"a", options).unwrap();
         let storage: Arc<dyn Storage> = if slow {
             let read = Duration::ZERO;
-            Arc::new(Slow { local, read })
+            Arc::new(Blocking::new(Slow { local, read }))
         } else {
-            Arc::new(local)
+            Arc::new(Blocking::new(local))
         };
         let settings = Settings::new(Arc::new(Everybody(storage)));
         Self {
@@ -219,14 +243,20 @@ impl Place {
     fn with_pauses(read: Duration) -> Self {
         let mut place = Self::new(true);
         let local = Local::open(place.directory.path(), b"a", LocalOptions::default()).unwrap();
-        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Slow { local, read }))));
+        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Blocking::new(Slow {
+            local,
+            read,
+        })))));
         place
     }
 
     fn endless(look: Duration) -> Self {
         let mut place = Self::new(false);
         let local = Local::open(place.directory.path(), b"a", LocalOptions::default()).unwrap();
-        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Endless { local, look }))));
+        place.settings = Settings::new(Arc::new(Everybody(Arc::new(Blocking::new(Endless {
+            local,
+            look,
+        })))));
         place
     }
 
@@ -247,15 +277,16 @@ impl Place {
         fs::read(self.directory.path().join("f")).ok()
     }
 
-    fn client<const WAITS: bool>(&self) -> Client<WAITS> {
-        Client::new(&Service::new(self.settings.clone()))
+    fn client(&self, may_wait: bool) -> Client {
+        Client::new(&Service::new(self.settings.clone()), may_wait)
     }
 }
 
 /// A client together with the connection that serves it.
-struct Client<const WAITS: bool> {
+struct Client {
     service: Arc<Service>,
-    connection: Connection<Other<WAITS>>,
+    connection: Connection,
+    other: Arc<Other>,
     server: TcpStream,
     control: TcpStream,
     /// What has been read of the replies.
@@ -263,22 +294,29 @@ struct Client<const WAITS: bool> {
     over: bool,
 }
 
-impl<const WAITS: bool> Client<WAITS> {
-    fn new(service: &Arc<Service>) -> Self {
+impl Client {
+    fn new(service: &Arc<Service>, may_wait: bool) -> Self {
         let (server, control) = pair();
         control.set_nonblocking(true).unwrap();
         let peer = server.peer_addr().unwrap();
+        let other = Arc::new(Other::new(may_wait));
+        let executor: Arc<dyn Executor> = Arc::<Other>::clone(&other);
+        let executors = Executors {
+            storage: Arc::clone(&executor),
+            logins: executor,
+        };
         let connection = Connection::new(
             service.admit(peer).unwrap(),
             &service.settings().protocol,
             &server,
             peer,
-            Other::default(),
+            executors,
         )
         .unwrap();
         let mut client = Self {
             service: Arc::clone(service),
             connection,
+            other,
             server,
             control,
             replies: Vec::new(),
@@ -294,13 +332,12 @@ impl<const WAITS: bool> Client<WAITS> {
         if self.over {
             return;
         }
-        self.connection.helper_mut().work();
+        self.other.work();
         let wants = self.connection.wants();
         let tick = wants.within.unwrap_or(LATE).min(Duration::from_millis(1));
         let work = match wants.work {
             Some(Wait::Readable(socket)) => wait(socket, PollFlags::IN, tick),
             Some(Wait::Writable(socket)) => wait(socket, PollFlags::OUT, tick),
-            Some(Wait::Helper) => !self.connection.helper().done.is_empty(),
             None => false,
         };
         let ready = Ready {
@@ -393,17 +430,21 @@ impl<const WAITS: bool> Client<WAITS> {
 
     /// From now on only so many jobs are done.
     fn allow(&mut self, jobs: usize) {
-        self.connection.helper_mut().left = jobs;
+        self.other.state.lock().unwrap().left = jobs;
     }
 
     /// Goes on until a job is away that will not be done.
     fn until_away(&mut self) {
-        self.until(|client| !client.connection.helper().jobs.is_empty());
+        self.until(|client| client.other.is_busy());
     }
 
     /// Goes on until the session is over.
     fn until_over(&mut self) {
-        self.until(|client| client.over);
+        let start = Instant::now();
+        while !self.over {
+            assert!(start.elapsed() < LATE, "the session goes on");
+            self.turn();
+        }
     }
 }
 
@@ -422,10 +463,10 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 /// A download, an upload and a listing; says how many jobs they took.
-fn converse<const WAITS: bool>(place: &Place) -> usize {
+fn converse(place: &Place, may_wait: bool) -> usize {
     let content = bytes(3 << 20);
     place.put(&content);
-    let mut client = place.client::<WAITS>();
+    let mut client = place.client(may_wait);
     client.log_in();
 
     let data = drain(client.data());
@@ -449,21 +490,21 @@ fn converse<const WAITS: bool>(place: &Place) -> usize {
     client.ask("SIZE f", "213 2000003");
     client.ask("QUIT", "221");
     client.until_over();
-    client.connection.helper().count
+    client.other.count()
 }
 
 #[test]
 fn a_thread_that_may_wait_gives_only_the_login_away() {
-    assert_eq!(converse::<true>(&Place::new(false)), 1);
+    assert_eq!(converse(&Place::new(false), true), 1);
 }
 
 #[test]
 fn what_may_take_long_is_given_away() {
     for jobs in [
-        converse::<false>(&Place::new(false)),
-        converse::<false>(&Place::new(true)),
+        converse(&Place::new(false), false),
+        converse(&Place::new(true), false),
         // A storage that is not short is not waited for in any session's thread.
-        converse::<true>(&Place::new(true)),
+        converse(&Place::new(true), true),
     ] {
         assert!(jobs > 3, "{jobs}");
     }
@@ -477,30 +518,29 @@ fn a_change_that_waits_for_the_disk_is_given_away() {
     };
     // The login and the end of the upload.
     let place = Place::with_options(false, options);
-    assert_eq!(converse::<true>(&place), 2);
-    let mut client = place.client::<true>();
+    assert_eq!(converse(&place, true), 2);
+    let mut client = place.client(true);
     client.log_in();
     client.ask("DELE f", "250");
-    assert_eq!(client.connection.helper().count, 2);
+    assert_eq!(client.other.count(), 2);
 }
 
 #[test]
-fn an_abort_waits_for_the_job_that_opens() {
+fn an_abort_does_not_wait_for_the_job_that_opens() {
     let place = Place::new(true);
     place.put(b"content");
-    let mut client = place.client::<false>();
+    let mut client = place.client(false);
     client.log_in();
     let data = drain(client.data());
     client.allow(0);
     client.say("RETR f");
     client.until_away();
     client.interject("ABOR");
-    assert_eq!(client.hear(), None);
-    client.allow(usize::MAX);
     client.expect("426");
     client.expect("226");
     assert_eq!(data.join().unwrap(), b"");
     // Nothing is left of it.
+    client.allow(usize::MAX);
     let data = drain(client.data());
     client.ask("RETR f", "150");
     client.expect("226");
@@ -508,31 +548,25 @@ fn an_abort_waits_for_the_job_that_opens() {
 }
 
 #[test]
-fn a_job_that_moves_bytes_slowly_tells_how_far_it_is() {
+fn a_storage_that_reads_slowly_tells_how_far_it_is() {
     let place = Place::with_pauses(Duration::from_millis(30));
     place.put(&bytes(LONG));
-    let mut client = place.client::<true>();
+    let mut client = place.client(true);
     client.log_in();
     let data = drain(client.data());
-    // It opens the file.
-    client.allow(1);
     client.ask("RETR f", "150");
-    client.until_away();
-    client.allow(usize::MAX);
     let begun = Instant::now();
-    client.connection.helper_mut().work();
-    // All that one job may move would take four seconds.
-    assert!(begun.elapsed() < Duration::from_secs(2), "{begun:?}");
-    client.say("STAT");
     let mut status = String::new();
-    while !status.contains("\n211 ") {
-        client.turn();
-        status.extend(client.hear());
+    while !status.contains("RETR: ") || status.contains("RETR: 0 of") {
+        // All of it would take four seconds.
+        assert!(begun.elapsed() < Duration::from_secs(2), "{status}");
+        status.clear();
+        client.say("STAT");
+        while !status.contains("\n211 ") {
+            client.turn();
+            status.extend(client.hear());
+        }
     }
-    assert!(
-        status.contains("RETR: ") && !status.contains("RETR: 0 of"),
-        "{status}"
-    );
     client.say("ABOR");
     client.expect("426");
     client.expect("226");
@@ -540,11 +574,11 @@ fn a_job_that_moves_bytes_slowly_tells_how_far_it_is() {
 }
 
 #[test]
-fn an_abort_waits_for_the_job_that_moves_bytes() {
+fn an_abort_does_not_wait_for_the_job_that_reads() {
     let place = Place::new(true);
     let content = bytes(LONG);
     place.put(&content);
-    let mut client = place.client::<true>();
+    let mut client = place.client(true);
     client.log_in();
     let data = client.data();
     // It opens the file.
@@ -552,11 +586,9 @@ fn an_abort_waits_for_the_job_that_moves_bytes() {
     client.ask("RETR f", "150");
     client.until_away();
     client.interject("ABOR");
-    assert_eq!(client.hear(), None);
-    client.allow(usize::MAX);
     client.expect("426");
     client.expect("226");
-    assert!(drain(data).join().unwrap().len() < content.len());
+    assert_eq!(drain(data).join().unwrap(), b"");
     client.ask("NOOP", "200");
 }
 
@@ -566,7 +598,7 @@ fn an_abort_stops_a_transfer_that_waits_for_the_client() {
         let place = Place::new(slow);
         let content = bytes(LONG);
         place.put(&content);
-        let mut client = place.client::<true>();
+        let mut client = place.client(true);
         client.log_in();
         let data = client.data();
         client.ask("RETR f", "150");
@@ -582,9 +614,9 @@ fn an_abort_stops_a_transfer_that_waits_for_the_client() {
 /// In the session's own thread, and in another one.
 #[test]
 fn a_listing_of_which_nothing_is_shown_can_be_given_up() {
-    fn listing<const WAITS: bool>() {
+    fn listing(may_wait: bool) {
         let place = Place::endless(Duration::ZERO);
-        let mut client = place.client::<WAITS>();
+        let mut client = place.client(may_wait);
         client.log_in();
         let data = client.data();
         client.ask("NLST", "150");
@@ -599,23 +631,21 @@ fn a_listing_of_which_nothing_is_shown_can_be_given_up() {
             client.turn();
         }
         let gone = Ready {
-            input: false,
-            work: false,
-            stop: false,
             broken: true,
+            ..Ready::default()
         };
         client.connection.wake(&client.server, gone);
         client.until_over();
     }
-    listing::<true>();
-    listing::<false>();
+    listing(true);
+    listing(false);
 }
 
 /// What was sent ahead would take ten seconds, and its client is gone.
 #[test]
 fn slow_commands_that_were_sent_ahead_leave_time_for_a_look() {
     let place = Place::endless(Duration::from_millis(20));
-    let mut client = place.client::<true>();
+    let mut client = place.client(true);
     client.log_in();
     let begun = Instant::now();
     client.say(&["MDTM f"; 500].join("\r\n"));
@@ -671,7 +701,7 @@ fn what_came_first_is_read_first() {
         notes: Notes::Commands,
         ..Config::default()
     });
-    let mut client = place.client::<true>();
+    let mut client = place.client(true);
     client.log_in();
     // More than is read at once.
     let lines = ["NOOP", "SYST", "PWD"].repeat(600);
@@ -683,70 +713,107 @@ fn what_came_first_is_read_first() {
     });
 }
 
+/// The job comes back in time, or hangs.
 #[test]
 fn an_upload_that_is_aborted_leaves_the_old_file() {
-    let place = Place::new(true);
-    place.put(b"old");
-    let mut client = place.client::<false>();
-    client.log_in();
-    let mut data = client.data();
-    client.allow(1);
-    client.ask("STOR f", "150");
-    data.write_all(b"new").unwrap();
-    client.until_away();
-    client.interject("ABOR");
-    client.allow(usize::MAX);
-    client.expect("426");
-    client.expect("226");
-    assert_eq!(place.get().unwrap(), b"old");
-    // Its owner may go on where it ended.
-    client.ask("SIZE f", "213 3");
+    for hangs in [false, true] {
+        let place = Place::new(true);
+        place.put(b"old");
+        let mut client = place.client(false);
+        client.log_in();
+        let mut data = client.data();
+        client.allow(1);
+        client.ask("STOR f", "150");
+        data.write_all(b"new").unwrap();
+        client.until_away();
+        client.interject("ABOR");
+        if !hangs {
+            assert_eq!(client.hear(), None);
+            client.allow(usize::MAX);
+        }
+        client.expect("426");
+        client.expect("226");
+        client.allow(usize::MAX);
+        client.other.work();
+        assert_eq!(place.get().unwrap(), b"old");
+        assert_eq!(drain(data).join().unwrap(), b"");
+        client.ask("SIZE f", "213 3");
+    }
 }
 
 #[test]
-fn a_job_that_never_comes_back_ends_the_session() {
+fn a_job_that_never_comes_back_is_left_to_itself() {
     let short = Duration::from_millis(20);
     let limits = Limits {
         request: short,
         stall: short,
         finish: short,
-        cancel: short,
+        cancel: Duration::from_secs(1),
         ..Limits::default()
     };
     // The job of the login, the one that opens, the one that moves bytes.
     for stage in 0..3 {
         let place = Place::with_limits(true, limits);
         place.put(b"content");
-        let mut client = place.client::<false>();
-        let mut data = None;
+        let mut client = place.client(false);
         if stage == 0 {
             client.ask("USER anybody", "331");
             client.allow(0);
             client.say("PASS secret");
-        } else {
-            client.log_in();
-            data = Some(client.data());
-            client.allow(stage - 1);
-            client.say("RETR f");
+            client.expect("421");
+            client.until_over();
+            continue;
         }
-        if stage == 2 {
-            client.expect("150");
-        }
-        client.expect("421");
-        client.until_over();
-        assert!(!client.connection.helper().jobs.is_empty(), "{stage}");
-        // Whoever drops the session drops what the job holds.
-        drop(client);
-        let data = data.map(|data| drain(data).join().unwrap());
-        assert_eq!(data.unwrap_or_default(), b"", "{stage}");
+        client.log_in();
+        let data = client.data();
+        client.allow(stage - 1);
+        client.say("RETR f");
+        match stage {
+            1 => client.expect("451"),
+            _ => {
+                client.expect("150");
+                client.expect("426")
+            }
+        };
+        assert!(client.other.is_busy(), "{stage}");
+        client.ask("NOOP", "200");
+        assert_eq!(drain(data).join().unwrap(), b"", "{stage}");
     }
+}
+
+/// A late change must not hit what the client does next.
+#[test]
+fn a_change_that_never_comes_back_ends_the_session() {
+    let short = Duration::from_millis(20);
+    let limits = Limits {
+        request: short,
+        cancel: short,
+        ..Limits::default()
+    };
+    let place = Place::with_limits(true, limits);
+    place.put(b"content");
+    let mut client = place.client(false);
+    client.log_in();
+    client.allow(0);
+    client.say("DELE f");
+    client.expect("421");
+    client.until_over();
+    // Its place is taken as long as the job is there.
+    let (service, other) = (Arc::clone(&client.service), Arc::clone(&client.other));
+    drop(client);
+    assert_eq!(service.sessions(), 1);
+    other.state.lock().unwrap().left = usize::MAX;
+    other.work();
+    assert_eq!(service.sessions(), 0);
+    // It was not begun when the session ended.
+    assert_eq!(place.get().unwrap(), b"content");
 }
 
 #[test]
 fn a_client_that_vanishes_while_a_job_is_away_is_forgotten() {
     let place = Place::new(true);
     place.put(b"old");
-    let mut client = place.client::<false>();
+    let mut client = place.client(false);
     client.log_in();
     let mut data = client.data();
     client.allow(1);
@@ -755,11 +822,9 @@ fn a_client_that_vanishes_while_a_job_is_away_is_forgotten() {
     client.until_away();
     client.control = pair().1;
     assert!(wait(&client.server, PollFlags::IN, LATE));
-    client.turn();
-    client.turn();
-    assert!(!client.over);
-    client.allow(usize::MAX);
     client.until_over();
+    client.allow(usize::MAX);
+    client.other.work();
     assert_eq!(place.get().unwrap(), b"old");
 }
 
@@ -768,8 +833,8 @@ fn who_finds_no_port_waits_for_one() {
     let mut place = Place::new(false);
     place.settings.passive_ports = Some(free_ports(1));
     let service = Service::new(place.settings.clone());
-    let mut first = Client::<true>::new(&service);
-    let mut second = Client::<false>::new(&service);
+    let mut first = Client::new(&service, true);
+    let mut second = Client::new(&service, false);
     first.log_in();
     second.log_in();
     let _data = first.data();
@@ -783,7 +848,7 @@ fn who_finds_no_port_waits_for_one() {
 
 #[test]
 fn an_idle_client_is_told_that_the_server_stops() {
-    let mut client = Place::new(false).client::<true>();
+    let mut client = Place::new(false).client(true);
     client.log_in();
     client.service.stop();
     client.expect("421");

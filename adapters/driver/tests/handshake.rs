@@ -13,36 +13,14 @@ use rustix::event::PollFlags;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
-use wharf_core::{Config, Denied, TlsPolicy};
+use wharf_core::{Config, TlsPolicy};
 use wharf_driver::connection::{Connection, Ready};
 use wharf_driver::tls::{Tls, TlsOptions};
-use wharf_driver::work::{Helper, Job, Rest};
 use wharf_driver::{Service, Settings};
-use wharf_storage::{Account, Accounts, Credentials};
+use wharf_storage::Nobody;
 
 /// More than the buffers of two sockets hold.
 const LONG: usize = 1 << 20;
-
-/// Nobody gets as far as that.
-struct Nothing;
-
-impl Accounts for Nothing {
-    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
-        Err(Denied::Credentials)
-    }
-}
-
-impl Helper for Nothing {
-    const WAITS_FOR_DISK: bool = true;
-
-    fn run(&mut self, _: Job<Self>) -> Option<Rest<Self>> {
-        None
-    }
-
-    fn finished(&mut self) -> Option<Rest<Self>> {
-        None
-    }
-}
 
 /// The server's TLS, with a chain of certificates that is so long, and a client's.
 fn both(length: usize) -> (Tls, ClientConnection) {
@@ -70,7 +48,7 @@ fn both(length: usize) -> (Tls, ClientConnection) {
 #[test]
 fn it_waits_for_room_and_goes_on() {
     let (tls, mut client) = both(LONG);
-    let mut settings = Settings::new(Arc::new(Nothing));
+    let mut settings = Settings::new(Arc::new(Nobody));
     settings.tls = Some(Arc::new(tls));
     settings.protocol = Arc::new(Config {
         tls: TlsPolicy {
@@ -85,7 +63,8 @@ fn it_waits_for_room_and_goes_on() {
     let protocol = &service.settings().protocol;
     let peer = server.peer_addr().unwrap();
     let permit = service.admit(peer).unwrap();
-    let mut connection = Connection::new(permit, protocol, &server, peer, Nothing).unwrap();
+    let mut connection =
+        Connection::new(permit, protocol, &server, peer, service.executors(true)).unwrap();
 
     while client.wants_write() {
         client.write_tls(&mut socket).unwrap();

@@ -13,19 +13,10 @@ use std::time::Duration;
 
 use loopback::{LATE, connect_from, free_ports, until, wait};
 use rustix::event::PollFlags;
-use wharf_core::Denied;
 use wharf_driver::passive::Passive;
 use wharf_driver::system::{Machine, System as _, dialed};
 use wharf_driver::{Service, Settings};
-use wharf_storage::{Account, Accounts, Credentials};
-
-struct Nobody;
-
-impl Accounts for Nobody {
-    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
-        Err(Denied::Credentials)
-    }
-}
+use wharf_storage::Nobody;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -8,22 +8,25 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use loopback::{LATE, narrow_pair, pair, reset, wait};
 use rustix::event::PollFlags;
 use tempfile::TempDir;
-use wharf_core::listing::{Form, ListOptions};
+use wharf_core::listing::{Clock, Form, ListOptions};
 use wharf_core::{
-    End, Failure, Flow, Listing, Mode, Plan, Reason, Scope, TransferMode, VPath, Verdict, Wire,
+    End, Failure, Flow, Listing, Mode, Plan, Reason, Scope, Timestamp, TransferMode, VPath,
+    Verdict, Wire,
 };
 use wharf_driver::Stream;
 use wharf_driver::pump::{Pump, Step};
 use wharf_local::{Local, LocalOptions};
-use wharf_storage::{Handle, Sink, Source, Storage};
+use wharf_storage::{Begun, Blocking, Executor, Handle, Pool, Sink, Source, Storage};
 
 const MIB: usize = 1 << 20;
 const BINARY: Wire = Wire {
@@ -39,14 +42,15 @@ const TEXT: Wire = Wire {
 /// A directory, and a storage on it.
 struct Place {
     directory: TempDir,
-    local: Local,
+    storage: Blocking<Local>,
 }
 
 impl Place {
     fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let local = Local::open(directory.path(), b"a", LocalOptions::default()).unwrap();
-        Self { directory, local }
+        let storage = Blocking::new(local);
+        Self { directory, storage }
     }
 
     fn real(&self, name: &str) -> PathBuf {
@@ -54,7 +58,7 @@ impl Place {
     }
 
     fn open(&self, mode: Mode, path: &VPath) -> Handle {
-        self.local.open(mode, path).unwrap().handle
+        self.storage.open(mode, path, &own()).wait().unwrap().handle
     }
 
     /// The path of the one file.
@@ -79,11 +83,25 @@ impl Place {
     }
 }
 
+/// Calls are made here, where they are short.
+fn own() -> Arc<dyn Executor> {
+    let pool = Pool::new("test", NonZero::new(1).unwrap(), LATE);
+    pool.executor(true)
+}
+
+fn clock() -> Clock {
+    Clock {
+        now: Timestamp::from_seconds(0),
+        offset: 0,
+    }
+}
+
 /// A source or a sink without a file descriptor. It reads in pieces of a strange length.
 #[derive(Clone, Default)]
 struct Memory {
     bytes: Arc<Mutex<Vec<u8>>>,
     read: usize,
+    piece: Vec<u8>,
     /// What happens where it would grow longer, or at its end.
     limit: Option<(usize, Failure)>,
 }
@@ -98,53 +116,58 @@ impl Memory {
 }
 
 impl Source for Memory {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+    fn poll_fill(&mut self, _: &mut Context<'_>) -> Poll<Result<&[u8], Failure>> {
         let bytes = self.bytes.lock().unwrap();
         let left = &bytes[self.read..];
         if let Some((_, failure)) = self.limit.filter(|_| left.is_empty()) {
-            return Err(failure);
+            return Poll::Ready(Err(failure));
         }
-        let count = left.len().min(buffer.len()).min(70_001);
-        buffer[..count].copy_from_slice(&left[..count]);
+        self.piece = left[..left.len().min(70_001)].to_vec();
+        drop(bytes);
+        Poll::Ready(Ok(&self.piece))
+    }
+
+    fn consume(&mut self, count: usize) {
         self.read += count;
-        Ok(count)
     }
 }
 
 impl Sink for Memory {
-    fn write(&mut self, new: &[u8]) -> Result<(), Failure> {
+    fn poll_write(&mut self, _: &mut Context<'_>, new: &[u8]) -> Poll<Result<usize, Failure>> {
         let mut bytes = self.bytes.lock().unwrap();
-        match self.limit {
+        Poll::Ready(match self.limit {
             Some((most, failure)) if bytes.len() + new.len() > most => Err(failure),
             _ => {
                 bytes.extend_from_slice(new);
-                Ok(())
+                Ok(new.len())
             }
-        }
+        })
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Failure> {
-        Ok(())
+    fn commit(self: Box<Self>) -> Begun<()> {
+        Begun::Done(Ok(()))
     }
 
-    fn abandon(self: Box<Self>, _: Reason) {}
+    fn abandon(self: Box<Self>, _: Reason) -> Begun<()> {
+        Begun::Done(Ok(()))
+    }
 }
 
 fn send(handle: Handle, length: Option<u64>, wire: Wire) -> Pump {
     let flow = Flow::Send { length };
-    Pump::new(handle, Plan { flow, wire }, 0).unwrap()
+    Pump::new(handle, Plan { flow, wire }, clock()).unwrap()
 }
 
 fn receive(handle: Handle, wire: Wire) -> Pump {
     let flow = Flow::Receive;
-    Pump::new(handle, Plan { flow, wire }, 0).unwrap()
+    Pump::new(handle, Plan { flow, wire }, clock()).unwrap()
 }
 
 /// Takes steps until the transfer has ended, or until the socket is not ready.
 fn run(pump: &mut Pump, socket: &TcpStream) -> Step {
     let mut data = Stream::from(socket.try_clone().unwrap());
     loop {
-        match pump.step(&mut data) {
+        match pump.step(&mut data, &mut Context::from_waker(Waker::noop())) {
             Step::Moved => {}
             step => return step,
         }
@@ -261,7 +284,7 @@ fn a_file_is_sent_whole_or_in_part() {
         let expected = &bytes[offset..length.map_or(all, |length| offset + length)];
         assert!(sent(&mut pump, pair()) == expected, "{offset} {length:?}");
         assert_eq!(pump.moved(), expected.len() as u64);
-        assert_eq!(pump.finish(Verdict::Commit), Ok(()));
+        assert_eq!(pump.finish(Verdict::Commit).wait(), Ok(()));
     }
 }
 
@@ -307,7 +330,7 @@ fn text_is_translated_on_its_way_from_the_client() {
         let mut pump = receive(place.sink(), TEXT);
         assert_eq!(received(&mut pump, &wire, piece), End::Clean);
         assert_eq!(pump.moved(), file.len() as u64);
-        assert_eq!(pump.finish(Verdict::Commit), Ok(()));
+        assert_eq!(pump.finish(Verdict::Commit).wait(), Ok(()));
         assert!(fs::read(place.real("f")).unwrap() == file, "{piece}");
     }
 }
@@ -322,7 +345,7 @@ fn an_upload_arrives_byte_by_byte() {
         assert!(!pump.sends());
         assert_eq!(received(&mut pump, &bytes[..length], 100_003), End::Clean);
         assert_eq!(pump.moved(), length as u64);
-        assert_eq!(pump.finish(Verdict::Commit), Ok(()));
+        assert_eq!(pump.finish(Verdict::Commit).wait(), Ok(()));
         let file = fs::read(place.real("f")).unwrap();
         assert!(file == bytes[..length], "{length}");
     }
@@ -340,7 +363,7 @@ fn an_upload_that_is_abandoned_leaves_the_file_alone() {
     let mut pump = receive(place.sink(), BINARY);
     assert_eq!(received(&mut pump, &noise(2 * MIB), MIB), End::Clean);
     let verdict = Verdict::Abandon(Reason::Refused);
-    assert_eq!(pump.finish(verdict), Ok(()));
+    assert_eq!(pump.finish(verdict).wait(), Ok(()));
     assert_eq!(fs::read(place.real("f")).unwrap(), b"old");
 }
 
@@ -398,7 +421,7 @@ fn a_listing_passes_through_a_small_buffer() {
         flow: Flow::List(listing),
         wire: BINARY,
     };
-    let mut pump = Pump::new(directory, plan, 0).unwrap();
+    let mut pump = Pump::new(directory, plan, clock()).unwrap();
     let text = String::from_utf8(sent(&mut pump, narrow_pair())).unwrap();
     assert_eq!(pump.moved(), text.len() as u64);
     let listed: Vec<_> = text.split_terminator("\r\n").collect();
@@ -463,9 +486,9 @@ fn a_storage_that_fails_ends_the_transfer() {
 fn a_plan_for_something_else_is_refused() {
     let plan = |flow| Plan { flow, wire: BINARY };
     let handle = || Handle::Source(Box::new(Memory::default()));
-    let receive = Pump::new(handle(), plan(Flow::Receive), 0);
+    let receive = Pump::new(handle(), plan(Flow::Receive), clock());
     assert_eq!(receive.err(), Some(Failure::Io));
     let sink = Handle::Sink(Box::new(Memory::default()));
-    let send = Pump::new(sink, plan(Flow::Send { length: None }), 0);
+    let send = Pump::new(sink, plan(Flow::Send { length: None }), clock());
     assert_eq!(send.err(), Some(Failure::Io));
 }

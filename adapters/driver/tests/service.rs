@@ -7,17 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use wharf_core::Denied;
 use wharf_driver::{Permit, Service, Settings};
-use wharf_storage::{Account, Accounts, Credentials};
-
-struct Nobody;
-
-impl Accounts for Nobody {
-    fn login(&self, _: &Credentials<'_>) -> Result<Account, Denied> {
-        Err(Denied::Credentials)
-    }
-}
+use wharf_storage::Nobody;
 
 fn service(sessions: usize, sessions_per_address: usize) -> Arc<Service> {
     Service::new(Settings {

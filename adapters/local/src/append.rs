@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustix::fs::{SeekFrom, ftruncate, seek};
 use wharf_core::{Failure, Reason};
-use wharf_storage::Sink;
+use wharf_storage::BlockingSink;
 
 use crate::Tree;
 use crate::failure::failure;
@@ -58,7 +58,7 @@ impl Append {
     }
 }
 
-impl Sink for Append {
+impl BlockingSink for Append {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         write_all(&self.file, bytes)
     }

@@ -8,7 +8,7 @@ use bstr::BStr;
 use rustix::fs::readlinkat;
 use rustix::io::Errno;
 use wharf_core::{Entry, Failure, Kind, Metadata, Opened, Scope, VPath};
-use wharf_storage::{Directory, Handle, Opening};
+use wharf_storage::{BlockingDirectory, BlockingHandle, BlockingOpening};
 
 use crate::Tree;
 use crate::failure::failure;
@@ -61,7 +61,7 @@ impl Entries {
         path: &VPath,
         scope: Scope,
         lookup: Lookup,
-    ) -> Result<Opening, Failure> {
+    ) -> Result<BlockingOpening, Failure> {
         if !is_visible(path) {
             return Err(Failure::NotFound);
         }
@@ -77,9 +77,9 @@ impl Entries {
             Scope::Entries => entries.list(lookup)?,
             Scope::Itself => entries.show(lookup)?,
         }
-        Ok(Opening {
+        Ok(BlockingOpening {
             opened: Opened::default(),
-            handle: Handle::Directory(Box::new(entries)),
+            handle: BlockingHandle::Directory(Box::new(entries)),
         })
     }
 
@@ -163,7 +163,7 @@ impl Entries {
     }
 }
 
-impl Directory for Entries {
+impl BlockingDirectory for Entries {
     fn advance(&mut self) -> Result<bool, Failure> {
         self.step().inspect_err(|_| self.stage = Stage::End)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{SeekFrom, ftruncate, seek};
 use rustix::io::Errno;
 use wharf_core::{Failure, Reason};
-use wharf_storage::Sink;
+use wharf_storage::BlockingSink;
 
 use crate::Tree;
 use crate::failure::failure;
@@ -44,7 +44,7 @@ impl InPlace {
     }
 }
 
-impl Sink for InPlace {
+impl BlockingSink for InPlace {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         write_all(&self.file, bytes)
     }

@@ -1,4 +1,4 @@
-//! [`Local`]: a local directory as a [`Storage`], out of which neither a path nor a link leads.
+//! [`Local`]: a local directory as a [`BlockingStorage`], out of which neither a path nor a link leads.
 //!
 //! It stands on calls that only Linux has: statx, O_PATH, renameat2, and openat2 where it is there.
 #![cfg(target_os = "linux")]
@@ -36,7 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs};
+use rustix::fs::{Access, AtFlags, Statx, accessat, fstatvfs, makedev};
 use rustix::io::Errno;
 use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, VPath};
 
@@ -55,7 +55,7 @@ use crate::partial::{Cleared, Drawer, seen};
 pub use crate::root::{Root, RootId, WeakRoot};
 use crate::spot::{Spot, is_visible};
 use crate::upload::{Begin, Request};
-use wharf_storage::{Handle, Opening, Storage};
+use wharf_storage::{BlockingHandle, BlockingOpening, BlockingStorage, Group};
 
 /// Which symbolic links are followed. None ever leads out of the directory, not even in a race
 /// with somebody who moves things about: each lookup sees to it (see [`LocalOptions::kernel_jail`]
@@ -144,12 +144,12 @@ impl Default for LocalOptions {
 ///   attributes as far as the process may give them; capabilities and set-user-ID are gone. A new
 ///   file has the bits that the default ACL of its directory says, else those of the mask.
 /// - What arrived of an upload that broke off is kept where nothing finished stands under the name.
-///   [`Storage::stat`] then tells its account of a [`Partial`](wharf_core::Kind::Partial), in whole
+///   [`BlockingStorage::stat`] then tells its account of a [`Partial`](wharf_core::Kind::Partial), in whole
 ///   blocks of 4 KiB and less than arrived. Where a finished file stands nothing is kept, and until
 ///   the account has stored it anew the rest of it cannot be appended to the old one
 ///   ([`Failure::BrokenOff`]).
 /// - Unless the directory is on a file system that is known to be local, as NFS and FUSE are not,
-///   its calls are not [short](Storage::is_short), and the methods whose name ends in `_now` have
+///   its calls are not [short](BlockingStorage::is_short), and the methods whose name ends in `_now` have
 ///   no answer. What is mounted deeper in the tree does not count.
 #[derive(Clone)]
 pub struct Local {
@@ -159,6 +159,8 @@ pub struct Local {
 /// What the handles of a [`Local`] share.
 struct Tree {
     jail: Arc<Jail>,
+    /// What is on one device hangs together.
+    group: Group,
     /// The partials that are known of, of all accounts.
     ledger: Arc<Ledger>,
     /// The directory name of the account's partials.
@@ -188,8 +190,10 @@ impl Local {
         if account.is_empty() || options.retention.is_zero() {
             options.partials = Partials::Off;
         }
+        let root = look(jail.as_fd())?;
         let tree = Tree {
-            ledger: Ledger::of(&look(jail.as_fd())?, jail.path(), options),
+            group: Group(makedev(root.stx_dev_major, root.stx_dev_minor)),
+            ledger: Ledger::of(&root, jail.path(), options),
             jail,
             account: partial::account_name(account),
             options,
@@ -214,7 +218,7 @@ impl AsFd for Local {
     }
 }
 
-impl Storage for Local {
+impl BlockingStorage for Local {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             // Nobody could follow them.
@@ -225,6 +229,10 @@ impl Storage for Local {
 
     fn is_short(&self) -> bool {
         self.tree.jail.is_local()
+    }
+
+    fn group(&self) -> Group {
+        self.tree.group
     }
 
     fn changes_are_short(&self) -> bool {
@@ -243,7 +251,7 @@ impl Storage for Local {
         edit::change(&self.tree, edit, path, other)
     }
 
-    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
+    fn open(&self, mode: Mode, path: &VPath) -> Result<BlockingOpening, Failure> {
         let request = match mode {
             Mode::Read { offset } => return self.tree.read(path, offset, Lookup::Full),
             Mode::List(scope) => return Entries::open(&self.tree, path, scope, Lookup::Full),
@@ -274,13 +282,13 @@ impl Storage for Local {
             },
         };
         let sink = upload::open(&self.tree, path, request)?;
-        Ok(Opening {
+        Ok(BlockingOpening {
             opened: Opened::default(),
-            handle: Handle::Sink(sink),
+            handle: BlockingHandle::Sink(sink),
         })
     }
 
-    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<Opening, Failure>> {
+    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<BlockingOpening, Failure>> {
         match mode {
             Mode::Read { offset } => unless_busy(self.tree.read(path, offset, Lookup::Cached)),
             Mode::List(scope) => {
@@ -358,14 +366,14 @@ impl Tree {
         seen
     }
 
-    fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<Opening, Failure> {
+    fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<BlockingOpening, Failure> {
         let (source, size) = source::open(self, path, offset, lookup)?;
-        Ok(Opening {
+        Ok(BlockingOpening {
             opened: Opened {
                 size: Some(size),
                 name: None,
             },
-            handle: Handle::Source(Box::new(source)),
+            handle: BlockingHandle::Source(Box::new(source)),
         })
     }
 

@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 use rustix::fs::{OFlags, SeekFrom, Statx, seek};
 use rustix::io::{read, retry_on_intr};
 use wharf_core::{Failure, Kind, VPath};
-use wharf_storage::Source;
+use wharf_storage::BlockingSource;
 
 use crate::Tree;
 use crate::failure::failure;
@@ -66,7 +66,7 @@ pub(crate) fn must_be_file(stat: &Statx) -> Result<(), Failure> {
     }
 }
 
-impl Source for File {
+impl BlockingSource for File {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX);
         let most = most.min(buffer.len());

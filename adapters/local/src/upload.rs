@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, SeekFrom, Statx, ftruncate, seek, unlinkat};
 use rustix::io::Errno;
 use wharf_core::{Failure, Opened, Reason, VPath};
-use wharf_storage::{Handle, Opening, Sink};
+use wharf_storage::{BlockingHandle, BlockingOpening, BlockingSink};
 
 use crate::Tree;
 use crate::adorn::{adorn_like, adorn_new};
@@ -62,7 +62,7 @@ pub(crate) fn open(
     tree: &Arc<Tree>,
     path: &VPath,
     request: Request,
-) -> Result<Box<dyn Sink>, Failure> {
+) -> Result<Box<dyn BlockingSink>, Failure> {
     let (spot, finished) = find_spot(tree, path)?;
     if let Some(stat) = &finished {
         must_be_file(stat)?;
@@ -97,7 +97,7 @@ fn change_finished(
     base: String,
     request: &Request,
     finished: &Statx,
-) -> Result<Box<dyn Sink>, Failure> {
+) -> Result<Box<dyn BlockingSink>, Failure> {
     if let Some(drawer) = tree.drawer(&spot, Lookup::Full)?
         && drawer.is_marked(spot.name(), finished).map_err(failure)?
     {
@@ -120,7 +120,7 @@ fn continue_partial(
     spot: Spot,
     base: String,
     request: &Request,
-) -> Result<Box<dyn Sink>, Failure> {
+) -> Result<Box<dyn BlockingSink>, Failure> {
     let partial = tree.partial(&spot, Lookup::Full)?;
     let length = partial.as_ref().map(|stat| resumable_length(stat.stx_size));
     let at = match (request.begin, length) {
@@ -146,7 +146,7 @@ pub(crate) fn open_unique(
     path: &VPath,
     umask: Option<u16>,
     resumable: bool,
-) -> Result<Opening, Failure> {
+) -> Result<BlockingOpening, Failure> {
     let suggested = path.file_name().ok_or(Failure::BadName)?;
     let mut name = path.clone();
     for serial in 1..UNIQUE_NAMES {
@@ -168,8 +168,8 @@ pub(crate) fn open_unique(
                 size: None,
                 name: Some(name),
             };
-            let handle = Handle::Sink(Box::new(upload));
-            return Ok(Opening { opened, handle });
+            let handle = BlockingHandle::Sink(Box::new(upload));
+            return Ok(BlockingOpening { opened, handle });
         }
         let next = [suggested, format!(".{serial}").as_bytes()].concat();
         name = path.parent().join(&next).map_err(|_| Failure::BadName)?;
@@ -490,7 +490,7 @@ impl Upload {
     }
 }
 
-impl Sink for Upload {
+impl BlockingSink for Upload {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         write_all(&self.file, bytes)
     }

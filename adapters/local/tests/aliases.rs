@@ -12,7 +12,7 @@ use common::mount::Mount;
 use common::*;
 use wharf_core::{Edit, Facts, Failure, Kind, Mode, Scope, VPath};
 use wharf_local::Local;
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 /// What lies in it, as whoever gets in would find it.
 fn inner(directory: &Path) -> (String, String) {

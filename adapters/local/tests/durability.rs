@@ -15,7 +15,7 @@ use seccompiler::{
 };
 use wharf_core::{Edit, Facts, Failure};
 use wharf_local::{Durability, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 fn place(durability: Durability) -> Place {
     Place::with(LocalOptions {

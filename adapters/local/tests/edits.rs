@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use common::*;
 use wharf_core::{Edit, Facts, Failure, Kind, Timestamp, VPath};
 use wharf_local::{Links, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 fn change(place: &Place, edit: Edit, name: &str) -> Result<(), Failure> {
     place

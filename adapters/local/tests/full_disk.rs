@@ -11,7 +11,7 @@ use common::*;
 use tempfile::TempDir;
 use wharf_core::{Failure, Reason};
 use wharf_local::{Local, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 /// One test at a time: a child that one starts would for a moment keep open, and so keep on the
 /// disk, what the other one has removed.

@@ -16,7 +16,7 @@ use rustix::fs::{CWD, FileType, Mode as Bits, RenameFlags, mknodat, renameat_wit
 use tempfile::TempDir;
 use wharf_core::{Edit, Facts, Failure, Kind, Mode, Scope, VPath};
 use wharf_local::{Links, Local, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 const ALL_LINKS: [Links; 3] = [Links::Root, Links::Beneath, Links::None];
 

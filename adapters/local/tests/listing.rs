@@ -5,12 +5,16 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZero;
 use std::os::unix::fs::symlink;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
 
 use common::*;
-use wharf_core::listing::{Form, ListOptions, Listing};
-use wharf_core::{Failure, Kind, Scope};
-use wharf_storage::{Lines, Piece};
+use wharf_core::listing::{Clock, Form, Lines, ListOptions, Listing, Piece};
+use wharf_core::{Failure, Kind, Mode, Scope, Timestamp};
+use wharf_storage::{Blocking, Handle, Pool, Storage};
 
 #[test]
 fn a_large_directory_is_listed_completely() {
@@ -18,25 +22,45 @@ fn a_large_directory_is_listed_completely() {
     for number in 0..20_000 {
         place.put(&format!("/file-{number}"), "");
     }
-    let listed: BTreeSet<_> = place.list("/").into_keys().collect();
+    let names: BTreeSet<_> = place.list("/").into_keys().collect();
     let expected: BTreeSet<_> = (0..20_000).map(|number| format!("file-{number}")).collect();
-    assert_eq!(listed, expected);
+    assert_eq!(names, expected);
 
-    let entries = directory(&place.local, Scope::Entries, "/").unwrap();
-    let listing = Listing::new(Form::Names, ListOptions::default());
-    let mut lines = Lines::new(entries, listing, 0);
+    for may_wait in [true, false] {
+        let listing = Listing::new(Form::Names, ListOptions::default());
+        let (text, _) = listed(&place, listing, may_wait);
+        let text = String::from_utf8(text).unwrap();
+        let lines: BTreeSet<_> = text.split_terminator("\r\n").map(str::to_owned).collect();
+        assert_eq!(lines, expected, "{may_wait}");
+    }
+}
+
+/// The text of a listing, and how often there was none yet, on a thread that may wait for a disk or not.
+fn listed(place: &Place, listing: Listing, may_wait: bool) -> (Vec<u8>, usize) {
+    let pool = Pool::new("test", NonZero::new(2).unwrap(), Duration::from_secs(60));
+    let storage = Blocking::new(place.local.clone());
+    let mode = Mode::List(Scope::Entries);
+    let opened = storage.open(mode, &path("/"), &pool.executor(may_wait));
+    let Handle::Directory(directory) = opened.wait().unwrap().handle else {
+        panic!("no directory");
+    };
+    let clock = Clock {
+        now: Timestamp::from_seconds(0),
+        offset: 0,
+    };
+    let mut lines = Lines::new(directory, listing, clock);
     let mut buffer = vec![0; Listing::MAX_LINE + 1];
-    let mut text = Vec::new();
+    let (mut text, mut pauses) = (Vec::new(), 0);
     loop {
-        match lines.read(&mut buffer).unwrap() {
-            Piece::End => break,
-            Piece::Nothing => {}
-            Piece::Text(read) => text.extend_from_slice(&buffer[..read]),
+        match lines.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
+            Poll::Pending => thread::yield_now(),
+            Poll::Ready(piece) => match piece.unwrap() {
+                Piece::End => return (text, pauses),
+                Piece::Nothing => pauses += 1,
+                Piece::Text(read) => text.extend_from_slice(&buffer[..read]),
+            },
         }
     }
-    let text = String::from_utf8(text).unwrap();
-    let lines: BTreeSet<_> = text.split_terminator("\r\n").map(str::to_owned).collect();
-    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -47,18 +71,8 @@ fn whoever_waits_is_asked_between_entries_that_are_not_listed() {
     }
     place.put("/shown", "");
     for argument in ["", "-t"] {
-        let entries = directory(&place.local, Scope::Entries, "/").unwrap();
         let (options, _) = ListOptions::parse(argument.as_bytes());
-        let mut lines = Lines::new(entries, Listing::new(Form::Names, options), 0);
-        let mut buffer = vec![0; Listing::MAX_LINE + 1];
-        let (mut pauses, mut text) = (0, Vec::new());
-        loop {
-            match lines.read(&mut buffer).unwrap() {
-                Piece::End => break,
-                Piece::Nothing => pauses += 1,
-                Piece::Text(read) => text.extend_from_slice(&buffer[..read]),
-            }
-        }
+        let (text, pauses) = listed(&place, Listing::new(Form::Names, options), true);
         assert!(pauses >= 15, "{pauses} pauses");
         assert_eq!(text, b"shown\r\n");
     }

@@ -9,7 +9,7 @@ use common::*;
 use proptest::prelude::*;
 use wharf_core::{Edit, Failure, Mode, Reason, VPath};
 use wharf_local::{Local, LocalOptions, Partials};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 const NAMES: [&str; 2] = ["a", "b"];
 const ACCOUNTS: [&str; 2] = ["alice", "bob"];

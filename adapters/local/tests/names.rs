@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use common::*;
 use wharf_core::{Edit, Failure, Mode, Scope, VPath};
-use wharf_storage::{Handle, Storage};
+use wharf_storage::{BlockingHandle, BlockingStorage};
 
 #[test]
 fn every_name_is_kept_as_it_is() {
@@ -33,13 +33,15 @@ fn every_name_is_kept_as_it_is() {
     for name in names {
         let path = VPath::root().join(name).unwrap();
         let abandoned = place.local.open(write_at(0), &path).unwrap();
-        let Handle::Sink(mut sink) = abandoned.handle else {
+        let BlockingHandle::Sink(mut sink) = abandoned.handle else {
             panic!("not a sink");
         };
         sink.write(part().as_bytes()).unwrap();
         drop(sink);
         assert_eq!(place.local.stat(&path).unwrap().size, TOLD);
-        let Handle::Sink(mut sink) = place.local.open(write_at(TOLD), &path).unwrap().handle else {
+        let BlockingHandle::Sink(mut sink) =
+            place.local.open(write_at(TOLD), &path).unwrap().handle
+        else {
             panic!("not a sink");
         };
         sink.write(b"c").unwrap();

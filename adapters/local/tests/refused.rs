@@ -12,7 +12,7 @@ use common::*;
 use rustix::io::Errno;
 use wharf_core::{Edit, Failure, VPath};
 use wharf_local::{Durability, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 /// Runs a test in a thread of its own, in which these calls fail.
 fn without(calls: &[i64], error: Errno, test: impl FnOnce() + Send + 'static) {

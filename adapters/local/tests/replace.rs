@@ -13,7 +13,7 @@ use rustix::fs::{XattrFlags, getxattr, setxattr};
 use rustix::process::geteuid;
 use wharf_core::{Edit, Failure, Reason};
 use wharf_local::{LocalOptions, Replace};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 const ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";

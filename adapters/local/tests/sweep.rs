@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::*;
 use rustix::fs::{CWD, Mode as Bits, OFlags, mkdirat, openat};
 use wharf_core::{Edit, VPath};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 fn open(directory: &OwnedFd, name: &str) -> OwnedFd {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use wharf_core::{Edit, Failure, VPath};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 /// Whatever crosses what, a finished file is always of one upload.
 #[test]

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use common::*;
 use wharf_core::{Edit, Failure, Reason, VPath};
 use wharf_local::Local;
-use wharf_storage::{Handle, Storage};
+use wharf_storage::{BlockingHandle, BlockingStorage};
 
 fn rename(local: &Local, from: &str, to: &str) -> Result<(), Failure> {
     let rename = Edit::Rename { replace: true };
@@ -93,7 +93,7 @@ fn the_same_holds_for_what_is_continued_appended_and_written_over() {
     continued.commit().unwrap();
     assert_eq!(place.get("/d/f").unwrap(), text(9_000));
     let opening = place.local.open(UNIQUE, &path("/d/u")).unwrap();
-    let Handle::Sink(unique) = opening.handle else {
+    let BlockingHandle::Sink(unique) = opening.handle else {
         panic!("not a sink");
     };
     rename(&bob, "/d", "/e").unwrap();
@@ -143,7 +143,7 @@ fn a_directory_in_which_another_one_has_something_under_way_stays() {
     assert_eq!(place.everything(), [""; 0]);
 }
 
-fn sink_of(local: &Local, name: &str) -> Box<dyn wharf_storage::Sink> {
+fn sink_of(local: &Local, name: &str) -> Box<dyn wharf_storage::BlockingSink> {
     sink(local, write_at(0), name).unwrap()
 }
 
@@ -185,9 +185,9 @@ fn an_upload_that_breaks_off_ends_no_other_one() {
     assert_eq!(place.size("/d/f"), Ok(TOLD));
 }
 
-fn unique(local: &Local, name: &str) -> (String, Box<dyn wharf_storage::Sink>) {
+fn unique(local: &Local, name: &str) -> (String, Box<dyn wharf_storage::BlockingSink>) {
     let opening = local.open(UNIQUE, &path(name)).unwrap();
-    let Handle::Sink(sink) = opening.handle else {
+    let BlockingHandle::Sink(sink) = opening.handle else {
         panic!("not a sink");
     };
     (opening.opened.name.unwrap().to_string(), sink)

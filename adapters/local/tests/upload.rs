@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use common::*;
 use wharf_core::{Edit, Facts, Failure, Kind, Mode, Reason, Scope, Timestamp, VPath};
 use wharf_local::{LocalOptions, Partials};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 const MISSING: Result<u64, Failure> = Err(Failure::NotFound);
 
@@ -824,7 +824,7 @@ fn a_unique_upload_takes_a_name_that_nobody_has() {
     for expected in ["/f", "/f.1", "/f.2"] {
         let opening = place.local.open(UNIQUE, &path("/f")).unwrap();
         assert_eq!(opening.opened.name, Some(path(expected)));
-        let wharf_storage::Handle::Sink(mut sink) = opening.handle else {
+        let wharf_storage::BlockingHandle::Sink(mut sink) = opening.handle else {
             panic!("not a sink");
         };
         sink.write(part().as_bytes()).unwrap();
@@ -841,7 +841,7 @@ fn a_unique_upload_takes_a_name_that_nobody_has() {
     drop(opening);
     let opening = place.local.open(UNIQUE, &path("/g")).unwrap();
     place.put("/g", "theirs");
-    let wharf_storage::Handle::Sink(sink) = opening.handle else {
+    let wharf_storage::BlockingHandle::Sink(sink) = opening.handle else {
         panic!("not a sink");
     };
     assert_eq!(sink.commit(), Err(Failure::Exists));

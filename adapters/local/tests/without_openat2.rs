@@ -33,7 +33,7 @@ use common::*;
 use rustix::io::Errno;
 use wharf_core::{Edit, Failure, Mode, Scope, VPath};
 use wharf_local::{Links, LocalOptions};
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 /// Whether an absolute link within the directory is followed, as only the kernel can.
 fn follows_as_after_chroot(options: LocalOptions) -> bool {

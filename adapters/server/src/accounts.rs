@@ -2,22 +2,18 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use wharf_core::Denied;
-use wharf_storage::{Account, Accounts, Credentials, Introduction};
+use wharf_storage::{
+    Account, Accounts, Begun, Credentials, Executor, Executors, Group, Introduction, OnCancel, run,
+};
+use zeroize::Zeroizing;
 
 use crate::certificate::{Fingerprint, NamedBy};
 use crate::home::Admission;
 use crate::password::HashedPassword;
-
-/// Password hashes at once: each takes about 19 MiB and a processor.
-const HASHES: usize = 2;
-
-/// How long a login waits for its turn before it is told to come back later.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names that mean nobody in particular.
 const ANONYMOUS: [&[u8]; 2] = [b"anonymous", b"ftp"];
@@ -35,24 +31,22 @@ pub struct User {
     /// The password.
     pub password: HashedPassword,
     /// What they then see.
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
     /// SHA-256 fingerprints of certificates that stand for the password.
     pub certificates: Vec<Fingerprint>,
 }
 
 /// Anonymous clients, who are let in at once with any password, and users with passwords.
 ///
-/// An unknown name costs as much time as a known one, and at most two passwords are hashed at once,
-/// so that a flood of logins takes neither all memory nor all processors.
+/// An unknown name costs as much time as a known one.
 pub struct FileAccounts {
-    anonymous: Option<Admission>,
-    users: Vec<User>,
+    anonymous: Option<Arc<Admission>>,
+    users: Vec<Arc<User>>,
     named_by: NamedBy,
     by_name: HashMap<Vec<u8>, usize>,
     /// Picks whom an unknown name is taken for.
     secret: Vec<u8>,
-    turns: Turns,
-    hashed: AtomicU64,
+    hashed: Arc<AtomicU64>,
 }
 
 impl FileAccounts {
@@ -67,12 +61,11 @@ impl FileAccounts {
         let secret = users.first().map(|user| user.password.text());
         Self {
             secret: secret.unwrap_or_default().into_bytes(),
-            anonymous,
-            users,
+            anonymous: anonymous.map(Arc::new),
+            users: users.into_iter().map(Arc::new).collect(),
             named_by: NamedBy::default(),
             by_name,
-            turns: Turns::new(HASHES),
-            hashed: AtomicU64::new(0),
+            hashed: Arc::default(),
         }
     }
 
@@ -89,13 +82,13 @@ impl FileAccounts {
         self.hashed.load(Ordering::Relaxed)
     }
 
-    fn user(&self, name: &[u8]) -> Option<&User> {
+    fn user(&self, name: &[u8]) -> Option<&Arc<User>> {
         self.by_name.get(name).map(|&index| &self.users[index])
     }
 
     /// The account that says whether that name may be told in clear. An unknown name is treated as
     /// some known one is.
-    fn model(&self, name: &[u8]) -> Option<&Admission> {
+    fn model(&self, name: &[u8]) -> Option<&Arc<Admission>> {
         match self.nobody(name) {
             Some(admission) => Some(admission),
             _ => {
@@ -106,7 +99,7 @@ impl FileAccounts {
     }
 
     /// What anonymous clients see, if that is a name of theirs and they are let in.
-    fn nobody(&self, name: &[u8]) -> Option<&Admission> {
+    fn nobody(&self, name: &[u8]) -> Option<&Arc<Admission>> {
         self.anonymous.as_ref().filter(|_| is_anonymous(name))
     }
 
@@ -114,7 +107,7 @@ impl FileAccounts {
     /// cost and in what they demand, so it is always the same one for the same name, also after a
     /// restart: otherwise the names for which nothing changes were the known ones. What picks it is
     /// as secret as the hash of a password.
-    fn decoy(&self, name: &[u8]) -> Option<&User> {
+    fn decoy(&self, name: &[u8]) -> Option<&Arc<User>> {
         let mut hasher = DefaultHasher::new();
         hasher.write(&self.secret);
         hasher.write(name);
@@ -139,94 +132,77 @@ fn place(mut number: u64, count: usize) -> usize {
 }
 
 impl Accounts for FileAccounts {
-    fn identify(&self, introduction: &Introduction<'_>) -> Result<Option<Account>, Denied> {
+    fn identify(
+        &self,
+        introduction: &Introduction<'_>,
+        executors: &Executors,
+    ) -> Begun<Option<Account>, Denied> {
         let name: &[u8] = introduction.username;
         if !introduction.protected && self.model(name).is_some_and(|model| model.demands_tls) {
-            return Err(Denied::Unprotected);
+            return Begun::Done(Err(Denied::Unprotected));
         }
         let (Some(certificate), Some(user)) = (introduction.certificate, self.user(name)) else {
-            return Ok(None);
+            return Begun::Done(Ok(None));
         };
         let proved = user.certificates.contains(&Fingerprint::of(certificate))
             || self.named_by.names(certificate, &user.name);
-        proved.then(|| user.admission.enter()).transpose()
+        if !proved {
+            return Begun::Done(Ok(None));
+        }
+        enter(&user.admission, &*executors.storage).then(|account| Begun::Done(account.map(Some)))
     }
 
-    fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
-        if let Some(answer) = self.login_now(credentials) {
-            return answer;
-        }
+    fn login(
+        &self,
+        credentials: &Credentials<'_>,
+        executors: &Executors,
+    ) -> Begun<Account, Denied> {
         let name: &[u8] = credentials.username;
+        if !credentials.protected && self.model(name).is_some_and(|model| model.demands_tls) {
+            return Begun::Done(Err(Denied::Unprotected));
+        }
         if let Some(admission) = self.nobody(name) {
-            return admission.enter();
+            return enter(admission, &*executors.storage);
         }
-        let known = self.user(name);
-        let Some(compared) = known.or_else(|| self.decoy(name)) else {
-            return Err(Denied::Credentials);
-        };
-        let right = {
-            let _turn = self.turns.wait(PATIENCE).ok_or(Denied::Unavailable)?;
-            self.hashed.fetch_add(1, Ordering::Relaxed);
-            compared.password.verify(credentials.password)
-        };
-        match (right, known) {
-            (Ok(true), Some(user)) => user.admission.enter(),
-            (Ok(_), _) => Err(Denied::Credentials),
-            (Err(error), _) => {
-                tracing::error!(%error, "no password can be checked");
-                Err(Denied::Unavailable)
-            }
-        }
-    }
-
-    fn login_now(&self, credentials: &Credentials<'_>) -> Option<Result<Account, Denied>> {
-        let model = self.model(credentials.username);
-        if !credentials.protected && model.is_some_and(|model| model.demands_tls) {
-            return Some(Err(Denied::Unprotected));
-        }
-        match self.nobody(credentials.username) {
-            // A home that is looked at anew may keep one waiting.
-            Some(_) => None,
+        let known = self.user(name).cloned();
+        let Some(compared) = known.as_ref().or_else(|| self.decoy(name)) else {
             // Where nobody has a password there is nothing to hide.
-            _ if self.users.is_empty() => Some(Err(Denied::Credentials)),
-            _ => None,
-        }
+            return Begun::Done(Err(Denied::Credentials));
+        };
+        let (compared, hashed) = (Arc::clone(compared), Arc::clone(&self.hashed));
+        let password = Zeroizing::new(credentials.password.to_vec());
+        let checked = run(
+            &*executors.logins,
+            Group::default(),
+            Denied::Unavailable,
+            OnCancel::Leave(Denied::Unavailable),
+            move |_| {
+                hashed.fetch_add(1, Ordering::Relaxed);
+                compared.password.verify(&password).map_err(|error| {
+                    tracing::error!(%error, "no password can be checked");
+                    Denied::Unavailable
+                })
+            },
+        );
+        let storage = Arc::clone(&executors.storage);
+        Begun::Pending(checked).then(move |right| match (right, known) {
+            (Ok(true), Some(user)) => enter(&user.admission, &*storage),
+            (Ok(_), _) => Begun::Done(Err(Denied::Credentials)),
+            (Err(denied), _) => Begun::Done(Err(denied)),
+        })
     }
 }
 
-/// Lets so many through at once.
-struct Turns {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Turns {
-    fn new(count: usize) -> Self {
-        Self {
-            free: Mutex::new(count),
-            freed: Condvar::new(),
-        }
-    }
-
-    /// Waits for a turn, which lasts until it is dropped; `None` if that takes too long.
-    fn wait(&self, patience: Duration) -> Option<Turn<'_>> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut free, _) = self
-            .freed
-            .wait_timeout_while(free, patience, |free| *free == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *free = free.checked_sub(1)?;
-        Some(Turn(self))
-    }
-}
-
-struct Turn<'a>(&'a Turns);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
-    }
+/// Opens a home, which is looked at anew and may keep one waiting: only those that hang with it.
+fn enter(admission: &Arc<Admission>, executor: &dyn Executor) -> Begun<Account, Denied> {
+    let admission = Arc::clone(admission);
+    Begun::Pending(run(
+        executor,
+        admission.group(),
+        Denied::Unavailable,
+        OnCancel::Leave(Denied::Unavailable),
+        move |_| admission.enter(),
+    ))
 }
 
 #[cfg(test)]
@@ -252,16 +228,5 @@ mod tests {
             );
             assert!(moved.abs_diff(share) <= share / 2, "{count}: {moved}");
         }
-    }
-
-    #[test]
-    fn no_more_pass_than_there_are_turns() {
-        let turns = Turns::new(2);
-        let first = turns.wait(Duration::ZERO);
-        let second = turns.wait(Duration::ZERO);
-        assert!(first.is_some() && second.is_some());
-        assert!(turns.wait(Duration::ZERO).is_none());
-        drop(first);
-        assert!(turns.wait(Duration::ZERO).is_some());
     }
 }

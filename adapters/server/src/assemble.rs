@@ -449,7 +449,7 @@ impl Homes {
         Ok(User {
             name: name.clone(),
             password: section.password.clone(),
-            admission,
+            admission: Arc::new(admission),
             certificates,
         })
     }

@@ -1,5 +1,6 @@
 //! [`Home`]: a directory that somebody sees who logs in, and that may be another by then.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
@@ -12,7 +13,7 @@ use rustix::process::geteuid;
 use wharf_core::{Denied, Grant};
 use wharf_driver::Escape;
 use wharf_local::{Found, Guard, LocalOptions, Root, RootId, WeakRoot};
-use wharf_storage::{Account, Seats, Storage as _};
+use wharf_storage::{Account, Blocking, BlockingStorage as _, Group, Seats};
 
 /// A directory that may be missing, mounted later, or made anew: whoever logs in sees what stands
 /// under its name at that moment. It is open only while somebody sees it, once for all of them.
@@ -217,6 +218,13 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// What may hang together with the home, before it is known where that is.
+    pub(crate) fn group(&self) -> Group {
+        let mut hasher = DefaultHasher::new();
+        self.home.path.hash(&mut hasher);
+        Group(hasher.finish())
+    }
+
     /// Lets somebody in who has shown who it is. May wait for a disk.
     ///
     /// # Errors
@@ -250,7 +258,7 @@ impl Admission {
         };
         Ok(Account {
             grant,
-            storage: Arc::new(local),
+            storage: Arc::new(Blocking::new(local)),
             demands_tls: self.demands_tls,
             seats: self.seats.clone(),
         })

@@ -232,7 +232,7 @@ mod tests {
             };
             confine(&reach);
             let path = VPath::resolve(&VPath::root(), b"f").unwrap();
-            wharf_storage::Storage::stat(&home, &path).unwrap();
+            wharf_storage::BlockingStorage::stat(&home, &path).unwrap();
             home.sweep();
         };
         thread::scope(|scope| scope.spawn(here).join().unwrap());

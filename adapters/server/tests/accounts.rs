@@ -10,7 +10,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use common::{Place, SECRET};
+use common::{Place, SECRET, executors};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use wharf_core::{Capabilities, Denied, Grant, Rights, VPath};
 use wharf_local::{LocalOptions, Root};
@@ -18,7 +18,7 @@ use wharf_server::accounts::{FileAccounts, User};
 use wharf_server::certificate::{Fingerprint, NamedBy};
 use wharf_server::home::{Admission, Home};
 use wharf_server::password::HashedPassword;
-use wharf_storage::{Accounts, Credentials, Introduction};
+use wharf_storage::{Accounts, Begun, Credentials, Introduction};
 
 /// The hash of `secret` at another price than [`SECRET`].
 const DEAR: &str = "$argon2id$v=19$m=64,t=2,p=1$JrzmFOUpRkV0NR7YMWFULw$gCtlgfOYABqq8sk7lBOyZ2n6nL85ZDEcvW6hx4loSv4";
@@ -43,7 +43,7 @@ fn user(place: &Place, name: &str, password: &str) -> User {
     User {
         name: name.into(),
         password: HashedPassword::parse(password).unwrap(),
-        admission: account(place, Rights::ALL),
+        admission: Arc::new(account(place, Rights::ALL)),
         certificates: Vec::new(),
     }
 }
@@ -57,9 +57,17 @@ fn credentials<'a>(name: &'a str, password: &'a str) -> Credentials<'a> {
     }
 }
 
+/// Whether the name is refused before anything is hashed.
+fn is_refused_at_once(accounts: &FileAccounts, name: &str) -> bool {
+    matches!(
+        accounts.login(&credentials(name, "x"), &executors()),
+        Begun::Done(_)
+    )
+}
+
 fn login(accounts: &FileAccounts, name: &str, password: &str) -> Result<Rights, Denied> {
-    let answer = accounts.login(&credentials(name, password));
-    answer.map(|account| account.grant.rights)
+    let answer = accounts.login(&credentials(name, password), &executors());
+    answer.wait().map(|account| account.grant.rights)
 }
 
 /// Otherwise a name for which the answer never changes were a known one.
@@ -69,14 +77,14 @@ fn an_unknown_name_is_answered_alike_after_a_restart() {
     let start = || {
         let users = (0..20).map(|number| {
             let mut user = user(&place, &format!("user{number}"), SECRET);
-            user.admission.demands_tls = number % 2 == 0;
+            Arc::get_mut(&mut user.admission).unwrap().demands_tls = number % 2 == 0;
             user
         });
         FileAccounts::new(None, users.collect())
     };
     let answers = |accounts: &FileAccounts| {
         let names = (0..200).map(|number| format!("nobody{number}"));
-        let answers = names.map(|name| accounts.login_now(&credentials(&name, "x")).is_some());
+        let answers = names.map(|name| is_refused_at_once(accounts, &name));
         answers.collect::<Vec<_>>()
     };
     let answered = answers(&start());
@@ -110,7 +118,6 @@ fn an_unknown_name_costs_as_many_hashes_as_a_known_one() {
     let accounts = FileAccounts::new(Some(account(&place, Rights::READ)), users);
     let cost = |name, password| {
         let before = accounts.hashed();
-        assert!(accounts.login_now(&credentials(name, password)).is_none());
         let _ = login(&accounts, name, password);
         accounts.hashed() - before
     };
@@ -144,9 +151,11 @@ fn a_home_is_looked_at_anew_by_each_login() {
     let place = Place::new();
     let accounts = FileAccounts::new(None, vec![user(&place, "user0", SECRET)]);
     let files = || {
-        let account = accounts.login(&credentials("user0", "secret"))?;
+        let executors = executors();
+        let account = accounts.login(&credentials("user0", "secret"), &executors);
         let path = VPath::resolve(&VPath::root(), b"f").unwrap();
-        Ok(account.storage.stat(&path).is_ok())
+        let found = account.wait()?.storage.stat(&path, &executors.storage);
+        Ok(found.wait().is_ok())
     };
     assert_eq!(files(), Ok(false));
     fs::rename(place.path("home"), place.path("old")).unwrap();
@@ -256,13 +265,14 @@ fn a_certificate_stands_for_the_password_as_the_rule_says() {
         let others = self::user(&place, "user1", SECRET);
         let accounts = FileAccounts::new(None, vec![user, others]).named_by(rule);
         let identify = |name: &str, certificate| {
-            let known = accounts.identify(&Introduction {
+            let introduction = Introduction {
                 username: name.into(),
                 peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
                 protected: true,
                 certificate,
-            });
-            known.unwrap().is_some()
+            };
+            let known = accounts.identify(&introduction, &executors());
+            known.wait().unwrap().is_some()
         };
         for (certificate, proof) in [&named, &mailed, &listed].into_iter().zip(proofs) {
             assert_eq!(identify("user0", Some(certificate)), proof, "{rule:?}");
@@ -288,12 +298,14 @@ fn a_fingerprint_is_shown_as_it_is_written() {
         );
         let launch = place.start(toml.as_bytes(), &[]);
         let launch = launch.unwrap_or_else(|stop| panic!("{}", stop.text));
-        let known = launch.settings.accounts.identify(&Introduction {
+        let introduction = Introduction {
             username: "user0".into(),
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             protected: true,
             certificate: Some(&listed),
-        });
-        assert!(known.unwrap().is_some(), "{written}");
+        };
+        let accounts = &launch.settings.accounts;
+        let known = accounts.identify(&introduction, &executors());
+        assert!(known.wait().unwrap().is_some(), "{written}");
     }
 }

@@ -8,16 +8,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{Place, SECRET, start, start_with, stop};
+use common::{Place, SECRET, executors, start, start_with, stop};
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Denied, DoubtfulEnds, Limits, Notes, Protection, Rights, Style, TlsPolicy};
+use wharf_core::{
+    Denied, DoubtfulEnds, Edit, Limits, Notes, Protection, Rights, Style, TlsPolicy, VPath,
+};
 use wharf_driver::{BackOff, PublicAddress};
 use wharf_server::accounts::is_anonymous;
 use wharf_server::log::Format;
 use wharf_server::password::HashedPassword;
 use wharf_server::process::Confinement;
 use wharf_server::{Launch, Listen};
-use wharf_storage::{Account, Credentials};
+use wharf_storage::{Account, Begun, Credentials};
 
 const EVERYTHING: &str = r#"
 listen = ["0.0.0.0:2121", "[::]:2121"]
@@ -111,10 +113,10 @@ fn anonymous_rights(launch: &Launch, name: &str) -> Option<Result<Rights, Denied
     let accounts = &launch.settings.accounts;
     let serves_anonymous = served(launch).iter().any(|each| each.1.is_none());
     // A home may take time to open, a hash does.
-    let answer = match accounts.login_now(&credentials) {
-        Some(answer) => answer,
-        None if is_anonymous(name.as_bytes()) && serves_anonymous => accounts.login(&credentials),
-        None => return None,
+    let answer = match accounts.login(&credentials, &executors()) {
+        Begun::Done(answer) => answer,
+        begun if is_anonymous(name.as_bytes()) && serves_anonymous => begun.wait(),
+        Begun::Pending(_) => return None,
     };
     Some(answer.map(|account| account.grant.rights))
 }
@@ -127,8 +129,16 @@ fn anonymous(launch: &Launch) -> Account {
         peer: addresses(&["127.0.0.1:1"])[0],
         protected: false,
     };
-    let account = launch.settings.accounts.login(&credentials);
-    account.unwrap_or_else(|denied| panic!("{denied:?}"))
+    let account = launch.settings.accounts.login(&credentials, &executors());
+    account.wait().unwrap_or_else(|denied| panic!("{denied:?}"))
+}
+
+/// Whether a change need not wait until the disk has it.
+fn changes_at_once(launch: &Launch) -> bool {
+    let path = VPath::resolve(&VPath::root(), b"none").unwrap();
+    let storage = anonymous(launch).storage;
+    let begun = storage.change(Edit::Delete, &path, &path, &executors().storage);
+    matches!(begun, Begun::Done(_))
 }
 
 const READ: Rights = Rights::LIST.union(Rights::READ);
@@ -142,7 +152,7 @@ fn nothing_at_all_serves_the_current_directory() {
     let here = std::env::current_dir().unwrap();
     assert_eq!(served(&launch), [(here, None, READ)]);
     assert_eq!(launch.homes.len(), 1);
-    assert!(anonymous(&launch).storage.changes_are_short());
+    assert!(changes_at_once(&launch));
     assert_eq!(launch.settings.passive_ports, None);
     assert_eq!(launch.settings.sessions, 512);
     assert_eq!(launch.settings.sessions_per_address, 64);
@@ -174,7 +184,7 @@ fn everything_in_the_file_counts() {
     );
     let swept: Vec<_> = launch.homes.keys().cloned().collect();
     assert_eq!(swept, [place.path("home"), place.path("pub")]);
-    assert!(!anonymous(&launch).storage.changes_are_short());
+    assert!(!changes_at_once(&launch));
     let settings = &launch.settings;
     assert_eq!(settings.passive_ports, Some(60_000..=65_535));
     assert_eq!(settings.active_port, 20);
@@ -321,7 +331,8 @@ fn users_have_as_many_seats_as_their_section_or_the_limits_say() {
             protected: false,
         };
         let login = || {
-            let account = launch.settings.accounts.login(&credentials).ok()?;
+            let accounts = &launch.settings.accounts;
+            let account = accounts.login(&credentials, &executors()).wait().ok()?;
             Some(account.seats.map(|seats| seats.take()))
         };
         // They count together, however often the account logs in.

@@ -2,35 +2,28 @@
 //!
 //! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have;
 //! [`serve_client`] is one session, on a [`Reactor`] that you have. Nothing in a task waits for a
-//! disk: what the kernel does not promise to do at once goes to the blocking pool, batched.
+//! disk: what the kernel does not promise to do at once is done by other threads, of which there are few.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
 //! use wharf_smol::{Service, Settings, sockets};
-//! # use wharf_smol::wharf_storage::{Account, Accounts, Credentials};
-//! # struct Everybody;
-//! # impl Accounts for Everybody {
-//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_smol::wharf_core::Denied> {
-//! #         Err(wharf_smol::wharf_core::Denied::Credentials)
-//! #     }
-//! # }
+//! # use wharf_smol::wharf_storage::Nobody;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let listener = sockets::listen(([127, 0, 0, 1], 2121).into())?;
-//! let service = Service::new(Settings::new(Arc::new(Everybody)));
+//! let service = Service::new(Settings::new(Arc::new(Nobody)));
 //! wharf_smol::serve(vec![listener], &service)
 //! # }
 //! ```
 
 mod acceptor;
-mod helper;
 mod native;
 mod reactor;
 mod session;
 
 pub use acceptor::{serve, serve_on};
-pub use reactor::{Alarm, Pool, Reactor};
+pub use reactor::{Alarm, Reactor};
 pub use session::serve_client;
 pub use wharf_driver::{Listener, Service, Settings, sockets};
 pub use {wharf_core, wharf_driver, wharf_storage};

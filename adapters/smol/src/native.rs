@@ -10,14 +10,12 @@ use async_io::{Async, Timer};
 use futures_lite::future;
 use wharf_driver::sockets;
 
-use crate::helper::Blocking;
 use crate::reactor::{Alarm, Reactor};
 
 /// For a session with that control connection.
 pub(crate) struct AsyncIo(pub(crate) Async<Arc<TcpStream>>);
 
 impl Reactor for AsyncIo {
-    type Pool = Blocking;
     type Alarm = Clock;
 
     fn control(&self) -> &TcpStream {
@@ -45,10 +43,6 @@ impl Reactor for AsyncIo {
         } else {
             socket.writable().await
         }
-    }
-
-    fn pool(&self) -> Self::Pool {
-        Self::Pool::default()
     }
 
     fn alarm(&self) -> Clock {

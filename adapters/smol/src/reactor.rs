@@ -6,12 +6,11 @@ use std::net::TcpStream;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use wharf_driver::work::Helper;
+use wharf_driver::Service;
+use wharf_storage::Executors;
 
 /// How one session sleeps. Nothing is lost when one of these futures is dropped before it is done.
 pub trait Reactor {
-    /// Where jobs run that may wait for a disk.
-    type Pool: Pool;
     /// What wakes it when time has passed.
     type Alarm: Alarm;
 
@@ -28,17 +27,13 @@ pub trait Reactor {
     fn ready(&self, socket: BorrowedFd<'_>, readable: bool)
     -> impl Future<Output = io::Result<()>>;
 
-    /// A pool that has nothing to do.
-    fn pool(&self) -> Self::Pool;
+    /// Where calls run that may block: on the threads of the service, unless a simulator says otherwise.
+    fn executors(&self, service: &Service) -> Executors {
+        service.executors(false)
+    }
 
     /// An alarm that is not set.
     fn alarm(&self) -> Self::Alarm;
-}
-
-/// A [`Helper`] whose jobs can be awaited.
-pub trait Pool: Helper {
-    /// Sleeps until the job is done.
-    fn done(&mut self) -> impl Future<Output = ()>;
 }
 
 /// Wakes a session.

@@ -11,7 +11,7 @@ use wharf_driver::Permit;
 use wharf_driver::connection::{Connection, Ready};
 use wharf_driver::work::Wait;
 
-use crate::reactor::{Alarm, Pool, Reactor};
+use crate::reactor::{Alarm, Reactor};
 
 /// Serves one client, whose address is `peer` and for whom there is a place, until it is gone; see
 /// [`Listener::protocol`](wharf_driver::Listener::protocol). When `stop` is closed, the server is
@@ -24,8 +24,8 @@ pub async fn serve_client<R: Reactor>(
     stop: Receiver<()>,
 ) {
     let control = reactor.control();
-    let pool = reactor.pool();
-    let Ok(mut connection) = Connection::new(permit, &protocol, control, peer, pool) else {
+    let executors = reactor.executors(permit.service());
+    let Ok(mut connection) = Connection::new(permit, &protocol, control, peer, executors) else {
         return;
     };
     let mut alarm = reactor.alarm();
@@ -40,7 +40,7 @@ pub async fn serve_client<R: Reactor>(
 /// Whatever woke it, the control connection is looked at too: what it says comes first.
 async fn wait<R: Reactor>(
     reactor: &R,
-    connection: &mut Connection<R::Pool>,
+    connection: &mut Connection,
     stop: &Receiver<()>,
     alarm: &mut R::Alarm,
 ) -> Ready {
@@ -92,21 +92,21 @@ async fn wait<R: Reactor>(
         anything
     };
     let other = stopped.or(late);
-    if let Some(Wait::Helper) = wants.work {
-        let done = async {
-            connection.helper_mut().done().await;
-            work
-        };
-        return control_ready.or(done).or(other).await;
-    }
+    let given = async {
+        match wants.signal {
+            Some(signal) => future::poll_fn(|cx| signal.poll(cx)).await,
+            None => future::pending().await,
+        }
+        anything
+    };
     let socket_ready = async {
         // An error is seen again, and better understood, by the next step.
         match wants.work {
             Some(Wait::Readable(fd)) => drop(reactor.ready(fd, true).await),
             Some(Wait::Writable(fd)) => drop(reactor.ready(fd, false).await),
-            Some(Wait::Helper) | None => future::pending().await,
+            None => future::pending().await,
         }
         work
     };
-    control_ready.or(socket_ready).or(other).await
+    control_ready.or(socket_ready).or(given).or(other).await
 }

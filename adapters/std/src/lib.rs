@@ -1,30 +1,24 @@
 //! Wharf on threads: [`serve`] runs an FTP server with a thread for each session.
 //!
 //! Each session is one loop of `poll(2)` over the control connection, the data connection and
-//! what else it waits for. Nothing but helper threads ever blocks, so ABOR and STAT are served in
-//! the middle of a transfer.
+//! what else it waits for. It waits for a local disk, which is short, and for nothing else: what may take
+//! longer is done by other threads, of which there are few. So ABOR and STAT are served in the middle of a
+//! transfer.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
 //! use wharf_std::{Service, Settings, sockets};
-//! # use wharf_std::wharf_storage::{Account, Accounts, Credentials};
-//! # struct Everybody;
-//! # impl Accounts for Everybody {
-//! #     fn login(&self, _: &Credentials<'_>) -> Result<Account, wharf_std::wharf_core::Denied> {
-//! #         Err(wharf_std::wharf_core::Denied::Credentials)
-//! #     }
-//! # }
+//! # use wharf_std::wharf_storage::Nobody;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let listener = sockets::listen(([127, 0, 0, 1], 2121).into())?;
-//! let service = Service::new(Settings::new(Arc::new(Everybody)));
+//! let service = Service::new(Settings::new(Arc::new(Nobody)));
 //! wharf_std::serve(vec![listener], &service)
 //! # }
 //! ```
 
 mod acceptor;
-mod helper;
 mod session;
 
 pub use acceptor::serve;

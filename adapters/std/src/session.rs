@@ -2,14 +2,13 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::Config;
 use wharf_driver::connection::{Connection, Ready};
 use wharf_driver::work::Wait;
-use wharf_driver::{Bell, Permit};
-
-use crate::helper::Threads;
+use wharf_driver::{Bell, Permit, sockets};
 
 /// Serves one client until it is gone.
 pub(crate) fn run(
@@ -19,8 +18,9 @@ pub(crate) fn run(
     protocol: &Arc<Config>,
     stop: &Bell,
 ) {
-    let helper = Threads::default();
-    let Ok(mut connection) = Connection::new(permit, protocol, control, peer, helper) else {
+    // The thread serves nobody else.
+    let executors = permit.service().executors(true);
+    let Ok(mut connection) = Connection::new(permit, protocol, control, peer, executors) else {
         return;
     };
     while connection.advance(control) {
@@ -30,7 +30,7 @@ pub(crate) fn run(
 }
 
 /// Sleeps until something can be done or time has passed.
-fn wait(control: &TcpStream, connection: &Connection<Threads>, stop: &Bell) -> Ready {
+fn wait(control: &TcpStream, connection: &Connection, stop: &Bell) -> Ready {
     let wants = connection.wants();
     let mut interest = PollFlags::empty();
     interest.set(PollFlags::IN, wants.input);
@@ -44,22 +44,29 @@ fn wait(control: &TcpStream, connection: &Connection<Threads>, stop: &Bell) -> R
     let work = match wants.work {
         Some(Wait::Readable(fd)) => Some(PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         Some(Wait::Writable(fd)) => Some(PollFd::from_borrowed_fd(fd, PollFlags::OUT)),
-        Some(Wait::Helper) => connection
-            .helper()
-            .fd()
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         None => None,
     };
-    let count = if work.is_some() { 3 } else { 2 };
-    let work = work.unwrap_or_else(|| stop.clone());
-    let mut polled = [PollFd::new(control, interest), stop, work];
-    let within = wants
-        .within
-        .and_then(|within| Timespec::try_from(within).ok());
+    let bell = wants.signal.map(|signal| (signal, signal.bell()));
+    let within = match &bell {
+        Some((signal, _)) if signal.is_given() => Some(Duration::ZERO),
+        // There is no descriptor to wait with: it is looked at again after a while.
+        Some((_, None)) => wants.within.into_iter().chain([sockets::EXHAUSTED]).min(),
+        _ => wants.within,
+    };
+    let bell = bell.and_then(|(_, bell)| bell);
+    let bell = bell.as_deref().map(|bell| PollFd::new(bell, PollFlags::IN));
+    let has_work = work.is_some();
+    let mut others = work.into_iter().chain(bell);
+    let (third, fourth) = (others.next(), others.next());
+    let count = 2 + usize::from(third.is_some()) + usize::from(fourth.is_some());
+    let third = third.unwrap_or_else(|| stop.clone());
+    let fourth = fourth.unwrap_or_else(|| stop.clone());
+    let mut polled = [PollFd::new(control, interest), stop, third, fourth];
+    let within = within.and_then(|within| Timespec::try_from(within).ok());
     // After an error nothing has happened but time.
     let happened = poll(&mut polled[..count], within.as_ref()).is_ok();
     let events = |at: usize| {
-        if happened && at < count {
+        if happened {
             polled[at].revents()
         } else {
             PollFlags::empty()
@@ -68,7 +75,7 @@ fn wait(control: &TcpStream, connection: &Connection<Threads>, stop: &Bell) -> R
     Ready {
         input: events(0).contains(PollFlags::IN),
         broken: events(0).intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
-        work: !events(2).is_empty(),
+        work: has_work && !events(2).is_empty(),
         stop: wants.stop && !events(1).is_empty(),
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bstr::BStr;
 use wharf_core::{Denied, Grant};
 
+use crate::executor::Executor;
+use crate::operation::Begun;
 use crate::seats::Seats;
 use crate::storage::Storage;
 
@@ -28,7 +30,7 @@ pub struct Introduction<'a> {
 pub struct Credentials<'a> {
     /// The argument of USER.
     pub username: &'a BStr,
-    /// The argument of PASS. It is wiped once the login is answered; do not keep a copy.
+    /// The argument of PASS. It is wiped once the login is answered; so must be any copy.
     pub password: &'a [u8],
     /// The address of the client.
     pub peer: SocketAddr,
@@ -49,30 +51,33 @@ pub struct Account {
     pub seats: Option<Seats>,
 }
 
+/// Where the calls of one session run that may block.
+#[derive(Clone)]
+pub struct Executors {
+    /// Those to the storage, and whatever else looks at files.
+    pub storage: Arc<dyn Executor>,
+    /// Passwords, which are hashed by few threads so that a flood of logins takes neither all memory nor
+    /// all processors.
+    pub logins: Arc<dyn Executor>,
+}
+
 /// Checks logins.
 pub trait Accounts: Send + Sync {
     /// Tells, where TLS is offered, what to do with a name before a password is asked for: nothing
     /// but to ask for it, or to let a client in whose certificate proves who it is. It must not
-    /// tell whether there is such a name, nor take long, but for a client with a certificate,
-    /// about which it is asked off the session's own thread.
-    ///
-    /// # Errors
-    /// [`Denied::Unprotected`] if the name is to be told under TLS only.
-    fn identify(&self, introduction: &Introduction<'_>) -> Result<Option<Account>, Denied> {
-        let _ = introduction;
-        Ok(None)
+    /// tell whether there is such a name, also not by the time that it takes, but to a client with a
+    /// certificate. Fails with [`Denied::Unprotected`] if the name is to be told under TLS only.
+    fn identify(
+        &self,
+        introduction: &Introduction<'_>,
+        executors: &Executors,
+    ) -> Begun<Option<Account>, Denied> {
+        let _ = (introduction, executors);
+        Begun::Done(Ok(None))
     }
 
-    /// Checks a name and a password. It may take long (a password hash is meant to), takes as
-    /// long for a name that does not exist, and is called off the session's own thread.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied>;
-
-    /// The same for logins that need no work, such as anonymous ones; `None` if this one does.
-    fn login_now(&self, credentials: &Credentials<'_>) -> Option<Result<Account, Denied>> {
-        let _ = credentials;
-        None
-    }
+    /// Checks a name and a password. It may take long (a password hash is meant to), and takes as
+    /// long for a name that does not exist.
+    fn login(&self, credentials: &Credentials<'_>, executors: &Executors)
+    -> Begun<Account, Denied>;
 }

@@ -1,17 +1,29 @@
 //! What a Wharf server serves and to whom: the traits [`Storage`] and [`Accounts`], shared by all
-//! adapters and free of any runtime. The crate `wharf-local` implements the first for a directory.
+//! adapters and free of any runtime.
 //!
-//! The calls of both traits block. Each that may be answered without waiting has a twin whose name
-//! ends in `_now` and which returns `None` where it would have to wait: an async adapter tries
-//! that first and hands the blocking call to a thread only if it must. A storage that is never
-//! quick (an object store) leaves the twins as they are.
+//! A storage answers at once or later, and never waits itself: what it [begins](Begun) is polled, and can
+//! be cancelled. A backend whose calls block implements [`BlockingStorage`] instead, of which [`Blocking`]
+//! makes a storage; its calls run on the threads of a [`Pool`], or in the session's own thread where they
+//! are short. The crate `wharf-local` is such a backend, for a directory.
 
 mod account;
-mod lines;
+mod blocking;
+mod everybody;
+mod executor;
+mod operation;
+mod pool;
 mod seats;
 mod storage;
 
-pub use account::{Account, Accounts, Credentials, Introduction};
-pub use lines::{Lines, Piece};
+pub use account::{Account, Accounts, Credentials, Executors, Introduction};
+pub use blocking::{
+    Blocking, BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink, BlockingSource,
+    BlockingStorage,
+};
+pub use everybody::{Everybody, Nobody};
+pub use executor::{Executor, Group, Job, OnCancel, Wanted, run};
+pub use operation::{Begun, Operation};
+pub use pool::Pool;
 pub use seats::{Seat, Seats};
-pub use storage::{Directory, Handle, Opening, Sink, Source, Storage};
+pub use storage::{Backing, Handle, Opening, Sink, Source, Storage};
+pub use wharf_core::listing::Directory;

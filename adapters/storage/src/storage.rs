@@ -1,80 +1,56 @@
 //! [`Storage`] and the handles that it opens.
 
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use wharf_core::{
-    Capabilities, Changed, Edit, Entry, Failure, Metadata, Mode, Opened, Reason, VPath,
-};
+use wharf_core::listing::Directory;
+use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, Reason, VPath};
+
+use crate::executor::{Executor, Group};
+use crate::operation::Begun;
 
 /// A tree of files, as one account sees it.
 ///
 /// Rights are not its business: the core has checked them. What it must see to is that no call
 /// reaches anything outside its tree, and that an upload keeps its rule (see [`Sink`]).
+///
+/// No call waits. What cannot be answered at once is [begun](Begun::Pending); where that takes a
+/// call that blocks, the executor has threads for it, and [`Blocking`](crate::Blocking) makes a storage
+/// of a backend whose calls all do.
 pub trait Storage: Send + Sync {
-    /// What this storage can do at all.
+    /// Returns what this storage can do at all.
     fn capabilities(&self) -> Capabilities;
 
-    /// Whether the calls are short (a local disk), so that an adapter with a thread for each
-    /// session may make them in that thread. If not, a helper thread makes them, so that a
-    /// backend that hangs cannot stop the session's timers.
-    fn is_short(&self) -> bool {
-        false
-    }
-
-    /// Whether that is also so for [`Storage::change`] and the end of an upload, which may have to
-    /// wait until the disk has it.
-    fn changes_are_short(&self) -> bool {
-        self.is_short()
-    }
-
-    /// Looks at a file or directory, following links.
-    ///
-    /// # Errors
-    /// [`Failure::NotFound`] and others.
-    fn stat(&self, path: &VPath) -> Result<Metadata, Failure>;
-
-    /// [`Storage::stat`], or `None` if it would have to wait.
-    fn stat_now(&self, path: &VPath) -> Option<Result<Metadata, Failure>> {
-        let _ = path;
-        None
-    }
+    /// Looks at a file or directory, following links. Fails with [`Failure::NotFound`] and others.
+    fn stat(&self, path: &VPath, executor: &Arc<dyn Executor>) -> Begun<Metadata>;
 
     /// Changes something. `other` is the old name for [`Edit::Rename`] and the target for
-    /// [`Edit::Symlink`]; for other edits it means nothing.
-    ///
-    /// # Errors
-    /// As the edit says.
-    fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure>;
+    /// [`Edit::Symlink`]; for other edits it means nothing. Fails as the edit says.
+    fn change(
+        &self,
+        edit: Edit,
+        path: &VPath,
+        other: &VPath,
+        executor: &Arc<dyn Executor>,
+    ) -> Begun<Changed>;
 
-    /// Opens a file or directory for a transfer.
-    ///
-    /// # Errors
-    /// As the mode says. A device, socket or pipe is [`Failure::NotAFile`].
-    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure>;
+    /// Opens a file or directory for a transfer. Fails as the mode says. A device, socket or pipe is
+    /// [`Failure::NotAFile`].
+    fn open(&self, mode: Mode, path: &VPath, executor: &Arc<dyn Executor>) -> Begun<Opening>;
 
-    /// [`Storage::open`], or `None` if it would have to wait.
-    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<Opening, Failure>> {
-        let _ = (mode, path);
-        None
+    /// Returns the length of a file as TYPE A sends it. Fails with [`Failure::TooLarge`] if the file is
+    /// longer than `limit` bytes, and with [`Failure::Unsupported`] if the storage cannot tell.
+    fn text_size(&self, path: &VPath, limit: u64, executor: &Arc<dyn Executor>) -> Begun<u64> {
+        let _ = (path, limit, executor);
+        Begun::Done(Err(Failure::Unsupported))
     }
 
-    /// The length of a file as TYPE A sends it.
-    ///
-    /// # Errors
-    /// [`Failure::TooLarge`] if the file is longer than `limit` bytes; [`Failure::Unsupported`]
-    /// if the storage cannot tell.
-    fn text_size(&self, path: &VPath, limit: u64) -> Result<u64, Failure> {
-        let _ = (path, limit);
-        Err(Failure::Unsupported)
-    }
-
-    /// Bytes that may still be written in a directory.
-    ///
-    /// # Errors
+    /// Returns how many bytes may still be written in a directory. Fails with
     /// [`Failure::Unsupported`] if the storage cannot tell.
-    fn available(&self, path: &VPath) -> Result<u64, Failure> {
-        let _ = path;
-        Err(Failure::Unsupported)
+    fn available(&self, path: &VPath, executor: &Arc<dyn Executor>) -> Begun<u64> {
+        let _ = (path, executor);
+        Begun::Done(Err(Failure::Unsupported))
     }
 }
 
@@ -96,62 +72,59 @@ pub enum Handle {
     Directory(Box<dyn Directory>),
 }
 
+/// The file behind a source or a sink, with its position at the next byte: the kernel may move bytes
+/// from or into it instead.
+///
+/// What shows its file blocks: a poll is never pending, and waits for the disk. So it is polled on a
+/// thread that may wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Backing<'a> {
+    /// The file.
+    pub file: BorrowedFd<'a>,
+    /// Whether it is on a local disk, for which a thread that serves one session may wait.
+    pub is_short: bool,
+    /// What may hang together with it.
+    pub group: Group,
+}
+
 /// A file that is read, from the offset on that it was opened with. It stays the version that
 /// was opened, whoever replaces it.
 pub trait Source: Send {
-    /// Reads the next bytes; 0 at the end.
+    /// Returns the next bytes, as many as are there; none at the end. The same bytes are returned again
+    /// until they are [consumed](Source::consume).
     ///
     /// # Errors
     /// [`Failure::Io`] and others.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure>;
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Failure>>;
 
-    /// The file, if there is one, with its position at the next byte: an adapter may let the
-    /// kernel move bytes from it instead of calling [`Source::read`].
-    fn file(&self) -> Option<BorrowedFd<'_>> {
+    /// The first so many of the bytes returned last are not needed any more.
+    fn consume(&mut self, count: usize);
+
+    /// Returns the file, if there is one.
+    fn backing(&self) -> Option<Backing<'_>> {
         None
     }
 }
 
 /// An upload. Nothing of it is visible under its name until it is committed.
 pub trait Sink: Send {
-    /// Writes all of these bytes behind the last ones.
+    /// Takes these bytes behind the last ones, as many as it has room for, and says how many those are:
+    /// at least one, or it is pending.
     ///
     /// # Errors
-    /// [`Failure::NoSpace`], [`Failure::Quota`], [`Failure::Io`].
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
+    /// [`Failure::NoSpace`], [`Failure::Quota`], [`Failure::Io`], also of bytes that were taken before.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Failure>>;
 
-    /// The file, if there is one, with its position at the next byte: an adapter may let the
-    /// kernel move bytes into it instead of calling [`Sink::write`].
-    fn file(&self) -> Option<BorrowedFd<'_>> {
+    /// Returns the file, if there is one.
+    fn backing(&self) -> Option<Backing<'_>> {
         None
     }
 
-    /// Makes the upload visible under its name in one step, in place of what stood there.
-    ///
-    /// # Errors
-    /// Why it is not visible: then nothing has changed under its name. [`Failure::Unknown`] if
-    /// that cannot be told.
-    fn commit(self: Box<Self>) -> Result<(), Failure>;
+    /// Makes the upload visible under its name in one step, in place of what stood there. If that fails
+    /// nothing has changed under its name, but for [`Failure::Unknown`], where that cannot be told.
+    fn commit(self: Box<Self>) -> Begun<()>;
 
-    /// Gives the upload up. What was written is kept as a partial where the storage has those.
-    fn abandon(self: Box<Self>, reason: Reason);
-}
-
-/// The entries of a directory, one after the other.
-pub trait Directory: Send {
-    /// Goes to the next entry, first to the first one; false at the end. An entry that vanished
-    /// meanwhile is skipped.
-    ///
-    /// # Errors
-    /// [`Failure::Io`] and others; the end is near.
-    fn advance(&mut self) -> Result<bool, Failure>;
-
-    /// The entry that [`Directory::advance`] went to.
-    fn entry(&self) -> Entry<'_>;
-
-    /// Goes on with another directory of the same storage.
-    ///
-    /// # Errors
-    /// As [`Storage::open`]; then [`Directory::advance`] says that there are no entries.
-    fn enter(&mut self, path: &VPath) -> Result<(), Failure>;
+    /// Gives the upload up. What was taken is kept as a partial where the storage has those. Dropping
+    /// the operation does not stop it.
+    fn abandon(self: Box<Self>, reason: Reason) -> Begun<()>;
 }

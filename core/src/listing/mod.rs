@@ -29,6 +29,7 @@
 mod facts;
 mod glob;
 mod line;
+mod lines;
 mod options;
 mod sort;
 
@@ -50,6 +51,7 @@ pub use glob::glob_matches;
 pub(crate) use glob::is_pattern;
 pub(crate) use glob::matches;
 pub(crate) use line::Line;
+pub use lines::{Directory, Lines, Piece};
 pub use options::{ListOptions, Order};
 use sort::Sorter;
 

@@ -1,19 +1,21 @@
 //! [`Pump`]: moves the bytes of a transfer between what was opened and the data connection.
 //!
 //! It is the part of both adapters that the kernel and the codecs of the core do: the adapter
-//! waits until the socket is ready, then lets the pump take a step. A step never waits for the
-//! socket; it may wait for the file.
+//! waits until the socket or the storage is ready, then lets the pump take a step. A step never waits
+//! for the socket; it waits for the disk only where what was opened [shows its file](Pump::backing).
 
 mod receive;
 mod send;
 
 use std::io::{self, ErrorKind};
+use std::task::Context;
 
 use receive::Receiver;
 use rustix::io::Errno;
-use send::{Bytes, Sender, Sendfile};
+use send::{Bytes, Sender, Sendfile, Text, Verbatim};
+use wharf_core::listing::{Clock, Lines};
 use wharf_core::{End, Failure, Flow, Plan, Verdict};
-use wharf_storage::{Handle, Lines};
+use wharf_storage::{Backing, Begun, Handle};
 
 use crate::Stream;
 
@@ -25,6 +27,10 @@ pub enum Step {
     Moved,
     /// The socket must first be ready.
     Blocked,
+    /// The storage must first be ready.
+    Pending,
+    /// The socket or the storage must first be ready.
+    Either,
     /// The transfer has ended.
     Ended(End),
 }
@@ -38,8 +44,10 @@ pub struct Pump {
 enum Mover {
     /// From a file, by the kernel.
     File(Sendfile),
-    /// From a source, through a buffer.
-    Bytes(Sender<Bytes>),
+    /// From a source, as they are.
+    Bytes(Verbatim),
+    /// From a source, translated for TYPE A.
+    Text(Sender<Text>),
     /// From a listing.
     Lines(Sender<Lines>),
     /// Nothing: the transfer has ended.
@@ -49,21 +57,24 @@ enum Mover {
 }
 
 impl Pump {
-    /// A pump for that plan. `offset` is the time zone of LIST in seconds east of UTC.
+    /// A pump for that plan. The clock is that of listings.
     ///
     /// # Errors
     /// [`Failure::Io`] if the handle is not of the kind that the plan is for.
-    pub fn new(handle: Handle, plan: Plan, offset: i32) -> Result<Self, Failure> {
+    pub fn new(handle: Handle, plan: Plan, clock: Clock) -> Result<Self, Failure> {
         let mover = match (handle, plan.flow) {
             (Handle::Source(source), Flow::Send { length }) => {
-                if plan.wire.is_identity() && source.file().is_some() {
-                    Mover::File(Sendfile::new(source, length))
+                let bytes = Bytes::new(source, length);
+                if plan.wire.text {
+                    Mover::Text(Sender::new(Text::new(bytes)))
+                } else if plan.wire.is_identity() && bytes.backing().is_some() {
+                    Mover::File(Sendfile::new(bytes))
                 } else {
-                    Mover::Bytes(Sender::new(Bytes::new(source, length, plan.wire.text)))
+                    Mover::Bytes(Verbatim::new(bytes))
                 }
             }
             (Handle::Directory(directory), Flow::List(listing)) => {
-                Mover::Lines(Sender::new(Lines::new(directory, listing, offset)))
+                Mover::Lines(Sender::new(Lines::new(directory, listing, clock)))
             }
             (Handle::Sink(sink), Flow::Receive) => {
                 Mover::Receiver(Receiver::new(sink, plan.wire.text))
@@ -73,18 +84,19 @@ impl Pump {
         Ok(Self { mover, moved: 0 })
     }
 
-    /// Moves what the data connection lets through now.
-    pub fn step(&mut self, data: &mut Stream) -> Step {
+    /// Moves what the data connection lets through now. Whoever waits in the context is woken when the
+    /// storage is ready.
+    pub fn step(&mut self, data: &mut Stream, cx: &mut Context<'_>) -> Step {
+        let moved = &mut self.moved;
         match &mut self.mover {
             Mover::File(file) => {
-                let sent = data
-                    .plain()
-                    .and_then(|socket| file.step(socket, &mut self.moved));
+                let sent = data.plain().and_then(|socket| file.step(socket, moved));
                 sent.unwrap_or_else(|| self.read_instead())
             }
-            Mover::Bytes(bytes) => bytes.step(data, &mut self.moved),
-            Mover::Lines(lines) => lines.step(data, &mut self.moved),
-            Mover::Receiver(receiver) => receiver.step(data, &mut self.moved),
+            Mover::Bytes(bytes) => bytes.step(data, moved, cx),
+            Mover::Text(text) => text.step(data, moved, cx),
+            Mover::Lines(lines) => lines.step(data, moved, cx),
+            Mover::Receiver(receiver) => receiver.step(data, moved, cx),
             Mover::Nothing => Step::Ended(End::Cancelled),
         }
     }
@@ -92,8 +104,7 @@ impl Pump {
     /// A file that the kernel cannot send from is read like any other source.
     fn read_instead(&mut self) -> Step {
         if let Mover::File(file) = std::mem::replace(&mut self.mover, Mover::Nothing) {
-            let (source, left) = file.into_parts();
-            self.mover = Mover::Bytes(Sender::new(Bytes::new(source, left, false)));
+            self.mover = Mover::Bytes(Verbatim::new(file.into_bytes()));
         }
         Step::Moved
     }
@@ -111,39 +122,42 @@ impl Pump {
         !matches!(self.mover, Mover::Receiver(_))
     }
 
+    /// Returns the file for which a step waits, if it may have to wait for one.
+    #[must_use]
+    pub fn backing(&self) -> Option<Backing<'_>> {
+        match &self.mover {
+            Mover::File(file) => file.backing(),
+            Mover::Bytes(bytes) => bytes.backing(),
+            Mover::Text(text) => text.backing(),
+            Mover::Receiver(receiver) => receiver.backing(),
+            Mover::Lines(_) | Mover::Nothing => None,
+        }
+    }
+
     /// Whether the next step is known not to wait for a disk.
     #[must_use]
     pub fn is_quick(&self) -> bool {
         match &self.mover {
             Mover::File(file) => file.is_cached(),
-            Mover::Bytes(_) | Mover::Lines(_) | Mover::Receiver(_) | Mover::Nothing => false,
+            _ => false,
         }
     }
 
     /// Ends the transfer as the core has decided: see [`finish`].
-    ///
-    /// # Errors
-    /// Why an upload is not visible under its name.
-    pub fn finish(self, verdict: Verdict) -> Result<(), Failure> {
+    pub fn finish(self, verdict: Verdict) -> Begun<()> {
         match self.mover {
             Mover::Receiver(receiver) => finish(Handle::Sink(receiver.into_sink()), verdict),
-            Mover::File(_) | Mover::Bytes(_) | Mover::Lines(_) | Mover::Nothing => Ok(()),
+            _ => Begun::Done(Ok(())),
         }
     }
 }
 
-/// Ends what was opened as the core has decided.
-///
-/// # Errors
-/// Why an upload is not visible under its name.
-pub fn finish(handle: Handle, verdict: Verdict) -> Result<(), Failure> {
+/// Ends what was opened as the core has decided. Fails if an upload is not visible under its name.
+pub fn finish(handle: Handle, verdict: Verdict) -> Begun<()> {
     match (handle, verdict) {
         (Handle::Sink(sink), Verdict::Commit) => sink.commit(),
-        (Handle::Sink(sink), Verdict::Abandon(reason)) => {
-            sink.abandon(reason);
-            Ok(())
-        }
-        (Handle::Source(_) | Handle::Directory(_), _) => Ok(()),
+        (Handle::Sink(sink), Verdict::Abandon(reason)) => sink.abandon(reason),
+        (Handle::Source(_) | Handle::Directory(_), _) => Begun::Done(Ok(())),
     }
 }
 

@@ -1,13 +1,13 @@
 //! From the data connection into a sink.
 
-use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 use wharf_core::ascii::ToFile;
 use wharf_core::{End, Failure};
-use wharf_storage::Sink;
+use wharf_storage::{Backing, Sink};
 
 use super::{Step, ended, ended_by, failed};
 use crate::Stream;
@@ -24,34 +24,82 @@ const LONG: u64 = 1 << 20;
 /// Receives an upload.
 pub(super) struct Receiver {
     sink: Box<dyn Sink>,
+    held: Held,
     way: Way,
+    /// How the data has ended, once all of it was received.
+    end: Option<End>,
 }
 
 enum Way {
-    /// Through a buffer.
-    Buffer(Vec<u8>),
-    /// Through a buffer and the translation of TYPE A.
-    Text {
-        codec: ToFile,
-        raw: Vec<u8>,
-        translated: Vec<u8>,
-    },
+    /// As it is.
+    Bytes,
+    /// Through the translation of TYPE A.
+    Text { codec: ToFile, raw: Held },
     /// Through a pipe, within the kernel.
     Pipe { read: OwnedFd, write: OwnedFd },
 }
 
-/// Writes what the translation has kept back, now that the data has ended so.
-fn finish_text(
-    codec: &mut ToFile,
-    translated: &mut [u8],
-    sink: &mut dyn Sink,
-    moved: &mut u64,
-    end: End,
-) -> Step {
-    let last = std::mem::take(codec).finish(translated);
-    match write(sink, &translated[..last.written], moved) {
-        Step::Moved => ended(end),
-        step => step,
+/// Bytes on their way: received, and not taken yet by what is next.
+struct Held {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Held {
+    fn new() -> Self {
+        Self {
+            buffer: vec![0; SMALL],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn take(&mut self, count: usize) {
+        self.start += count;
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Room behind the bytes; none if there are enough for now.
+    fn room(&mut self) -> &mut [u8] {
+        if self.end == self.buffer.len() && self.start > self.buffer.len() / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    fn add(&mut self, count: usize) {
+        self.end += count;
+        if count == self.buffer.len() {
+            // Small files need no more, and a network that fills it will again.
+            self.buffer.resize(LARGE, 0);
+        }
+    }
+
+    /// Has the sink take what it has room for: all of it, if it is ready.
+    fn hand_over(
+        &mut self,
+        sink: &mut dyn Sink,
+        moved: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        while !self.is_empty() {
+            let taken = ready!(sink.poll_write(cx, self.bytes()))?;
+            *moved += taken as u64;
+            self.take(taken);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -60,100 +108,133 @@ impl Receiver {
         let way = if text {
             Way::Text {
                 codec: ToFile::default(),
-                raw: vec![0; SMALL],
-                translated: vec![0; SMALL],
+                raw: Held::new(),
             }
         } else {
-            Way::Buffer(vec![0; SMALL])
+            Way::Bytes
         };
-        Self { sink, way }
+        Self {
+            sink,
+            held: Held::new(),
+            way,
+            end: None,
+        }
     }
 
     pub(super) fn into_sink(self) -> Box<dyn Sink> {
         self.sink
     }
 
-    pub(super) fn step(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
-        let step = self.take(data, moved);
-        if step == ended(End::Clean) {
-            // A client that waits for ours has said close_notify already.
-            let _ = data.close();
-        }
-        step
+    pub(super) fn backing(&self) -> Option<Backing<'_>> {
+        self.sink.backing()
     }
 
-    fn take(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
-        let sink = &mut self.sink;
-        match &mut self.way {
-            Way::Buffer(buffer) => {
-                let step = match data.read(buffer) {
-                    Ok(0) => ended(End::Clean),
-                    Ok(count) => {
-                        let step = write(sink.as_mut(), &buffer[..count], moved);
-                        if count == buffer.len() {
-                            buffer.resize(LARGE, 0);
-                        }
-                        step
-                    }
-                    Err(error) => failed(&error),
-                };
-                if *moved >= LONG && data.plain().is_some() && sink.file().is_some() {
-                    self.way = pipe().unwrap_or_else(|| Way::Buffer(std::mem::take(buffer)));
-                }
-                step
-            }
-            Way::Text {
-                codec,
-                raw,
-                translated,
-            } => match data.read(raw) {
-                Ok(0) => finish_text(codec, translated, sink.as_mut(), moved, End::Clean),
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    finish_text(codec, translated, sink.as_mut(), moved, End::Truncated)
-                }
-                Ok(count) => {
-                    let mut read = 0;
-                    while read < count {
-                        let progress = codec.push(&raw[read..count], translated);
-                        read += progress.read;
-                        let step = write(sink.as_mut(), &translated[..progress.written], moved);
-                        if step != Step::Moved {
-                            return step;
-                        }
-                    }
-                    if count == raw.len() {
-                        raw.resize(LARGE, 0);
-                        translated.resize(LARGE, 0);
-                    }
-                    Step::Moved
-                }
-                Err(error) => failed(&error),
+    pub(super) fn step(
+        &mut self,
+        data: &mut Stream,
+        moved: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Step {
+        if let Way::Pipe { read, write } = &self.way {
+            return splice(data, self.sink.as_ref(), read, write, moved);
+        }
+        let pending = match self.hand_over(moved, cx) {
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(failure)) => return ended(End::Storage(failure)),
+            Poll::Pending => true,
+        };
+        if let Some(end) = self.end {
+            return match pending {
+                true => Step::Pending,
+                false => close(data, end),
+            };
+        }
+        let into = match &mut self.way {
+            Way::Text { raw, .. } => raw,
+            Way::Bytes | Way::Pipe { .. } => &mut self.held,
+        };
+        let room = into.room();
+        if room.is_empty() {
+            return Step::Pending;
+        }
+        match data.read(room) {
+            Ok(0) => self.end = Some(End::Clean),
+            Ok(count) => into.add(count),
+            Err(error) => match failed(&error) {
+                Step::Ended(end) => self.end = Some(end),
+                Step::Blocked if pending => return Step::Either,
+                step => return step,
             },
-            Way::Pipe { read, write } => {
-                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                match rustix::pipe::splice(&*data, None, &*write, None, PIPE, flags) {
-                    Ok(0) => ended(End::Clean),
-                    Ok(count) => drain(sink.as_ref(), read, count, moved),
-                    Err(error) => ended_by(error),
+        }
+        match (self.hand_over(moved, cx), self.end) {
+            (Poll::Ready(Err(failure)), _) => return ended(End::Storage(failure)),
+            (Poll::Ready(Ok(())), Some(end)) => return close(data, end),
+            (Poll::Pending, _) | (_, None) => {}
+        }
+        if matches!(self.way, Way::Bytes)
+            && *moved >= LONG
+            && data.plain().is_some()
+            && self.backing().is_some()
+            && let Some(way) = pipe()
+        {
+            // What shows its file has taken all of it.
+            self.held.buffer = Vec::new();
+            self.way = way;
+        }
+        Step::Moved
+    }
+
+    /// Has the sink take what was received, as far as it has room.
+    fn hand_over(&mut self, moved: &mut u64, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            ready!(self.held.hand_over(self.sink.as_mut(), moved, cx))?;
+            match &mut self.way {
+                Way::Text { codec, raw } if !raw.is_empty() => {
+                    let progress = codec.push(raw.bytes(), self.held.room());
+                    raw.take(progress.read);
+                    self.held.add(progress.written);
                 }
+                Way::Text { codec, .. } if self.end.is_some() => {
+                    let last = std::mem::take(codec).finish(self.held.room());
+                    if last.written == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    self.held.add(last.written);
+                }
+                _ => return Poll::Ready(Ok(())),
             }
         }
     }
 }
 
-fn write(sink: &mut dyn Sink, bytes: &[u8], moved: &mut u64) -> Step {
-    match sink.write(bytes) {
-        Ok(()) => {
-            *moved += bytes.len() as u64;
-            Step::Moved
-        }
-        Err(failure) => ended(End::Storage(failure)),
+/// The data has ended, and all of it was taken.
+fn close(data: &mut Stream, end: End) -> Step {
+    if end == End::Clean {
+        // A client that waits for ours has said close_notify already.
+        let _ = data.close();
+    }
+    ended(end)
+}
+
+/// Moves bytes from the socket through the pipe into the file.
+fn splice(
+    data: &Stream,
+    sink: &dyn Sink,
+    read: &OwnedFd,
+    write: &OwnedFd,
+    moved: &mut u64,
+) -> Step {
+    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+    match rustix::pipe::splice(data, None, write, None, PIPE, flags) {
+        Ok(0) => ended(End::Clean),
+        Ok(count) => drain(sink, read, count, moved),
+        Err(error) => ended_by(error),
     }
 }
 
 /// Empties the pipe into the file.
 fn drain(sink: &dyn Sink, pipe: &OwnedFd, count: usize, moved: &mut u64) -> Step {
-    let Some(file) = sink.file() else {
+    let Some(Backing { file, .. }) = sink.backing() else {
         return ended(End::Storage(Failure::Io));
     };
     let mut left = count;

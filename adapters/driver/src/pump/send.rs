@@ -2,12 +2,14 @@
 
 use std::io::IoSliceMut;
 use std::net::TcpStream;
+use std::task::{Context, Poll};
 
 use rustix::fs;
 use rustix::io::{Errno, ReadWriteFlags};
 use wharf_core::ascii::ToWire;
+use wharf_core::listing::{Lines, Piece};
 use wharf_core::{End, Failure};
-use wharf_storage::{Lines, Piece, Source};
+use wharf_storage::{Backing, Source};
 
 use super::{Step, ended, ended_by, failed};
 use crate::Stream;
@@ -17,37 +19,75 @@ const AT_ONCE: u64 = 8 << 20;
 /// A buffer of text.
 const BUFFER: usize = 128 << 10;
 
-/// A file that the kernel sends.
-pub(super) struct Sendfile {
+/// What is sent of a source.
+pub(super) struct Bytes {
     source: Box<dyn Source>,
     /// Bytes that are still to be sent; `None`: up to the end.
     left: Option<u64>,
 }
 
-impl Sendfile {
+impl Bytes {
     pub(super) fn new(source: Box<dyn Source>, left: Option<u64>) -> Self {
         Self { source, left }
     }
 
-    /// The source and what is left of it, for another way to send it.
-    pub(super) fn into_parts(self) -> (Box<dyn Source>, Option<u64>) {
-        (self.source, self.left)
+    pub(super) fn backing(&self) -> Option<Backing<'_>> {
+        self.source.backing()
+    }
+
+    /// The next bytes; none at the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Failure>> {
+        if self.left == Some(0) {
+            return Poll::Ready(Ok(&[]));
+        }
+        let left = self.left;
+        self.source.poll_fill(cx).map_ok(|bytes| {
+            let most = left.map(|left| usize::try_from(left).unwrap_or(usize::MAX));
+            &bytes[..bytes.len().min(most.unwrap_or(usize::MAX))]
+        })
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.source.consume(count);
+        self.sent(count as u64);
+    }
+
+    fn sent(&mut self, count: u64) {
+        self.left = self.left.map(|left| left.saturating_sub(count));
+    }
+}
+
+/// A file that the kernel sends.
+pub(super) struct Sendfile(Bytes);
+
+impl Sendfile {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// What is left of it, for another way to send it.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    pub(super) fn backing(&self) -> Option<Backing<'_>> {
+        self.0.backing()
     }
 
     /// `None` if the kernel cannot send from this file.
     pub(super) fn step(&mut self, socket: &TcpStream, moved: &mut u64) -> Option<Step> {
-        if self.left == Some(0) {
+        if self.0.left == Some(0) {
             return Some(ended(End::Clean));
         }
-        let file = self.source.file()?;
-        let count = usize::try_from(self.left.unwrap_or(AT_ONCE).min(AT_ONCE)).ok()?;
+        let file = self.backing()?.file;
+        let count = usize::try_from(self.0.left.unwrap_or(AT_ONCE).min(AT_ONCE)).ok()?;
         match fs::sendfile(socket, file, None, count) {
             Ok(0) => Some(ended(End::Clean)),
             Ok(sent) => {
                 let sent = sent as u64;
                 *moved += sent;
-                self.left = self.left.map(|left| left.saturating_sub(sent));
-                Some(if self.left == Some(0) {
+                self.0.sent(sent);
+                Some(if self.0.left == Some(0) {
                     ended(End::Clean)
                 } else {
                     Step::Moved
@@ -60,7 +100,7 @@ impl Sendfile {
 
     /// Whether the next bytes are in memory.
     pub(super) fn is_cached(&self) -> bool {
-        let Some(file) = self.source.file() else {
+        let Some(Backing { file, .. }) = self.backing() else {
             return false;
         };
         let Ok(at) = fs::tell(file) else { return false };
@@ -70,10 +110,56 @@ impl Sendfile {
     }
 }
 
-/// Something that text can be read from.
-pub(super) trait Text {
+/// A source that is sent as it is.
+pub(super) struct Verbatim(Bytes);
+
+impl Verbatim {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn backing(&self) -> Option<Backing<'_>> {
+        self.0.backing()
+    }
+
+    pub(super) fn step(
+        &mut self,
+        data: &mut Stream,
+        moved: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Step {
+        match self.0.poll_fill(cx) {
+            Poll::Pending => Step::Pending,
+            Poll::Ready(Err(failure)) => ended(End::Storage(failure)),
+            Poll::Ready(Ok([])) => close(data),
+            Poll::Ready(Ok(bytes)) => match data.write(bytes) {
+                Ok(count) => {
+                    self.0.consume(count);
+                    *moved += count as u64;
+                    Step::Moved
+                }
+                Err(error) => failed(&error),
+            },
+        }
+    }
+}
+
+/// All was written: says so where TLS does.
+fn close(data: &mut Stream) -> Step {
+    match data.close() {
+        Ok(()) => ended(End::Clean),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Something that is written into a buffer before it is sent.
+pub(super) trait Render {
     /// Fills the buffer with what is sent next.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure>;
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<Filled, Failure>>;
 }
 
 /// What a buffer was filled with.
@@ -86,18 +172,13 @@ pub(super) enum Filled {
     End,
 }
 
-impl Filled {
-    fn new(count: usize, stands_for: u64) -> Self {
-        match count {
-            0 => Self::End,
-            count => Self::Bytes(count, stands_for),
-        }
-    }
-}
-
-impl Text for Lines {
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure> {
-        self.read(buffer).map(|piece| match piece {
+impl Render for Lines {
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<Filled, Failure>> {
+        self.poll_read(cx, buffer).map_ok(|piece| match piece {
             Piece::Text(count) => Filled::Bytes(count, count as u64),
             Piece::Nothing => Filled::Nothing,
             Piece::End => Filled::End,
@@ -105,61 +186,39 @@ impl Text for Lines {
     }
 }
 
-/// The bytes of a source, translated for TYPE A if that is asked for.
-pub(super) struct Bytes {
-    source: Box<dyn Source>,
-    left: Option<u64>,
-    translation: Option<Translation>,
-}
-
-/// Bytes of the file that wait to be translated.
-#[derive(Default)]
-struct Translation {
+/// The bytes of a source, translated for TYPE A.
+pub(super) struct Text {
+    bytes: Bytes,
     codec: ToWire,
-    raw: Vec<u8>,
-    /// Bytes of `raw` before this one are translated.
-    done: usize,
 }
 
-impl Bytes {
-    pub(super) fn new(source: Box<dyn Source>, left: Option<u64>, text: bool) -> Self {
+impl Text {
+    pub(super) fn new(bytes: Bytes) -> Self {
         Self {
-            source,
-            left,
-            translation: text.then(Translation::default),
+            bytes,
+            codec: ToWire::default(),
         }
     }
 }
 
-impl Text for Bytes {
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<Filled, Failure> {
-        let (source, left) = (&mut self.source, &mut self.left);
-        let mut read = |buffer: &mut [u8]| {
-            let most = left.map_or(buffer.len(), |left| {
-                usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()))
-            });
-            let count = source.read(&mut buffer[..most])?;
-            *left = left.map(|left| left - count as u64);
-            Ok(count)
+impl Render for Text {
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<Filled, Failure>> {
+        let progress = match self.bytes.poll_fill(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
+            Poll::Ready(Ok([])) => return Poll::Ready(Ok(Filled::End)),
+            Poll::Ready(Ok(raw)) => self.codec.push(raw, buffer),
         };
-        let Some(translation) = &mut self.translation else {
-            return read(buffer).map(|count| Filled::new(count, count as u64));
-        };
-        if translation.done == translation.raw.len() {
-            translation.raw.resize(BUFFER, 0);
-            let count = read(&mut translation.raw)?;
-            translation.raw.truncate(count);
-            translation.done = 0;
-        }
-        let progress = translation
-            .codec
-            .push(&translation.raw[translation.done..], buffer);
-        translation.done += progress.read;
-        Ok(Filled::new(progress.written, progress.read as u64))
+        self.bytes.consume(progress.read);
+        Poll::Ready(Ok(Filled::Bytes(progress.written, progress.read as u64)))
     }
 }
 
-/// Sends text through a buffer.
+/// Sends what is rendered through a buffer.
 pub(super) struct Sender<T> {
     text: T,
     buffer: Vec<u8>,
@@ -170,7 +229,13 @@ pub(super) struct Sender<T> {
     counted: u64,
 }
 
-impl<T: Text> Sender<T> {
+impl Sender<Text> {
+    pub(super) fn backing(&self) -> Option<Backing<'_>> {
+        self.text.bytes.backing()
+    }
+}
+
+impl<T: Render> Sender<T> {
     pub(super) fn new(text: T) -> Self {
         Self {
             text,
@@ -181,28 +246,29 @@ impl<T: Text> Sender<T> {
         }
     }
 
-    pub(super) fn step(&mut self, data: &mut Stream, moved: &mut u64) -> Step {
+    pub(super) fn step(
+        &mut self,
+        data: &mut Stream,
+        moved: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Step {
         if self.sent == self.buffer.len() {
             self.buffer.resize(BUFFER, 0);
-            match self.text.fill(&mut self.buffer) {
-                Ok(Filled::Nothing) => {
-                    self.buffer.clear();
-                    self.sent = 0;
-                    return Step::Moved;
+            let filled = self.text.poll_fill(cx, &mut self.buffer);
+            let length = match filled {
+                Poll::Ready(Ok(Filled::Bytes(count, _))) => count,
+                _ => 0,
+            };
+            self.buffer.truncate(length);
+            self.sent = 0;
+            match filled {
+                Poll::Ready(Ok(Filled::Bytes(_, stands_for))) => {
+                    (self.stands_for, self.counted) = (stands_for, 0);
                 }
-                Ok(Filled::End) => {
-                    self.buffer.clear();
-                    self.sent = 0;
-                    return match data.close() {
-                        Ok(()) => ended(End::Clean),
-                        Err(error) => failed(&error),
-                    };
-                }
-                Ok(Filled::Bytes(count, stands_for)) => {
-                    self.buffer.truncate(count);
-                    (self.sent, self.stands_for, self.counted) = (0, stands_for, 0);
-                }
-                Err(failure) => return ended(End::Storage(failure)),
+                Poll::Ready(Ok(Filled::Nothing)) => return Step::Moved,
+                Poll::Ready(Ok(Filled::End)) => return close(data),
+                Poll::Ready(Err(failure)) => return ended(End::Storage(failure)),
+                Poll::Pending => return Step::Pending,
             }
         }
         match data.write(&self.buffer[self.sent..]) {

@@ -1,16 +1,18 @@
 //! Requests for the data connection.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
+use wharf_storage::{OnCancel, Operation, Wanted, run};
 
-use super::{Ahead, Helper, Opened, Task, Work};
+use super::{Ahead, Moved, On, Opened, Task, Work};
 use crate::bell::Bell;
 use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
@@ -23,7 +25,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(15);
 const AWAY: u64 = 8 << 20;
 const AWAY_FOR: Duration = Duration::from_millis(100);
 
-impl<H: Helper> Work<H> {
+impl Work {
     /// Listens for a data connection and says where clients find it.
     pub(super) fn listen(&mut self, ticket: Ticket<Listen>, announced: Announced) -> Option<Event> {
         self.data = None;
@@ -135,8 +137,8 @@ impl<H: Helper> Work<H> {
             self.stay_clear();
         }
         self.progress.store(0, Ordering::Relaxed);
-        match Pump::new(handle, plan, self.service.settings().utc_offset) {
-            Ok(pump) => self.begin(Task::Move(ticket, pump)),
+        match Pump::new(handle, plan, self.service.clock()) {
+            Ok(pump) => self.begin(Task::Move(ticket, pump, On::Peer)),
             Err(failure) => Some(ticket.done(failed(failure))),
         }
     }
@@ -146,49 +148,94 @@ impl<H: Helper> Work<H> {
         let Some(mut data) = self.data.take() else {
             return Some(self.moved_all(ticket, pump, End::Reset));
         };
-        if self.may_wait() || pump.is_quick() {
-            let step = pump.step(&mut data);
+        let may_wait = self.executors.storage.may_wait();
+        let elsewhere = pump
+            .backing()
+            .filter(|file| !(may_wait && file.is_short))
+            .map(|file| file.group)
+            .filter(|_| !pump.is_quick());
+        let Some(group) = elsewhere else {
+            let waker = self.waker();
+            let step = pump.step(&mut data, &mut Context::from_waker(&waker));
             self.data = Some(data);
             return self.pumped(ticket, pump, step);
-        }
+        };
         if !self.late && !is_ready(&mut data, pump.sends()) {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
-        let progress = Arc::clone(&self.progress);
-        let steps = move || {
+        let (progress, socket) = (Arc::clone(&self.progress), Arc::clone(data.socket()));
+        let steps = move |wanted: &Wanted| {
             let (begun, enough) = (std::time::Instant::now(), pump.moved() + AWAY);
-            let mut before = pump.moved();
-            let mut step = pump.step(&mut data);
-            // One that moves nothing may be one of very many.
-            while step == Step::Moved
-                && (before + 1..enough).contains(&pump.moved())
-                && begun.elapsed() < AWAY_FOR
-            {
-                before = pump.moved();
-                progress.store(before, Ordering::Relaxed);
-                step = pump.step(&mut data);
+            // What shows its file is never pending.
+            let mut cx = Context::from_waker(Waker::noop());
+            loop {
+                let before = pump.moved();
+                let step = pump.step(&mut data, &mut cx);
+                progress.store(pump.moved(), Ordering::Relaxed);
+                // One that moves nothing may be one of very many.
+                let goes_on = step == Step::Moved
+                    && (before + 1..enough).contains(&pump.moved())
+                    && begun.elapsed() < AWAY_FOR
+                    && wanted.is_so();
+                if !goes_on {
+                    return Ok((pump, data, step));
+                }
             }
-            progress.store(pump.moved(), Ordering::Relaxed);
-            (pump, data, step)
         };
-        self.run(false, steps, |work, (pump, data, step)| {
-            work.data = Some(data);
-            work.pumped(ticket, pump, step)
-        })
+        let executor = &*self.executors.storage;
+        let operation = run(executor, group, Failure::Busy, OnCancel::Wait, steps);
+        self.begin(Task::Away(ticket, operation, socket))
+    }
+
+    /// Takes back what another thread has moved bytes with.
+    pub(super) fn away(
+        &mut self,
+        ticket: Ticket<Transfer>,
+        mut operation: Box<dyn Operation<Moved>>,
+        socket: Arc<TcpStream>,
+    ) -> Option<Event> {
+        let waker = self.waker();
+        let moved = match operation.poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(moved) => moved,
+            Poll::Pending if self.cancelled && self.late => {
+                // It hangs: what was opened is given up when it comes back.
+                let _ = socket.shutdown(Shutdown::Both);
+                Err(Failure::Cancelled)
+            }
+            Poll::Pending => {
+                let until = self.again;
+                return self.wait_until(Task::Away(ticket, operation, socket), until);
+            }
+        };
+        match moved {
+            Ok((pump, data, step)) => {
+                self.data = Some(data);
+                self.pumped(ticket, pump, step)
+            }
+            Err(failure) => Some(ticket.done(Transferred {
+                bytes: self.progress.load(Ordering::Relaxed),
+                end: match failure {
+                    Failure::Cancelled => End::Cancelled,
+                    failure => End::Storage(failure),
+                },
+            })),
+        }
     }
 
     fn pumped(&mut self, ticket: Ticket<Transfer>, pump: Pump, step: Step) -> Option<Event> {
         match step {
             Step::Ended(end) => Some(self.moved_all(ticket, pump, end)),
             _ if self.cancelled => Some(self.moved_all(ticket, pump, End::Cancelled)),
-            Step::Moved => self.begin(Task::Move(ticket, pump)),
+            Step::Moved => self.begin(Task::Move(ticket, pump, On::Peer)),
             Step::Blocked => {
                 let again = pump
                     .sends()
                     .then(|| self.service.now() + self.patience_to_send());
-                self.wait_until(Task::Move(ticket, pump), again)
+                self.wait_until(Task::Move(ticket, pump, On::Peer), again)
             }
+            Step::Pending => self.wait(Task::Move(ticket, pump, On::Storage)),
+            Step::Either => self.wait(Task::Move(ticket, pump, On::Either)),
         }
     }
 

@@ -1,46 +1,44 @@
 //! Requests to the accounts and the storage.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use wharf_core::listing::{Lines, Piece};
 use wharf_core::ticket::{Change, Finish, Identify, Login, Open, Report, Request, Stat};
 use wharf_core::{
     Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Mode, Optional,
-    Scope, Session, Ticket, VPath, Verdict,
+    Scope, Session, Ticket, Verdict,
 };
-use wharf_storage::{Account, Credentials, Handle, Introduction, Lines, Opening, Piece, Storage};
+use wharf_storage::{
+    Account, Begun, Credentials, Executor, Handle, Introduction, Opening, Operation, Storage,
+};
 
-use super::{Helper, Opened, Task, Work};
-use crate::Secret;
+use super::{LET_GO, On, Opened, Task, Work};
 use crate::pump;
 use crate::tls::Keys;
 
 /// A report is written in pieces of this size.
 const REPORT: usize = Listing::MAX_LINE + 4096;
 
-impl<H: Helper> Work<H> {
+impl Work {
     pub(super) fn identify(
         &mut self,
         ticket: Ticket<Identify>,
         session: &Session,
     ) -> Option<Event> {
-        let (peer, protected) = (self.ends.peer, session.protects_control());
-        let accounts = Arc::clone(&self.service.settings().accounts);
-        let username = session.username().to_owned();
-        let name = username.clone();
+        let protected = session.protects_control();
         // It proves something only on the connection that it was shown on: not behind CCC or REIN.
         let keys = self.keys.as_ref().filter(|_| protected);
-        let certificate = keys.and_then(Keys::client).map(<[u8]>::to_vec);
-        // Only who shows a certificate may be let in now, for which a home is opened.
-        let here = certificate.is_none();
-        let ask = move || {
-            accounts.identify(&Introduction {
-                username: username.as_ref(),
-                peer,
-                protected,
-                certificate: certificate.as_deref(),
-            })
+        let introduction = Introduction {
+            username: session.username(),
+            peer: self.ends.peer,
+            protected,
+            certificate: keys.and_then(Keys::client),
         };
-        self.run(here, ask, move |work, outcome| {
+        let accounts = &self.service.settings().accounts;
+        let begun = accounts.identify(&introduction, &self.executors);
+        let name = session.username().to_owned();
+        self.answer(ticket, begun, move |work, ticket, outcome| {
             Some(
                 ticket.done(match outcome.transpose() {
                     None => Ok(Identified::Password),
@@ -59,31 +57,17 @@ impl<H: Helper> Work<H> {
             // It need not cost a hash to tell that.
             return Some(ticket.done(Err(Denied::Waits)));
         }
-        let (peer, protected) = (self.ends.peer, session.protects_control());
-        let accounts = Arc::clone(&self.service.settings().accounts);
+        let protected = session.protects_control();
         let credentials = Credentials {
             username: session.username(),
             password: session.password(),
-            peer,
+            peer: self.ends.peer,
             protected,
         };
-        if let Some(outcome) = accounts.login_now(&credentials) {
-            let name = session.username();
-            return Some(ticket.done(self.settle_in(name, outcome, protected)));
-        }
-        let username = session.username().to_owned();
-        let name = username.clone();
-        let password = Secret::new(session.password());
-        let check = move || {
-            let password = password.as_bytes();
-            accounts.login(&Credentials {
-                username: username.as_ref(),
-                password,
-                peer,
-                protected,
-            })
-        };
-        self.run(false, check, move |work, outcome| {
+        let accounts = &self.service.settings().accounts;
+        let begun = accounts.login(&credentials, &self.executors);
+        let name = session.username().to_owned();
+        self.answer(ticket, begun, move |work, ticket, outcome| {
             Some(ticket.done(work.settle_in(&name, outcome, protected)))
         })
     }
@@ -106,14 +90,8 @@ impl<H: Helper> Work<H> {
     }
 
     pub(super) fn stat(&mut self, ticket: Ticket<Stat>, session: &Session) -> Option<Event> {
-        self.ask(
-            self.may_wait(),
-            ticket,
-            session,
-            |storage, path| storage.stat_now(path),
-            |storage, path, _| storage.stat(path),
-            |_, metadata| metadata,
-        )
+        let ask = |storage: &dyn Storage, executor: &_| storage.stat(session.path(), executor);
+        self.ask(ticket, ask, |_, metadata| metadata)
     }
 
     pub(super) fn change(
@@ -122,14 +100,9 @@ impl<H: Helper> Work<H> {
         session: &Session,
         edit: Edit,
     ) -> Option<Event> {
-        self.ask(
-            self.may_wait_for_change(),
-            ticket,
-            session,
-            |_, _| None,
-            move |storage, path, other| storage.change(edit, path, other),
-            |_, changed| changed,
-        )
+        let (path, other) = (session.path(), session.rename_from());
+        let ask = |storage: &dyn Storage, executor: &_| storage.change(edit, path, other, executor);
+        self.ask(ticket, ask, |_, changed| changed)
     }
 
     pub(super) fn open(
@@ -138,17 +111,12 @@ impl<H: Helper> Work<H> {
         session: &Session,
         mode: Mode,
     ) -> Option<Event> {
-        self.ask(
-            self.may_wait(),
-            ticket,
-            session,
-            move |storage, path| storage.open_now(mode, path),
-            move |storage, path, _| storage.open(mode, path),
-            |work, Opening { opened, handle }| {
-                work.opened = Opened::Handle(handle);
-                opened
-            },
-        )
+        let ask =
+            |storage: &dyn Storage, executor: &_| storage.open(mode, session.path(), executor);
+        self.ask(ticket, ask, |work, Opening { opened, handle }| {
+            work.opened = Opened::Handle(handle);
+            opened
+        })
     }
 
     pub(super) fn optional(
@@ -157,64 +125,71 @@ impl<H: Helper> Work<H> {
         session: &Session,
         request: Optional,
     ) -> Option<Event> {
-        self.ask(
-            self.may_wait(),
-            ticket,
-            session,
-            |_, _| None,
-            move |storage, path, _| match request {
-                Optional::TextSize { limit } => storage.text_size(path, limit),
-                Optional::Available => storage.available(path),
-                // What this adapter does not know it declines.
-                _ => Err(Failure::Unsupported),
-            },
-            |_, bytes| Answer::Bytes(bytes),
-        )
+        let path = session.path();
+        let ask = |storage: &dyn Storage, executor: &_| match request {
+            Optional::TextSize { limit } => storage.text_size(path, limit, executor),
+            Optional::Available => storage.available(path, executor),
+            // What this adapter does not know it declines.
+            _ => Begun::Done(Err(Failure::Unsupported)),
+        };
+        self.ask(ticket, ask, |_, bytes| Answer::Bytes(bytes))
     }
 
-    /// Asks the storage: at once if it can tell without waiting, else here or in another thread.
+    /// Asks the storage.
     fn ask<K, T, A>(
         &mut self,
-        here: bool,
         ticket: Ticket<K>,
-        session: &Session,
-        at_once: impl FnOnce(&dyn Storage, &VPath) -> Option<Result<T, Failure>>,
-        job: impl FnOnce(&dyn Storage, &VPath, &VPath) -> Result<T, Failure> + Send + 'static,
+        ask: impl FnOnce(&dyn Storage, &Arc<dyn Executor>) -> Begun<T>,
         then: impl FnOnce(&mut Self, T) -> A + Send + 'static,
     ) -> Option<Event>
     where
-        K: Request<Outcome = Result<A, Failure>> + 'static,
-        T: Send + 'static,
+        K: Request<Outcome = Result<A, Failure>> + Send + 'static,
+        T: 'static,
     {
-        // The core asks for nothing before a login.
-        let Some(storage) = self.storage.clone() else {
-            return Some(ticket.done(Err(Failure::Denied)));
+        let begun = match &self.storage {
+            Some(storage) => ask(&**storage, &self.executors.storage),
+            // The core asks for nothing before a login.
+            None => Begun::Done(Err(Failure::Denied)),
         };
-        let outcome = if here {
-            job(&*storage, session.path(), session.rename_from())
-        } else if let Some(outcome) = at_once(&*storage, session.path()) {
-            outcome
-        } else {
-            let (path, other) = (session.path().clone(), session.rename_from().clone());
-            return self.run(
-                false,
-                move || job(&*storage, &path, &other),
-                |work, outcome| Some(ticket.done(outcome.map(|found| then(work, found)))),
-            );
-        };
-        Some(ticket.done(outcome.map(|found| then(self, found))))
+        self.answer(ticket, begun, |work, ticket, outcome| {
+            Some(ticket.done(outcome.map(|found| then(work, found))))
+        })
     }
 
     pub(super) fn finish(&mut self, ticket: Ticket<Finish>, verdict: Verdict) -> Option<Event> {
-        let opened = std::mem::take(&mut self.opened);
-        // To close what was read takes no time; to keep what was written may.
-        let here = self.may_wait_for_change() || !opened.is_upload();
-        let finish = move || match opened {
-            Opened::Nothing => Ok(()),
+        let begun = match std::mem::take(&mut self.opened) {
+            Opened::Nothing => Begun::Done(Ok(())),
             Opened::Handle(handle) => pump::finish(handle, verdict),
             Opened::Pump(pump) => pump.finish(verdict),
         };
-        self.run(here, finish, |_, outcome| Some(ticket.done(outcome)))
+        match (begun, verdict) {
+            (Begun::Pending(operation), Verdict::Abandon(_)) => {
+                let begun = self.service.now();
+                self.begin(Task::Abandon(ticket, operation));
+                self.again = Some(begun + LET_GO);
+                None
+            }
+            (begun, _) => self.answer(ticket, begun, |_, ticket, outcome| {
+                Some(ticket.done(outcome))
+            }),
+        }
+    }
+
+    /// Waits until an upload is given up, but not for long.
+    pub(super) fn abandon(
+        &mut self,
+        ticket: Ticket<Finish>,
+        mut operation: Box<dyn Operation<()>>,
+    ) -> Option<Event> {
+        let waker = self.waker();
+        match operation.poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(outcome) => Some(ticket.done(outcome)),
+            Poll::Pending if self.late => Some(ticket.done(Ok(()))),
+            Poll::Pending => {
+                let until = self.again;
+                self.wait_until(Task::Abandon(ticket, operation), until)
+            }
+        }
     }
 
     /// STAT with a path: opens what is listed.
@@ -225,18 +200,24 @@ impl<H: Helper> Work<H> {
         scope: Scope,
         listing: Listing,
     ) -> Option<Event> {
-        let Some(storage) = self.storage.clone() else {
-            return Some(ticket.done(Err(Failure::Denied)));
+        let begun = match &self.storage {
+            Some(storage) => {
+                storage.open(Mode::List(scope), session.path(), &self.executors.storage)
+            }
+            None => Begun::Done(Err(Failure::Denied)),
         };
-        let path = session.path().clone();
-        let offset = self.service.settings().utc_offset;
-        let open = move || match storage.open(Mode::List(scope), &path)?.handle {
-            Handle::Directory(directory) => Ok(Lines::new(directory, listing, offset)),
-            Handle::Source(_) | Handle::Sink(_) => Err(Failure::Io),
-        };
-        self.run(self.may_wait(), open, |work, outcome| match outcome {
-            Ok(lines) => work.begin(Task::Report(ticket, lines, Vec::new())),
-            Err(failure) => Some(ticket.done(Err(failure))),
+        self.answer(ticket, begun, |work, ticket, opening| {
+            let directory = opening.and_then(|opening| match opening.handle {
+                Handle::Directory(directory) => Ok(directory),
+                Handle::Source(_) | Handle::Sink(_) => Err(Failure::Io),
+            });
+            match directory {
+                Ok(directory) => {
+                    let lines = Lines::new(directory, listing, work.service.clock());
+                    work.begin(Task::Report(ticket, lines, Vec::new(), On::Peer))
+                }
+                Err(failure) => Some(ticket.done(Err(failure))),
+            }
         })
     }
 
@@ -253,43 +234,28 @@ impl<H: Helper> Work<H> {
             let taken = session.report(now, &buffer);
             buffer.drain(..taken);
             // Without room the next chance comes when the client has taken replies.
-            let task = Task::Report(ticket, lines, buffer);
+            let task = Task::Report(ticket, lines, buffer, On::Peer);
             return if taken > 0 {
                 self.begin(task)
             } else {
                 self.wait(task)
             };
         }
-        let read = move || {
-            buffer.resize(REPORT, 0);
-            let count = lines.read(&mut buffer);
-            (lines, buffer, count)
+        let waker = self.waker();
+        buffer.resize(REPORT, 0);
+        let read = lines.poll_read(&mut Context::from_waker(&waker), &mut buffer);
+        let count = match read {
+            Poll::Ready(Ok(Piece::Text(count))) => count,
+            _ => 0,
         };
-        self.run(
-            self.may_wait(),
-            read,
-            |work, (lines, mut buffer, count)| match count {
-                _ if work.cancelled => Some(ticket.done(Err(Failure::Cancelled))),
-                Ok(Piece::End) => Some(ticket.done(Ok(()))),
-                Ok(piece) => {
-                    buffer.truncate(match piece {
-                        Piece::Text(count) => count,
-                        _ => 0,
-                    });
-                    work.begin(Task::Report(ticket, lines, buffer))
-                }
-                Err(failure) => Some(ticket.done(Err(failure))),
-            },
-        )
-    }
-}
-
-impl Opened {
-    fn is_upload(&self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Handle(handle) => matches!(handle, Handle::Sink(_)),
-            Self::Pump(pump) => !pump.sends(),
+        buffer.truncate(count);
+        match read {
+            Poll::Ready(Ok(Piece::End)) => Some(ticket.done(Ok(()))),
+            Poll::Ready(Ok(Piece::Text(_) | Piece::Nothing)) => {
+                self.begin(Task::Report(ticket, lines, buffer, On::Peer))
+            }
+            Poll::Ready(Err(failure)) => Some(ticket.done(Err(failure))),
+            Poll::Pending => self.wait(Task::Report(ticket, lines, buffer, On::Storage)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Work`]: what a session has asked for, and how it is done.
 
+mod ask;
 mod data;
 mod files;
 mod secure;
@@ -8,41 +9,25 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
-use wharf_core::ticket::{Listen, OpenData, Report, Secure, Transfer};
+use wharf_core::listing::Lines;
+use wharf_core::ticket::{Finish, Listen, OpenData, Report, Secure, Transfer};
 use wharf_core::{
     Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
     TlsFailure, Transferred,
 };
-use wharf_storage::{Handle, Lines, Seat, Storage};
+use wharf_storage::{Executors, Handle, Operation, Seat, Storage};
 
+use self::ask::Ask;
 use crate::bell::Bell;
 use crate::passive::Passive;
 use crate::public::Announced;
-use crate::pump::Pump;
+use crate::pump::{Pump, Step};
+use crate::signal::Signal;
 use crate::tls::Keys;
 use crate::{Service, Stream};
-
-/// A job for another thread.
-pub type Job<H> = Box<dyn FnOnce() -> Rest<H> + Send>;
-/// What a job brings back, for the session's own thread: it may answer the request.
-pub type Rest<H> = Box<dyn FnOnce(&mut Work<H>) -> Option<Event> + Send>;
-
-/// Where an adapter runs what may take long.
-pub trait Helper: Sized + 'static {
-    /// Whether the session's own thread may wait for a local disk: a thread that serves one
-    /// session may, one that serves many may not.
-    const WAITS_FOR_DISK: bool;
-
-    /// Runs a job in another thread. The adapter wakes the session when it is done, then
-    /// [`Helper::finished`] gives its rest. Where no thread can be had, it runs the job here and
-    /// gives the rest at once.
-    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>>;
-
-    /// The rest of a job that is done.
-    fn finished(&mut self) -> Option<Rest<Self>>;
-}
 
 /// What the request in hand waits for.
 #[derive(Clone, Copy, Debug)]
@@ -51,17 +36,19 @@ pub enum Wait<'a> {
     Readable(BorrowedFd<'a>),
     /// A socket to which something can be written, or that is connected.
     Writable(BorrowedFd<'a>),
-    /// A job in another thread.
-    Helper,
 }
 
 /// The work of one session: its storage, its data connection, and the request in hand.
-pub struct Work<H> {
+pub struct Work {
     service: Arc<Service>,
     ends: Endpoints,
     storage: Option<Arc<dyn Storage>>,
     /// The place that the session has among those of its account.
     seat: Option<Seat>,
+    /// Where calls run that may block.
+    executors: Executors,
+    /// Given by the storage when it has something; made when it is first waited for.
+    signal: Option<Arc<Signal>>,
     passive: Passive,
     data: Option<Stream>,
     /// What data connections shake hands with, where the control connection has.
@@ -80,9 +67,8 @@ pub struct Work<H> {
     again: Option<Instant>,
     /// It goes on for that reason.
     late: bool,
-    /// The ticket is wanted back as soon as another thread lets go of it.
+    /// The ticket is wanted back as soon as the storage lets go of it.
     cancelled: bool,
-    helper: H,
 }
 
 /// What is done on a passive port before a command asks for it.
@@ -117,22 +103,45 @@ enum Task {
     Accept(Ticket<OpenData>),
     Dial(Ticket<OpenData>, TcpStream),
     Shake(Ticket<Secure>),
-    Move(Ticket<Transfer>, Pump),
-    /// Lines that the session has no room for yet.
-    Report(Ticket<Report>, Lines, Vec<u8>),
-    /// Another thread has it.
-    Away,
+    /// Bytes move, as soon as that is ready which is waited for.
+    Move(Ticket<Transfer>, Pump, On),
+    /// Another thread moves them, and has the data connection of that socket.
+    Away(Ticket<Transfer>, Box<dyn Operation<Moved>>, Arc<TcpStream>),
+    /// Lines that the session has no room for yet, or that are yet to come.
+    Report(Ticket<Report>, Lines, Vec<u8>, On),
+    /// The storage or the accounts have begun something.
+    Ask(Box<dyn Ask>),
+    /// An upload is being given up.
+    Abandon(Ticket<Finish>, Box<dyn Operation<()>>),
 }
 
-impl<H: Helper> Work<H> {
+/// What a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    /// Its socket, or for a report room for replies.
+    Peer,
+    Storage,
+    Either,
+}
+
+/// What another thread has moved bytes with, and what its last step came to.
+type Moved = (Pump, Stream, Step);
+
+/// Once an upload is given up, or a transfer that another thread has, this is how long that is waited for.
+/// What takes longer ends by itself.
+const LET_GO: Duration = Duration::from_millis(100);
+
+impl Work {
     /// No work yet.
     #[must_use]
-    pub fn new(service: &Arc<Service>, ends: Endpoints, helper: H) -> Self {
+    pub fn new(service: &Arc<Service>, ends: Endpoints, executors: Executors) -> Self {
         Self {
             service: Arc::clone(service),
             ends,
             storage: None,
             seat: None,
+            executors,
+            signal: None,
             passive: Passive::new(Arc::clone(service), ends.local, ends.peer.ip()),
             data: None,
             keys: None,
@@ -145,7 +154,6 @@ impl<H: Helper> Work<H> {
             again: None,
             late: false,
             cancelled: false,
-            helper,
         }
     }
 
@@ -216,19 +224,19 @@ impl<H: Helper> Work<H> {
             Task::Accept(ticket) => self.accept(ticket),
             Task::Dial(ticket, stream) => self.dialed(ticket, stream),
             Task::Shake(ticket) => self.shake(ticket),
-            Task::Move(ticket, pump) => self.pump(ticket, pump),
-            Task::Report(ticket, lines, buffer) => {
+            Task::Move(ticket, pump, _) => self.pump(ticket, pump),
+            Task::Away(ticket, operation, socket) => self.away(ticket, operation, socket),
+            Task::Report(ticket, lines, buffer, _) => {
                 self.write_report(session, now, ticket, lines, buffer)
             }
-            Task::Away => match self.helper.finished() {
-                Some(rest) => rest(self),
-                None => self.wait(Task::Away),
-            },
+            Task::Ask(ask) => ask.go_on(self),
+            Task::Abandon(ticket, operation) => self.abandon(ticket, operation),
         }
     }
 
     /// What was waited for has happened, or has not for so long that it is tried all the same.
     pub fn wake(&mut self, now: Instant, happened: bool) {
+        let happened = self.signal.as_ref().is_some_and(|signal| signal.take()) || happened;
         self.late = !happened && self.again.is_some_and(|again| now >= again);
         self.ready |= happened || self.late;
     }
@@ -248,8 +256,8 @@ impl<H: Helper> Work<H> {
     #[must_use]
     pub fn moved(&self) -> u64 {
         match &self.task {
-            Task::Move(_, pump) => pump.moved(),
-            Task::Away => self.progress.load(Ordering::Relaxed),
+            Task::Move(_, pump, _) => pump.moved(),
+            Task::Away(..) => self.progress.load(Ordering::Relaxed),
             _ => 0,
         }
     }
@@ -263,7 +271,7 @@ impl<H: Helper> Work<H> {
         match &self.task {
             Task::Accept(..) => self.passive.fd().map(Wait::Readable),
             Task::Dial(_, stream) => Some(Wait::Writable(stream.as_fd())),
-            Task::Move(_, pump) => {
+            Task::Move(_, pump, On::Peer | On::Either) => {
                 let data = self.data.as_ref()?.as_fd();
                 Some(if pump.sends() {
                     Wait::Writable(data)
@@ -276,11 +284,26 @@ impl<H: Helper> Work<H> {
                 Some(_) => self.handshake_waits(),
                 None => self.passive.fd().map(Wait::Readable),
             },
-            Task::Away => Some(Wait::Helper),
             Task::Listen(..) => self.passive.bell().map(Wait::Readable),
             Task::LookUp(_, bell) => bell.as_ref().map(|bell| Wait::Readable(bell.as_fd())),
-            Task::None | Task::Report(..) => None,
+            Task::None
+            | Task::Move(..)
+            | Task::Away(..)
+            | Task::Report(..)
+            | Task::Ask(_)
+            | Task::Abandon(..) => None,
         }
+    }
+
+    /// The signal that the storage gives, if it is waited for.
+    #[must_use]
+    pub fn signal(&self) -> Option<&Arc<Signal>> {
+        let waits = match &self.task {
+            Task::Move(_, _, on) | Task::Report(_, _, _, on) => *on != On::Peer,
+            Task::Away(..) | Task::Ask(_) | Task::Abandon(..) => true,
+            _ => false,
+        };
+        self.signal.as_ref().filter(|_| waits && !self.ready)
     }
 
     /// How long to wait at most.
@@ -298,20 +321,15 @@ impl<H: Helper> Work<H> {
         self.keys = Some(keys);
     }
 
-    /// Where jobs run.
-    pub fn helper(&self) -> &H {
-        &self.helper
-    }
-
-    /// Where jobs run.
-    pub fn helper_mut(&mut self) -> &mut H {
-        &mut self.helper
+    /// Wakes the session when its storage has something.
+    fn waker(&mut self) -> Waker {
+        Waker::from(Arc::clone(self.signal.get_or_insert_default()))
     }
 
     /// A task whose first step may be taken at once.
     fn begin(&mut self, task: Task) -> Option<Event> {
         self.task = task;
-        (self.ready, self.again) = (true, None);
+        (self.ready, self.again, self.late) = (true, None, false);
         None
     }
 
@@ -327,46 +345,6 @@ impl<H: Helper> Work<H> {
         None
     }
 
-    /// Does a job here, or has another thread do it; then goes on with what it brought.
-    fn run<T: Send + 'static>(
-        &mut self,
-        here: bool,
-        job: impl FnOnce() -> T + Send + 'static,
-        then: impl FnOnce(&mut Self, T) -> Option<Event> + Send + 'static,
-    ) -> Option<Event> {
-        if here {
-            let outcome = job();
-            return then(self, outcome);
-        }
-        let span = tracing::Span::current();
-        let done = self.helper.run(Box::new(move || {
-            let outcome = span.in_scope(job);
-            Box::new(move |work| then(work, outcome))
-        }));
-        match done {
-            Some(rest) => rest(self),
-            None => self.wait(Task::Away),
-        }
-    }
-
-    /// Whether the storage may be waited for in this thread.
-    fn may_wait(&self) -> bool {
-        H::WAITS_FOR_DISK
-            && self
-                .storage
-                .as_ref()
-                .is_none_or(|storage| storage.is_short())
-    }
-
-    /// Whether a change to the storage may be waited for in this thread.
-    fn may_wait_for_change(&self) -> bool {
-        H::WAITS_FOR_DISK
-            && self
-                .storage
-                .as_ref()
-                .is_none_or(|storage| storage.changes_are_short())
-    }
-
     /// The request in hand shall come back.
     fn cancel(&mut self) -> Option<Event> {
         self.cancelled = true;
@@ -379,18 +357,23 @@ impl<H: Helper> Work<H> {
                 Some(ticket.done(Err(DataFailure::Cancelled)))
             }
             Task::Shake(ticket) => Some(ticket.done(Err(TlsFailure::Cancelled))),
-            Task::Move(ticket, pump) => Some(self.moved_all(ticket, pump, End::Cancelled)),
+            Task::Move(ticket, pump, _) => Some(self.moved_all(ticket, pump, End::Cancelled)),
             Task::Report(ticket, ..) => Some(ticket.done(Err(Failure::Cancelled))),
-            // Another thread has it; till it comes back the session's timers count.
-            Task::Away => self.wait_still(Task::Away),
+            Task::Away(ticket, mut operation, socket) => {
+                operation.cancel();
+                let patience = self.service.now() + LET_GO;
+                self.begin(Task::Away(ticket, operation, socket));
+                self.again = Some(patience);
+                None
+            }
+            Task::Ask(mut ask) => {
+                ask.cancel();
+                self.begin(Task::Ask(ask))
+            }
+            // It is nearly over.
+            Task::Abandon(ticket, operation) => self.begin(Task::Abandon(ticket, operation)),
             Task::None => None,
         }
-    }
-
-    /// Waits on as before.
-    fn wait_still(&mut self, task: Task) -> Option<Event> {
-        self.task = task;
-        None
     }
 
     /// The bytes have been moved, or shall be no longer.

@@ -6,11 +6,11 @@ use std::os::fd::AsFd;
 use wharf_core::ticket::Secure;
 use wharf_core::{Event, Ticket, TlsFailure};
 
-use super::{Ahead, Helper, Task, Wait, Work};
+use super::{Ahead, Task, Wait, Work};
 use crate::control::is_passing;
 use crate::tls::failure;
 
-impl<H: Helper> Work<H> {
+impl Work {
     /// Shakes hands on the data connection. That may have begun before.
     pub(super) fn secure(&mut self, ticket: Ticket<Secure>) -> Option<Event> {
         match self.protect_data() {

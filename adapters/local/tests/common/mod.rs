@@ -13,7 +13,10 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use tempfile::TempDir;
 use wharf_core::{Changed, Failure, Metadata, Mode, Reason, Scope, VPath};
 use wharf_local::{Local, LocalOptions};
-use wharf_storage::{Directory, Handle, Opening, Sink, Source, Storage};
+use wharf_storage::{
+    BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink, BlockingSource,
+    BlockingStorage,
+};
 
 pub const REASONS: [Reason; 9] = [
     Reason::NoData,
@@ -157,7 +160,7 @@ impl Place {
         fs::read_to_string(self.real(path)).ok()
     }
 
-    pub fn sink(&self, mode: Mode, path: &str) -> Result<Box<dyn Sink>, Failure> {
+    pub fn sink(&self, mode: Mode, path: &str) -> Result<Box<dyn BlockingSink>, Failure> {
         sink(&self.local, mode, path)
     }
 
@@ -206,9 +209,9 @@ impl Place {
     }
 }
 
-pub fn sink(local: &Local, mode: Mode, name: &str) -> Result<Box<dyn Sink>, Failure> {
+pub fn sink(local: &Local, mode: Mode, name: &str) -> Result<Box<dyn BlockingSink>, Failure> {
     match local.open(mode, &path(name))?.handle {
-        Handle::Sink(sink) => Ok(sink),
+        BlockingHandle::Sink(sink) => Ok(sink),
         _ => panic!("not a sink"),
     }
 }
@@ -223,14 +226,14 @@ pub fn size(local: &Local, name: &str) -> Result<u64, Failure> {
     local.stat(&path(name)).map(|metadata| metadata.size)
 }
 
-pub fn source(opening: Opening) -> Box<dyn Source> {
+pub fn source(opening: BlockingOpening) -> Box<dyn BlockingSource> {
     match opening.handle {
-        Handle::Source(source) => source,
+        BlockingHandle::Source(source) => source,
         _ => panic!("not a source"),
     }
 }
 
-pub fn drain(source: &mut dyn Source) -> Result<String, Failure> {
+pub fn drain(source: &mut dyn BlockingSource) -> Result<String, Failure> {
     let mut text = Vec::new();
     let mut buffer = [0; 7];
     loop {
@@ -245,14 +248,18 @@ pub fn read(local: &Local, name: &str) -> Result<String, Failure> {
     drain(&mut *source(local.open(READ, &path(name))?))
 }
 
-pub fn directory(local: &Local, scope: Scope, name: &str) -> Result<Box<dyn Directory>, Failure> {
+pub fn directory(
+    local: &Local,
+    scope: Scope,
+    name: &str,
+) -> Result<Box<dyn BlockingDirectory>, Failure> {
     match local.open(Mode::List(scope), &path(name))?.handle {
-        Handle::Directory(directory) => Ok(directory),
+        BlockingHandle::Directory(directory) => Ok(directory),
         _ => panic!("not a directory"),
     }
 }
 
-pub fn entries(directory: &mut dyn Directory) -> Vec<(Vec<u8>, Metadata, Option<Vec<u8>>)> {
+pub fn entries(directory: &mut dyn BlockingDirectory) -> Vec<(Vec<u8>, Metadata, Option<Vec<u8>>)> {
     let mut entries = Vec::new();
     while directory.advance().unwrap() {
         let entry = directory.entry();

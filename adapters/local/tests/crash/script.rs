@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use wharf_core::{Edit, Failure, Kind, Mode, Reason};
 use wharf_local::Local;
-use wharf_storage::Storage;
+use wharf_storage::BlockingStorage;
 
 use crate::common::{APPEND, path, sink, write_at};
 

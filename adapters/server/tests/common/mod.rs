@@ -7,11 +7,14 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use wharf_server::{self, Launch, Stop};
+use wharf_storage::{Executors, Pool};
 
 /// The hash of `secret`, cheap to check.
 pub(crate) const SECRET: &str = "$argon2id$v=19$m=32,t=1,p=1$aILXgtgKjfiK/g6uX5J6hw$pA+rUJYE+K8Tltg7/2YduCKc6IYOPRjpmbySidVGpOw";
@@ -52,6 +55,15 @@ impl Place {
             text: stop.text.replace(&directory, ""),
             ..stop
         }
+    }
+}
+
+/// Where logins run that take their time.
+pub(crate) fn executors() -> Executors {
+    let pool = Pool::new("test", NonZero::new(4).unwrap(), Duration::from_secs(60));
+    Executors {
+        storage: pool.executor(true),
+        logins: pool.executor(true),
     }
 }
 

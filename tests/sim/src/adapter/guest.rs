@@ -10,12 +10,14 @@ use std::task::{Context, Poll, Waker};
 use smol::channel::Receiver;
 use wharf_driver::Service;
 
-use super::outside::{Bed, Outside, Wake};
+use super::outside::{Bed, Elsewhere, Outside, Wake};
 use crate::random::Random;
 
 pub(super) struct Guest {
     /// Nothing once the session is over.
     pub(super) task: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Where calls run that may block.
+    elsewhere: Arc<Elsewhere>,
     pub(super) wake: Wake,
     pub(super) control: Option<TcpStream>,
 }
@@ -44,11 +46,12 @@ impl Guest {
             Err(error) => panic!("no sockets: {error}"),
         };
         let wake = Wake::default();
+        let elsewhere = Arc::new(Elsewhere::new(outside, &wake, random));
         let bed = Bed {
             control: server,
             outside: Arc::clone(outside),
             wake: wake.clone(),
-            random,
+            elsewhere: Arc::clone(&elsewhere),
         };
         let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
         let protocol = Arc::clone(&service.settings().protocol);
@@ -59,6 +62,7 @@ impl Guest {
         let task = wharf_smol::serve_client(bed, peer, permit, protocol, stop);
         Self {
             task: Some(Box::pin(task)),
+            elsewhere,
             wake,
             control: Some(control),
         }
@@ -66,6 +70,7 @@ impl Guest {
 
     /// Lets the session run: whether it wants to do so again at once.
     pub(super) fn poll(&mut self) -> bool {
+        self.elsewhere.work();
         let Some(task) = &mut self.task else {
             return false;
         };

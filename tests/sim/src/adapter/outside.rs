@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use wharf_driver::Service;
 use wharf_driver::system::System;
-use wharf_driver::work::{Helper, Job, Rest};
-use wharf_smol::{Alarm, Pool, Reactor};
+use wharf_smol::{Alarm, Reactor};
+use wharf_storage::{Executor, Executors, Group, Job};
 
 use crate::random::Random;
 
@@ -225,13 +226,12 @@ impl Wake {
 }
 
 /// How a simulated session sleeps.
-#[derive(Debug)]
 pub(crate) struct Bed {
     pub(crate) control: TcpStream,
     pub(crate) outside: Arc<Outside>,
     pub(crate) wake: Wake,
-    /// How long jobs take.
-    pub(crate) random: Random,
+    /// Where calls run that may block.
+    pub(crate) elsewhere: Arc<Elsewhere>,
 }
 
 impl Bed {
@@ -246,7 +246,6 @@ impl Bed {
 }
 
 impl Reactor for Bed {
-    type Pool = Jobs;
     type Alarm = Bell;
 
     fn control(&self) -> &TcpStream {
@@ -272,13 +271,11 @@ impl Reactor for Bed {
         self.until(Way::Data, socket, interest).await
     }
 
-    fn pool(&self) -> Jobs {
-        Jobs {
-            outside: Arc::clone(&self.outside),
-            wake: self.wake.clone(),
-            random: self.random.clone(),
-            waiting: None,
-            finished: None,
+    fn executors(&self, _: &Service) -> Executors {
+        let executor: Arc<dyn Executor> = Arc::<Elsewhere>::clone(&self.elsewhere);
+        Executors {
+            storage: Arc::clone(&executor),
+            logins: executor,
         }
     }
 
@@ -314,45 +311,61 @@ impl Alarm for Bell {
     }
 }
 
-/// Jobs that take their time.
-pub(crate) struct Jobs {
+/// Another thread, whose jobs take their time.
+pub(crate) struct Elsewhere {
     outside: Arc<Outside>,
     wake: Wake,
+    may_wait: bool,
+    state: Mutex<Jobs>,
+}
+
+struct Jobs {
     random: Random,
-    waiting: Option<(u64, Job<Jobs>)>,
-    finished: Option<Rest<Jobs>>,
+    waiting: Vec<(u64, Job)>,
 }
 
-impl Pool for Jobs {
-    async fn done(&mut self) {
-        poll_fn(|_| {
-            match self.waiting.take() {
-                Some((due, job)) if self.outside.now() >= due => self.finished = Some(job()),
-                Some((due, job)) => {
-                    self.wake.at(due);
-                    self.waiting = Some((due, job));
-                }
-                None => {}
-            }
-            match self.finished.is_some() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
+impl Elsewhere {
+    /// For a session that is woken so; half of them may wait for a disk themselves.
+    pub(crate) fn new(outside: &Arc<Outside>, wake: &Wake, mut random: Random) -> Self {
+        Self {
+            outside: Arc::clone(outside),
+            wake: wake.clone(),
+            may_wait: random.below(2) == 0,
+            state: Mutex::new(Jobs {
+                random,
+                waiting: Vec::new(),
+            }),
+        }
+    }
+
+    /// Does what is due by now, and has the session woken for the rest.
+    pub(crate) fn work(&self) {
+        let now = self.outside.now();
+        let is_due = |jobs: &mut Jobs| {
+            let at = jobs.waiting.iter().position(|(due, _)| *due <= now)?;
+            Some(jobs.waiting.remove(at).1)
+        };
+        loop {
+            let Some(job) = is_due(&mut lock(&self.state)) else {
+                break;
+            };
+            job();
+        }
+        for (due, _) in &lock(&self.state).waiting {
+            self.wake.at(*due);
+        }
     }
 }
 
-impl Helper for Jobs {
-    const WAITS_FOR_DISK: bool = false;
-
-    fn run(&mut self, job: Job<Self>) -> Option<Rest<Self>> {
-        let due = self.outside.now() + self.random.between(20, 3_000);
-        self.waiting = Some((due, job));
-        None
+impl Executor for Elsewhere {
+    fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
-    fn finished(&mut self) -> Option<Rest<Self>> {
-        self.finished.take()
+    fn spawn(&self, _: Group, job: Job) {
+        let mut jobs = lock(&self.state);
+        let due = self.outside.now() + jobs.random.between(20, 3_000);
+        jobs.waiting.push((due, job));
+        self.wake.at(due);
     }
 }

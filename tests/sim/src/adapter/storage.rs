@@ -12,7 +12,8 @@ use wharf_core::{
 };
 use wharf_model::{self as model, Store};
 use wharf_storage::{
-    Account, Accounts, Credentials, Directory, Handle, Opening, Sink, Source, Storage,
+    Account, Accounts, Begun, Blocking, BlockingDirectory, BlockingHandle, BlockingOpening,
+    BlockingSink, BlockingSource, BlockingStorage, Credentials, Executors, Group, OnCancel, run,
 };
 
 use super::outside::Outside;
@@ -95,23 +96,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Everybody(pub(crate) Arc<Disk>);
 
 impl Accounts for Everybody {
-    fn login(&self, credentials: &Credentials<'_>) -> Result<Account, Denied> {
-        if [&b"wrong"[..], b"bad"].contains(&credentials.password) {
-            return Err(Denied::Credentials);
-        }
-        Ok(Account {
+    fn login(
+        &self,
+        credentials: &Credentials<'_>,
+        executors: &Executors,
+    ) -> Begun<Account, Denied> {
+        let is_right = ![&b"wrong"[..], b"bad"].contains(&credentials.password);
+        let account = Account {
             grant: self.0.grant.clone(),
-            storage: Arc::new(Shelf(Arc::clone(&self.0))),
+            storage: Arc::new(Blocking::new(Shelf(Arc::clone(&self.0)))),
             demands_tls: self.0.grant.protect_data,
             seats: None,
-        })
+        };
+        let (group, denied) = (Group::default(), Denied::Unavailable);
+        let on_cancel = OnCancel::Leave(denied);
+        let check = move |_: &_| is_right.then_some(account).ok_or(Denied::Credentials);
+        Begun::Pending(run(&*executors.logins, group, denied, on_cancel, check))
     }
 }
 
 /// The disk as one session sees it.
 struct Shelf(Arc<Disk>);
 
-impl Storage for Shelf {
+impl BlockingStorage for Shelf {
     fn capabilities(&self) -> Capabilities {
         self.0.grant.capabilities
     }
@@ -139,7 +146,7 @@ impl Storage for Shelf {
         self.0.store().change(now, path, other, edit)
     }
 
-    fn open(&self, mode: Mode, path: &VPath) -> Result<Opening, Failure> {
+    fn open(&self, mode: Mode, path: &VPath) -> Result<BlockingOpening, Failure> {
         self.0.try_luck()?;
         let (handle, opened) = self.0.store().open(path, mode)?;
         let held = Held {
@@ -147,10 +154,10 @@ impl Storage for Shelf {
             handle: Some(handle),
         };
         let (handle, opened) = held.open(opened)?;
-        Ok(Opening { opened, handle })
+        Ok(BlockingOpening { opened, handle })
     }
 
-    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<Opening, Failure>> {
+    fn open_now(&self, mode: Mode, path: &VPath) -> Option<Result<BlockingOpening, Failure>> {
         self.0.short.then(|| self.open(mode, path))
     }
 }
@@ -162,7 +169,7 @@ struct Held {
 }
 
 impl Held {
-    fn open(mut self, opened: Opened) -> Result<(Handle, Opened), Failure> {
+    fn open(mut self, opened: Opened) -> Result<(BlockingHandle, Opened), Failure> {
         Ok(match self.handle.as_mut() {
             Some(model::Handle::Read(bytes, at)) => {
                 let mut bytes = bytes[*at..].to_vec();
@@ -184,7 +191,7 @@ impl Held {
                     bytes,
                     file,
                 };
-                (Handle::Source(Box::new(reader)), opened)
+                (BlockingHandle::Source(Box::new(reader)), opened)
             }
             Some(model::Handle::List(entries)) => {
                 let mut entries = std::mem::take(entries);
@@ -194,9 +201,9 @@ impl Held {
                     entries,
                     entry: None,
                 };
-                (Handle::Directory(Box::new(listed)), opened)
+                (BlockingHandle::Directory(Box::new(listed)), opened)
             }
-            _ => (Handle::Sink(Box::new(Writer(self))), opened),
+            _ => (BlockingHandle::Sink(Box::new(Writer(self))), opened),
         })
     }
 }
@@ -232,7 +239,7 @@ struct Reader {
     file: Option<File>,
 }
 
-impl Source for Reader {
+impl BlockingSource for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         self.held.disk.try_luck()?;
         if self.held.disk.ends_at_next_read.load(Ordering::Relaxed) {
@@ -251,7 +258,7 @@ impl Source for Reader {
 
 struct Writer(Held);
 
-impl Sink for Writer {
+impl BlockingSink for Writer {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.0.disk.try_luck()?;
         if let Some(handle) = &mut self.0.handle {
@@ -286,7 +293,7 @@ struct Listed {
     entry: Option<(BString, Metadata)>,
 }
 
-impl Directory for Listed {
+impl BlockingDirectory for Listed {
     fn advance(&mut self) -> Result<bool, Failure> {
         self.held.disk.try_luck()?;
         self.entry = self.entries.pop();

@@ -1,0 +1,171 @@
+//! [`Executor`]: where calls that may block run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::operation::Operation;
+
+/// Calls that may hang together, such as those to one disk or one server: an executor keeps threads
+/// free for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Group(pub u64);
+
+/// Something that a thread runs. One that is dropped instead was refused.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// Where calls that may block run, for the session that makes them.
+pub trait Executor: Send + Sync {
+    /// Returns whether the session's own thread may wait for a local disk: a thread that serves one
+    /// session may, one that serves many may not.
+    fn may_wait(&self) -> bool;
+
+    /// Runs a job on another thread, when there is one; drops it where there is none for too long.
+    fn spawn(&self, group: Group, job: Job);
+}
+
+/// Whether what a job does is still wanted. It looks between the pieces of its work.
+#[derive(Clone, Debug)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    /// Returns whether nobody has cancelled it.
+    #[must_use]
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a job ends that is cancelled while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum OnCancel<E> {
+    /// It is waited for: what it does may change something.
+    Wait,
+    /// It is left to itself, and the operation has failed so.
+    Leave(E),
+}
+
+/// Has a job done by an executor. Where it is refused, the operation fails as `refused` says.
+pub fn run<T, E>(
+    executor: &dyn Executor,
+    group: Group,
+    refused: E,
+    on_cancel: OnCancel<E>,
+    job: impl FnOnce(&Wanted) -> Result<T, E> + Send + 'static,
+) -> Box<dyn Operation<T, E>>
+where
+    T: Send + 'static,
+    E: Copy + Send + 'static,
+{
+    let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let mut answer = Answer {
+        slot: Arc::clone(&slot),
+        refused: Some(refused),
+    };
+    let its_wanted = wanted.clone();
+    executor.spawn(
+        group,
+        Box::new(move || {
+            // Nobody waits for what was cancelled before it began.
+            if its_wanted.is_so() {
+                let outcome = job(&its_wanted);
+                answer.give(outcome);
+            }
+        }),
+    );
+    Box::new(Running {
+        slot,
+        wanted,
+        on_cancel,
+    })
+}
+
+/// Where a job leaves its answer.
+struct Slot<T, E>(Mutex<State<T, E>>);
+
+enum State<T, E> {
+    Waiting(Option<Waker>),
+    Answered(Result<T, E>),
+    /// The answer was taken, or nobody waits for it.
+    Over,
+}
+
+impl<T, E> Slot<T, E> {
+    fn state(&self) -> MutexGuard<'_, State<T, E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves an answer, unless nobody waits for one; it is then dropped by whoever calls.
+    fn answer(&self, outcome: Result<T, E>) {
+        let mut state = self.state();
+        if let State::Waiting(waker) = &mut *state {
+            let waker = waker.take();
+            *state = State::Answered(outcome);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        } else {
+            drop(state);
+        }
+    }
+}
+
+/// The job's end of it: whatever happens to the job, it is answered.
+struct Answer<T, E> {
+    slot: Arc<Slot<T, E>>,
+    refused: Option<E>,
+}
+
+impl<T, E> Answer<T, E> {
+    fn give(&mut self, outcome: Result<T, E>) {
+        self.refused = None;
+        self.slot.answer(outcome);
+    }
+}
+
+impl<T, E> Drop for Answer<T, E> {
+    fn drop(&mut self) {
+        if let Some(refused) = self.refused.take() {
+            self.slot.answer(Err(refused));
+        }
+    }
+}
+
+/// The other end.
+struct Running<T, E> {
+    slot: Arc<Slot<T, E>>,
+    wanted: Wanted,
+    on_cancel: OnCancel<E>,
+}
+
+impl<T: Send, E: Copy + Send> Operation<T, E> for Running<T, E> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let mut state = self.slot.state();
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Answered(outcome) => Poll::Ready(outcome),
+            State::Waiting(_) => {
+                *state = State::Waiting(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+            State::Over => Poll::Pending,
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.wanted.0.store(false, Ordering::Relaxed);
+        if let OnCancel::Leave(cancelled) = self.on_cancel {
+            self.slot.answer(Err(cancelled));
+        }
+    }
+}
+
+impl<T, E> Drop for Running<T, E> {
+    fn drop(&mut self) {
+        self.wanted.0.store(false, Ordering::Relaxed);
+        // What was opened may take time to close: not under the lock.
+        let unwanted = std::mem::replace(&mut *self.slot.state(), State::Over);
+        drop(unwanted);
+    }
+}
