@@ -274,7 +274,7 @@ mod tests {
         for turn in 0..100 {
             assert!(places.take(network(1), at(turn)).is_none(), "{turn}");
             assert!(!places.gave_way(&flood[0]));
-            let mut other = places.take(network(2), at(turn)).unwrap();
+            let other = places.take(network(2), at(turn)).unwrap();
             places.welcome(&other);
             places.leave(&other);
             // Who gave way is gone, and comes again.
@@ -290,7 +290,7 @@ mod tests {
         let places = places();
         let mut all = Vec::new();
         for number in 0..20 {
-            let mut place = places.take(network(number), at(0)).unwrap();
+            let place = places.take(network(number), at(0)).unwrap();
             places.welcome(&place);
             all.push(place);
         }

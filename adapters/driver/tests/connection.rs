@@ -205,10 +205,13 @@ impl Accounts for Everybody {
             demands_tls: false,
             seats: None,
         };
-        let (group, denied) = (Group::default(), Denied::Unavailable);
-        let on_cancel = OnCancel::Leave(denied);
         let work = move |_: &_| Ok(account);
-        Begun::Pending(run(&*executors.logins, group, denied, on_cancel, work))
+        Begun::Pending(run(
+            &*executors.logins,
+            Group::default(),
+            OnCancel::Leave,
+            work,
+        ))
     }
 }
 

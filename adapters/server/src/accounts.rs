@@ -174,8 +174,7 @@ impl Accounts for FileAccounts {
         let checked = run(
             &*executors.logins,
             Group::default(),
-            Denied::Unavailable,
-            OnCancel::Leave(Denied::Unavailable),
+            OnCancel::Leave,
             move |_| {
                 hashed.fetch_add(1, Ordering::Relaxed);
                 compared.password.verify(&password).map_err(|error| {
@@ -199,8 +198,7 @@ fn enter(admission: &Arc<Admission>, executor: &dyn Executor) -> Begun<Account, 
     Begun::Pending(run(
         executor,
         admission.group(),
-        Denied::Unavailable,
-        OnCancel::Leave(Denied::Unavailable),
+        OnCancel::Leave,
         move |_| admission.enter(),
     ))
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use wharf_core::{Denied, Failure};
+
 use crate::operation::Operation;
 
 /// Calls that may hang together, such as those to one disk or one server: an executor keeps threads
@@ -36,42 +38,59 @@ impl Wanted {
     }
 }
 
-/// How a job ends that is cancelled while it runs.
-#[derive(Clone, Copy, Debug)]
-pub enum OnCancel<E> {
-    /// It is waited for: what it does may change something.
+/// What becomes of an operation whose job is cancelled while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCancel {
+    /// It waits for the job, which may change something.
     Wait,
-    /// It is left to itself, and the operation has failed so.
-    Leave(E),
+    /// It has failed, and the job is left to itself.
+    Leave,
 }
 
-/// Has a job done by an executor. Where it is refused, the operation fails as `refused` says.
+/// How an operation fails whose job was not done.
+pub trait NotDone: Copy + Send + 'static {
+    /// No thread took it.
+    const REFUSED: Self;
+    /// It was cancelled.
+    const CANCELLED: Self;
+}
+
+impl NotDone for Failure {
+    const REFUSED: Self = Self::Busy;
+    const CANCELLED: Self = Self::Cancelled;
+}
+
+impl NotDone for Denied {
+    const REFUSED: Self = Self::Unavailable;
+    const CANCELLED: Self = Self::Unavailable;
+}
+
+/// Has a job done by an executor. One that is cancelled before it begins is not done.
 pub fn run<T, E>(
     executor: &dyn Executor,
     group: Group,
-    refused: E,
-    on_cancel: OnCancel<E>,
+    on_cancel: OnCancel,
     job: impl FnOnce(&Wanted) -> Result<T, E> + Send + 'static,
 ) -> Box<dyn Operation<T, E>>
 where
     T: Send + 'static,
-    E: Copy + Send + 'static,
+    E: NotDone,
 {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let mut answer = Answer {
         slot: Arc::clone(&slot),
-        refused: Some(refused),
+        is_given: false,
     };
     let its_wanted = wanted.clone();
     executor.spawn(
         group,
         Box::new(move || {
-            // Nobody waits for what was cancelled before it began.
-            if its_wanted.is_so() {
-                let outcome = job(&its_wanted);
-                answer.give(outcome);
-            }
+            let outcome = match its_wanted.is_so() {
+                true => job(&its_wanted),
+                false => Err(E::CANCELLED),
+            };
+            answer.give(outcome);
         }),
     );
     Box::new(Running {
@@ -113,22 +132,22 @@ impl<T, E> Slot<T, E> {
 }
 
 /// The job's end of it: whatever happens to the job, it is answered.
-struct Answer<T, E> {
+struct Answer<T, E: NotDone> {
     slot: Arc<Slot<T, E>>,
-    refused: Option<E>,
+    is_given: bool,
 }
 
-impl<T, E> Answer<T, E> {
+impl<T, E: NotDone> Answer<T, E> {
     fn give(&mut self, outcome: Result<T, E>) {
-        self.refused = None;
+        self.is_given = true;
         self.slot.answer(outcome);
     }
 }
 
-impl<T, E> Drop for Answer<T, E> {
+impl<T, E: NotDone> Drop for Answer<T, E> {
     fn drop(&mut self) {
-        if let Some(refused) = self.refused.take() {
-            self.slot.answer(Err(refused));
+        if !self.is_given {
+            self.slot.answer(Err(E::REFUSED));
         }
     }
 }
@@ -137,10 +156,10 @@ impl<T, E> Drop for Answer<T, E> {
 struct Running<T, E> {
     slot: Arc<Slot<T, E>>,
     wanted: Wanted,
-    on_cancel: OnCancel<E>,
+    on_cancel: OnCancel,
 }
 
-impl<T: Send, E: Copy + Send> Operation<T, E> for Running<T, E> {
+impl<T: Send, E: NotDone> Operation<T, E> for Running<T, E> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         let mut state = self.slot.state();
         match std::mem::replace(&mut *state, State::Over) {
@@ -155,8 +174,8 @@ impl<T: Send, E: Copy + Send> Operation<T, E> for Running<T, E> {
 
     fn cancel(&mut self) {
         self.wanted.0.store(false, Ordering::Relaxed);
-        if let OnCancel::Leave(cancelled) = self.on_cancel {
-            self.slot.answer(Err(cancelled));
+        if self.on_cancel == OnCancel::Leave {
+            self.slot.answer(Err(E::CANCELLED));
         }
     }
 }

@@ -21,7 +21,7 @@ pub use blocking::{
     BlockingStorage,
 };
 pub use everybody::{Everybody, Nobody};
-pub use executor::{Executor, Group, Job, OnCancel, Wanted, run};
+pub use executor::{Executor, Group, Job, NotDone, OnCancel, Wanted, run};
 pub use operation::{Begun, Operation};
 pub use pool::Pool;
 pub use seats::{Seat, Seats};

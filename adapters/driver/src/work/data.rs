@@ -184,7 +184,7 @@ impl Work {
             }
         };
         let executor = &*self.executors.storage;
-        let operation = run(executor, group, Failure::Busy, OnCancel::Wait, steps);
+        let operation = run(executor, group, OnCancel::Wait, steps);
         self.begin(Task::Away(ticket, operation, socket))
     }
 

@@ -128,8 +128,7 @@ impl Ahead {
                     return;
                 }
             };
-        let cancelled = OnCancel::Leave(Failure::Cancelled);
-        let reading = self.calls.run(cancelled, move |wanted| {
+        let reading = self.calls.run(OnCancel::Leave, move |wanted| {
             if let Some(path) = enter {
                 // What cannot be opened has no entries.
                 let _ = directory.enter(&path);

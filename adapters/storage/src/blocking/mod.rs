@@ -189,14 +189,12 @@ impl<S: BlockingStorage + 'static> Blocking<S> {
     fn run<T: Send + 'static>(
         &self,
         executor: &Arc<dyn Executor>,
-        on_cancel: OnCancel<Failure>,
+        on_cancel: OnCancel,
         call: impl FnOnce(&S) -> Result<T, Failure> + Send + 'static,
     ) -> Begun<T> {
         let backend = Arc::clone(&self.backend);
         let group = backend.group();
-        let called = run(&**executor, group, Failure::Busy, on_cancel, move |_| {
-            call(&backend)
-        });
+        let called = run(&**executor, group, on_cancel, move |_| call(&backend));
         Begun::Pending(called)
     }
 
@@ -209,7 +207,7 @@ impl<S: BlockingStorage + 'static> Blocking<S> {
         if executor.may_wait() && self.backend.is_short() {
             return Begun::Done(call(&self.backend));
         }
-        self.run(executor, OnCancel::Leave(Failure::Cancelled), call)
+        self.run(executor, OnCancel::Leave, call)
     }
 }
 
@@ -295,10 +293,10 @@ impl Calls {
 
     fn run<T: Send + 'static>(
         &self,
-        on_cancel: OnCancel<Failure>,
+        on_cancel: OnCancel,
         job: impl FnOnce(&Wanted) -> Result<T, Failure> + Send + 'static,
     ) -> Box<dyn Operation<T>> {
-        run(&*self.executor, self.group, Failure::Busy, on_cancel, job)
+        run(&*self.executor, self.group, on_cancel, job)
     }
 
     fn wrap(self, BlockingOpening { opened, handle }: BlockingOpening) -> Opening {

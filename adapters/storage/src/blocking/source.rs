@@ -99,10 +99,9 @@ impl Ahead {
                 return;
             }
         };
-        let cancelled = OnCancel::Leave(Failure::Cancelled);
-        let reading = self
-            .calls
-            .run(cancelled, move |wanted| Ok(read(source, buffer, wanted)));
+        let reading = self.calls.run(OnCancel::Leave, move |wanted| {
+            Ok(read(source, buffer, wanted))
+        });
         self.state = State::Reading(reading);
     }
 }

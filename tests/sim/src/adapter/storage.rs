@@ -108,10 +108,13 @@ impl Accounts for Everybody {
             demands_tls: self.0.grant.protect_data,
             seats: None,
         };
-        let (group, denied) = (Group::default(), Denied::Unavailable);
-        let on_cancel = OnCancel::Leave(denied);
         let check = move |_: &_| is_right.then_some(account).ok_or(Denied::Credentials);
-        Begun::Pending(run(&*executors.logins, group, denied, on_cancel, check))
+        Begun::Pending(run(
+            &*executors.logins,
+            Group::default(),
+            OnCancel::Leave,
+            check,
+        ))
     }
 }
 
