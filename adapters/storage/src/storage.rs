@@ -115,6 +115,16 @@ pub trait Sink: Send {
     /// [`Failure::NoSpace`], [`Failure::Quota`], [`Failure::Io`], also of bytes that were taken before.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Failure>>;
 
+    /// Goes on with the bytes that were taken, now that no others have come. It is pending while it may
+    /// still fail with them.
+    ///
+    /// # Errors
+    /// As [`Sink::poll_write`].
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+
     /// Returns the file, if there is one.
     fn backing(&self) -> Option<Backing<'_>> {
         None

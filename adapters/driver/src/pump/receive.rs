@@ -163,6 +163,7 @@ impl Receiver {
             Err(error) => match failed(&error) {
                 Step::Ended(end) => self.end = Some(end),
                 Step::Blocked if pending => return Step::Either,
+                Step::Blocked => return self.flush(cx),
                 step => return step,
             },
         }
@@ -182,6 +183,15 @@ impl Receiver {
             self.way = way;
         }
         Step::Moved
+    }
+
+    /// All that has come was taken: goes on with that, while the socket is waited for.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Step {
+        match self.sink.poll_flush(cx) {
+            Poll::Ready(Ok(())) => Step::Blocked,
+            Poll::Ready(Err(failure)) => ended(End::Storage(failure)),
+            Poll::Pending => Step::Either,
+        }
     }
 
     /// Has the sink take what was received, as far as it has room.

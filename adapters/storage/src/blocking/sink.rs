@@ -197,6 +197,16 @@ impl Sink for Behind {
         Poll::Ready(Ok(count))
     }
 
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            ready!(self.poll_idle(cx))?;
+            if self.taken.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.write();
+        }
+    }
+
     fn commit(self: Box<Self>) -> Begun<()> {
         self.end(|sink, failed| match failed {
             None => sink.commit(),
