@@ -1,6 +1,7 @@
 //! The configuration file: what may stand in it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,6 +92,7 @@ pub(crate) struct Bounds {
     minimum_rate: Option<OrNone<Count>>,
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
+    storage_threads: Option<Count>,
     vanished: Option<Value<Wait>>,
 }
 
@@ -125,6 +127,11 @@ impl Bounds {
         set(
             &mut settings.sessions_per_address,
             self.sessions_per_address.map(Count::get),
+        );
+        let threads = self.storage_threads.map(Count::get);
+        set(
+            &mut settings.storage_threads,
+            threads.and_then(NonZero::new),
         );
         let back_off = &mut settings.back_off;
         set(

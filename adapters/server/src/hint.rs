@@ -1,7 +1,7 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 42] = [
+const PLACES: [(&str, &str); 43] = [
     ("listen", "the top, before any table"),
     ("greeting", "the top, before any table"),
     ("welcome", "the top, before any table"),
@@ -34,6 +34,7 @@ const PLACES: [(&str, &str); 42] = [
     ("minimum-rate", "[limits]"),
     ("stall", "[limits]"),
     ("grace", "[limits]"),
+    ("storage-threads", "[limits]"),
     ("certificate", "[tls]"),
     ("key", "[tls]"),
     ("implicit", "[tls]"),

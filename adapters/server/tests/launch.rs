@@ -53,6 +53,7 @@ stall = "2m"
 connect = "7s"
 grace = "0s"
 vanished = "20s"
+storage-threads = 7
 [storage]
 links = "beneath"
 umask = "027"
@@ -202,6 +203,7 @@ fn everything_in_the_file_counts() {
     };
     assert_eq!(settings.back_off, back_off);
     assert_eq!(settings.utc_offset, -12_600);
+    assert_eq!(settings.storage_threads.get(), 7);
     assert_eq!(settings.grace, Duration::ZERO);
     assert_eq!(settings.vanished, Duration::from_secs(20));
     let protocol = &settings.protocol;

@@ -59,6 +59,7 @@ fn decided(launch: &Launch) -> String {
             (settings.passive_ports.clone(), &settings.public_address),
             (settings.active_port, settings.utc_offset),
             (settings.sessions, settings.sessions_per_address),
+            settings.storage_threads,
             (settings.grace, settings.vanished),
             (settings.tls.is_some(), launch.certified.is_some()),
             (&launch.listen, launch.listen_default),
