@@ -27,7 +27,7 @@ use super::jail::{Lookup, Resolver};
 use super::lock::Locked;
 use super::metadata::{fnv, identity, is_file, look, look_at, metadata};
 use super::names::Names;
-use super::open::{ENTER, LIST, LOOK_AT_LINK, READ, open_at};
+use super::open::{ENTER, LIST, LOOK_AT_LINK, READ, WRITE, open_at};
 use super::spot::{PARTIALS, Spot, rename};
 
 /// What is to become of an upload that broke off.
@@ -270,9 +270,15 @@ pub(super) fn mark(
     base: &str,
 ) -> Result<(), Errno> {
     within(directory, name, account, base, |directory, filed| {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Who may write here may have put a pipe there, for whose other end nobody waits.
         let mode = Mode::RUSR | Mode::WUSR;
-        openat(directory, filed, flags, mode).map(drop)
+        openat(
+            directory,
+            filed,
+            WRITE | OFlags::CREATE | OFlags::NOFOLLOW,
+            mode,
+        )
+        .map(drop)
     })
 }
 
