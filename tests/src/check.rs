@@ -21,6 +21,7 @@ cases! { "check";
     tells_that_a_kernel_has_no_statx("strace"),
     asks_for_a_password_without_showing_it("script"),
     tells_what_others_may_read_or_change,
+    tells_that_its_files_lie_in_a_home,
 }
 
 /// Who may do nothing that not everybody may.
@@ -134,6 +135,43 @@ fn tells_what_others_may_read_or_change(program: &Program) {
     let (code, said) = run(program, &folder, &[], &["--check"], &safe);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("warning: "), "{said}");
+}
+
+fn tells_that_its_files_lie_in_a_home(program: &Program) {
+    let folder = place(&["a", "a/tls"]);
+    certificates::furnish(folder.path());
+    for name in ["fullchain.pem", "privkey.pem"] {
+        let copy = folder.path().join("a/tls").join(name);
+        fs::copy(folder.path().join(name), copy).expect("a copy");
+    }
+    let tls = |key: &str| format!("[tls]\ncertificate = \"fullchain.pem\"\nkey = \"{key}\"\n");
+    let said = |text: &str| {
+        let (code, said) = run(program, &folder, &[], &["--check"], text);
+        assert_eq!(code, Some(0), "{said}");
+        said
+    };
+    let warned = |file: &str| format!("{}/{file} lies in the home ", folder.path().display());
+    // Whose hashes all may read who see the home.
+    let there = said(&format!("{LISTEN}{}", user("a", ".")));
+    assert!(there.contains(&warned("wharf.toml")), "{there}");
+    let shown = user("a", "a").replace(", \"write\"", "");
+    let key = said(&format!("{LISTEN}{}{shown}", tls("a/tls/privkey.pem")));
+    assert!(key.contains(&warned("a/tls/privkey.pem")), "{key}");
+    // Through a link to the home as well.
+    std::os::unix::fs::symlink("a/tls/privkey.pem", folder.path().join("link")).expect("a link");
+    let link = said(&format!("{LISTEN}{}{shown}", tls("link")));
+    assert!(link.contains(&warned("link")), "{link}");
+    // Everybody is shown the certificate anyway.
+    for text in [
+        format!("{LISTEN}{}{shown}", tls("privkey.pem")),
+        format!(
+            "{LISTEN}[tls]\ncertificate = \"a/tls/fullchain.pem\"\nkey = \"privkey.pem\"\n{shown}"
+        ),
+        format!("{LISTEN}[anonymous]\nhome = \".\"\n"),
+    ] {
+        let safe = said(&text);
+        assert!(!safe.contains(" lies in the home "), "{safe}");
+    }
 }
 
 fn names_everybody_who_could_not_log_in(program: &Program) {

@@ -1,11 +1,16 @@
 //! What works and should not be so: files that others may read or change, and what a network sees in
 //! clear or may change without a password.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use wharf_core::Protection;
+use wharf_storage::RootId;
+
+use super::home::Home;
 
 use super::listen::Listen;
 use super::material::Certified;
@@ -19,7 +24,11 @@ pub(super) fn of_files(
     configuration: Option<&Path>,
     certified: Option<&Certified>,
     served: &[Served],
+    homes: &BTreeMap<PathBuf, Arc<Home>>,
 ) -> Vec<String> {
+    let homes = homes.values();
+    let homes = homes.filter_map(|home| Some((RootId::at(home.path()).ok()?.directory(), home)));
+    let homes: BTreeMap<_, _> = homes.collect();
     // Whoever has the hash of a password can guess at it as fast as their machine hashes.
     let has_passwords = served.iter().any(|served| served.user.is_some());
     let secret = if has_passwords { READ | WRITE } else { WRITE };
@@ -33,8 +42,24 @@ pub(super) fn of_files(
     });
     configuration
         .chain(material)
-        .filter_map(|(file, bits)| of_file(file, bits))
+        .flat_map(|(file, bits)| [of_file(file, bits), in_a_home(file, bits, &homes)])
+        .flatten()
         .collect()
+}
+
+/// Through links, too: whoever reads the file follows them.
+fn in_a_home(file: &Path, bits: u32, homes: &BTreeMap<(u64, u64), &Arc<Home>>) -> Option<String> {
+    let real = file.canonicalize().ok()?;
+    let mut above = real.ancestors().skip(1);
+    let home = above.find_map(|above| homes.get(&RootId::at(above).ok()?.directory()))?;
+    (bits & READ != 0 || home.is_changed()).then(|| {
+        format!(
+            "{} lies in the home {}: whoever may read or change files there may do so with it; keep \
+             it out of all homes",
+            file.display(),
+            home.name()
+        )
+    })
 }
 
 fn of_file(file: &Path, bits: u32) -> Option<String> {
