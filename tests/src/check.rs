@@ -22,6 +22,7 @@ cases! { "check";
     asks_for_a_password_without_showing_it("script"),
     tells_what_others_may_read_or_change,
     tells_that_its_files_lie_in_a_home,
+    asks_for_a_password_twice("script"),
 }
 
 /// Who may do nothing that not everybody may.
@@ -343,18 +344,25 @@ fn tells_that_a_kernel_has_no_statx(program: &Program) {
 
 /// On a terminal, which `script` is for it, and which shows what is typed
 /// afterwards.
-fn asks_for_a_password_without_showing_it(program: &Program) {
+/// What a terminal shows while these lines are typed.
+fn typed(program: &Program, lines: [&str; 2]) -> (bool, String) {
     let folder = place(&[]);
-    let typed = "(sleep 1; printf 'geheim\\n'; sleep 1) \
+    let typed = "(for line in $TYPED; do sleep 1; echo \"$line\"; done; sleep 1) \
                  | script -q -e -c '\"$PROGRAM\" --hash-password && stty -a' \"$SEEN\"";
     let output = Command::new("sh")
         .args(["-c", typed])
         .env("PROGRAM", program.0)
+        .env("TYPED", lines.join(" "))
         .env("SEEN", folder.path().join("seen"))
         .output()
         .expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}");
+    (output.status.success(), said)
+}
+
+fn asks_for_a_password_without_showing_it(program: &Program) {
+    let (done, said) = typed(program, ["geheim", "geheim"]);
+    assert!(done, "{said}");
     assert!(said.contains("password: "), "{said}");
     assert!(said.contains("$argon2id$v=19$"), "{said}");
     assert!(!said.contains("geheim"), "{said}");
@@ -362,4 +370,11 @@ fn asks_for_a_password_without_showing_it(program: &Program) {
         said.contains(" echo ") && !said.contains(" -echo "),
         "{said}"
     );
+}
+
+fn asks_for_a_password_twice(program: &Program) {
+    let (done, said) = typed(program, ["geheim", "gehiem"]);
+    assert!(!done, "{said}");
+    assert!(said.contains("expected the same password twice"), "{said}");
+    assert!(!said.contains("$argon2id$"), "{said}");
 }

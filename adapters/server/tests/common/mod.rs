@@ -62,7 +62,7 @@ pub(crate) fn start(arguments: &[&str]) -> Result<Launch, Stop> {
 
 pub(crate) fn start_with(arguments: &[&str], stdin: impl Read) -> Result<Launch, Stop> {
     let arguments = ["wharf"].iter().chain(arguments).map(Into::into);
-    cli::start("wharf", arguments, || stdin)
+    cli::start("wharf", arguments, || cli::password::read(stdin))
 }
 
 pub(crate) fn stop(result: Result<Launch, Stop>) -> Stop {
