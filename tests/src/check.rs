@@ -22,6 +22,7 @@ cases! { "check";
     asks_for_a_password_without_showing_it("script"),
     tells_what_others_may_read_or_change,
     tells_that_its_files_lie_in_a_home,
+    is_content_with_files_in_a_home_that_only_root_reads("root"),
     asks_for_a_password_twice("script"),
 }
 
@@ -173,6 +174,15 @@ fn tells_that_its_files_lie_in_a_home(program: &Program) {
         let safe = said(&text);
         assert!(!safe.contains(" lies in the home "), "{safe}");
     }
+}
+
+fn is_content_with_files_in_a_home_that_only_root_reads(program: &Program) {
+    let folder = place(&[]);
+    let shown = user("a", ".").replace(", \"write\"", "");
+    let text = format!("{LISTEN}[process]\nuser = \"nobody\"\n{shown}");
+    let (code, said) = run(program, &folder, &[], &["--check"], &text);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("warning: "), "{said}");
 }
 
 fn names_everybody_who_could_not_log_in(program: &Program) {

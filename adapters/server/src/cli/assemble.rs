@@ -244,7 +244,13 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     };
     let nested = look::nested(homes.homes.values());
     let file = options.config.as_deref();
-    let files = caution::of_files(file, certified.as_deref(), &report.served, &homes.homes);
+    let files = caution::of_files(
+        file,
+        certified.as_deref(),
+        &report.served,
+        &homes.homes,
+        &process,
+    );
     let network = caution::of_network(&listen, &report.served);
     Ok(Launch {
         settings,

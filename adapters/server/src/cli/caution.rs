@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wharf_core::Protection;
 use wharf_storage::RootId;
 
@@ -14,6 +15,7 @@ use super::home::Home;
 
 use super::listen::Listen;
 use super::material::Certified;
+use super::process::Process;
 use super::served::{Served, changes};
 
 const READ: u32 = 0o004;
@@ -25,6 +27,7 @@ pub(super) fn of_files(
     certified: Option<&Certified>,
     served: &[Served],
     homes: &BTreeMap<PathBuf, Arc<Home>>,
+    process: &Process,
 ) -> Vec<String> {
     let homes = homes.values();
     let homes = homes.filter_map(|home| Some((RootId::at(home.path()).ok()?.directory(), home)));
@@ -42,24 +45,41 @@ pub(super) fn of_files(
     });
     configuration
         .chain(material)
-        .flat_map(|(file, bits)| [of_file(file, bits), in_a_home(file, bits, &homes)])
+        .flat_map(|(file, bits)| [of_file(file, bits), in_a_home(file, bits, &homes, process)])
         .flatten()
         .collect()
 }
 
-/// Through links, too: whoever reads the file follows them.
-fn in_a_home(file: &Path, bits: u32, homes: &BTreeMap<(u64, u64), &Arc<Home>>) -> Option<String> {
+/// Through links, too: whoever reads the file follows them. What the server may not do itself once it
+/// runs, no client may.
+fn in_a_home(
+    file: &Path,
+    bits: u32,
+    homes: &BTreeMap<(u64, u64), &Arc<Home>>,
+    process: &Process,
+) -> Option<String> {
     let real = file.canonicalize().ok()?;
     let mut above = real.ancestors().skip(1);
     let home = above.find_map(|above| homes.get(&RootId::at(above).ok()?.directory()))?;
-    (bits & READ != 0 || home.is_changed()).then(|| {
-        format!(
-            "{} lies in the home {}: whoever may read or change files there may do so with it; keep \
-             it out of all homes",
-            file.display(),
-            home.name()
-        )
-    })
+    let may = |path: &Path, access| {
+        let may = process.act(|| accessat(CWD, path, access, AtFlags::EACCESS));
+        may.is_ok_and(|may| may.is_ok())
+    };
+    let reads = bits & READ != 0 && may(&real, Access::READ_OK);
+    let changes = home.is_changed()
+        && (may(&real, Access::WRITE_OK) || may(real.parent()?, Access::WRITE_OK));
+    let what = match (reads, changes) {
+        (false, false) => return None,
+        (true, false) => "read",
+        (false, true) => "change",
+        (true, true) => "read and change",
+    };
+    Some(format!(
+        "{} lies in the home {}, whose clients may {what} it if their rights let them: keep it out of \
+         all homes",
+        file.display(),
+        home.name()
+    ))
 }
 
 fn of_file(file: &Path, bits: u32) -> Option<String> {
