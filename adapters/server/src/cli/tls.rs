@@ -122,7 +122,11 @@ pub(crate) const NOBODY_IS_ASKED: &str = "no client is asked for a certificate, 
 const NOT_ASKED: &str = "expected `client-certificates` beside it, which says whether clients are \
                          asked for one";
 
-/// What is said of a demand for TLS where there is none.
+/// What is said of an account that demands TLS where no listener has any.
+pub(crate) const NOWHERE: &str = "no listener has TLS, expected [tls], and its `control` not to be \
+                                  \"off\"";
+
+/// What is said of a listener that demands TLS where there is none.
 pub(crate) const NO_TLS: &str = "there is no TLS, expected [tls]";
 
 /// What is said of a demand that only data be protected.
