@@ -3,11 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bstr::ByteSlice;
+
 use crate::listing::matches;
 use crate::path::VPath;
 
 /// Patterns of names that an account can neither see, reach nor make, wherever in a path they
-/// stand. To some file systems upper and lower case are the same, so they are here.
+/// stand. To some file systems upper and lower case are the same, and dots and blanks at the end of a
+/// name are none, so that it is so here.
 ///
 /// The patterns are those of [`glob_matches`](crate::listing::glob_matches), but a star matches a
 /// dot at the beginning, too.
@@ -46,7 +49,9 @@ impl ForbiddenNames {
             return false;
         };
         let name = name.to_ascii_lowercase();
-        patterns.iter().any(|pattern| matches(pattern, &name))
+        let plain = name.trim_end_with(|c| matches!(c, '.' | ' '));
+        let is = |name: &[u8]| patterns.iter().any(|pattern| matches(pattern, name));
+        is(&name) || is(plain)
     }
 
     /// Whether a path leads to or through such a name.

@@ -425,6 +425,9 @@ fn forbidden_names_are_nowhere() {
         "SITE SYMLINK .ssh/id link",
         "SITE SYMLINK target .ssh",
         "STAT .ssh",
+        // Which some file systems take for the same.
+        "CWD .ssh.",
+        "STOR a.php. .",
     ];
     for line in denied {
         let mut peer = scene.passive(&format!("C: {line}\nS: 550 Permission denied."));
@@ -445,6 +448,15 @@ fn forbidden_names_are_nowhere() {
          A: mkdir /php
          E: ok
          S: 257",
+    );
+    // Nor does the storage choose one.
+    Scene::new().forbidden(["*.1", "*.2"]).passive(
+        "C: STOU f
+         A: open /f unique
+         E: chosen /f.1
+         A: finish abandon Storage(Denied)
+         E: ok
+         S: 451 Permission denied.",
     );
     // Whoever logs in next has its own.
     scene.logged_in(

@@ -21,6 +21,9 @@ cases! { "check";
     tells_that_a_kernel_has_no_statx("strace"),
     asks_for_a_password_without_showing_it("script"),
     tells_what_others_may_read_or_change,
+    tells_that_its_files_lie_in_a_home,
+    is_content_with_files_in_a_home_that_only_root_reads("root"),
+    asks_for_a_password_twice("script"),
 }
 
 /// Who may do nothing that not everybody may.
@@ -132,6 +135,52 @@ fn tells_what_others_may_read_or_change(program: &Program) {
         .replace("[tls]", "[tls]\ncontrol = \"required\"")
         .replace(", \"write\"", "");
     let (code, said) = run(program, &folder, &[], &["--check"], &safe);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("warning: "), "{said}");
+}
+
+fn tells_that_its_files_lie_in_a_home(program: &Program) {
+    let folder = place(&["a", "a/tls"]);
+    certificates::furnish(folder.path());
+    for name in ["fullchain.pem", "privkey.pem"] {
+        let copy = folder.path().join("a/tls").join(name);
+        fs::copy(folder.path().join(name), copy).expect("a copy");
+    }
+    let tls = |key: &str| format!("[tls]\ncertificate = \"fullchain.pem\"\nkey = \"{key}\"\n");
+    let said = |text: &str| {
+        let (code, said) = run(program, &folder, &[], &["--check"], text);
+        assert_eq!(code, Some(0), "{said}");
+        said
+    };
+    let warned = |file: &str| format!("{}/{file} lies in the home ", folder.path().display());
+    // Whose hashes all may read who see the home.
+    let there = said(&format!("{LISTEN}{}", user("a", ".")));
+    assert!(there.contains(&warned("wharf.toml")), "{there}");
+    let shown = user("a", "a").replace(", \"write\"", "");
+    let key = said(&format!("{LISTEN}{}{shown}", tls("a/tls/privkey.pem")));
+    assert!(key.contains(&warned("a/tls/privkey.pem")), "{key}");
+    // Through a link to the home as well.
+    std::os::unix::fs::symlink("a/tls/privkey.pem", folder.path().join("link")).expect("a link");
+    let link = said(&format!("{LISTEN}{}{shown}", tls("link")));
+    assert!(link.contains(&warned("link")), "{link}");
+    // Everybody is shown the certificate anyway.
+    for text in [
+        format!("{LISTEN}{}{shown}", tls("privkey.pem")),
+        format!(
+            "{LISTEN}[tls]\ncertificate = \"a/tls/fullchain.pem\"\nkey = \"privkey.pem\"\n{shown}"
+        ),
+        format!("{LISTEN}[anonymous]\nhome = \".\"\n"),
+    ] {
+        let safe = said(&text);
+        assert!(!safe.contains(" lies in the home "), "{safe}");
+    }
+}
+
+fn is_content_with_files_in_a_home_that_only_root_reads(program: &Program) {
+    let folder = place(&[]);
+    let shown = user("a", ".").replace(", \"write\"", "");
+    let text = format!("{LISTEN}[process]\nuser = \"nobody\"\n{shown}");
+    let (code, said) = run(program, &folder, &[], &["--check"], &text);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("warning: "), "{said}");
 }
@@ -305,18 +354,25 @@ fn tells_that_a_kernel_has_no_statx(program: &Program) {
 
 /// On a terminal, which `script` is for it, and which shows what is typed
 /// afterwards.
-fn asks_for_a_password_without_showing_it(program: &Program) {
+/// What a terminal shows while these lines are typed.
+fn typed(program: &Program, lines: [&str; 2]) -> (bool, String) {
     let folder = place(&[]);
-    let typed = "(sleep 1; printf 'geheim\\n'; sleep 1) \
+    let typed = "(for line in $TYPED; do sleep 1; echo \"$line\"; done; sleep 1) \
                  | script -q -e -c '\"$PROGRAM\" --hash-password && stty -a' \"$SEEN\"";
     let output = Command::new("sh")
         .args(["-c", typed])
         .env("PROGRAM", program.0)
+        .env("TYPED", lines.join(" "))
         .env("SEEN", folder.path().join("seen"))
         .output()
         .expect("a shell");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}");
+    (output.status.success(), said)
+}
+
+fn asks_for_a_password_without_showing_it(program: &Program) {
+    let (done, said) = typed(program, ["geheim", "geheim"]);
+    assert!(done, "{said}");
     assert!(said.contains("password: "), "{said}");
     assert!(said.contains("$argon2id$v=19$"), "{said}");
     assert!(!said.contains("geheim"), "{said}");
@@ -324,4 +380,11 @@ fn asks_for_a_password_without_showing_it(program: &Program) {
         said.contains(" echo ") && !said.contains(" -echo "),
         "{said}"
     );
+}
+
+fn asks_for_a_password_twice(program: &Program) {
+    let (done, said) = typed(program, ["geheim", "gehiem"]);
+    assert!(!done, "{said}");
+    assert!(said.contains("expected the same password twice"), "{said}");
+    assert!(!said.contains("$argon2id$"), "{said}");
 }

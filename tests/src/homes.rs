@@ -28,6 +28,7 @@ cases! { "homes";
     reads_no_certificate_through_a_link_of_a_client,
     does_the_same_when_another_user_starts_it("root", "setpriv"),
     keeps_out_of_what_reach_does_not_name,
+    reaches_what_a_link_led_to_at_the_start,
     holds_no_descriptor_for_those_who_are_not_there("prlimit"),
 }
 
@@ -512,6 +513,17 @@ fn keeps_out_of_what_reach_does_not_name(program: &Program) {
         host.log()
             .contains("outside of what `reach` in [process] names")
     });
+}
+
+fn reaches_what_a_link_led_to_at_the_start(program: &Program) {
+    let folder = folder();
+    for name in ["tree", "elsewhere/a"] {
+        fs::create_dir_all(folder.path().join(name)).expect("a directory");
+    }
+    symlink("../elsewhere/a", folder.path().join("tree/a")).expect("a link");
+    let text = format!("[process]\nreach = [\"tree\"]\n{}", user("a", "tree/a"));
+    let host = Host::start(program, folder, &[], &text);
+    host.stores("a", &host.path("elsewhere/a"));
 }
 
 fn holds_no_descriptor_for_those_who_are_not_there(program: &Program) {

@@ -33,6 +33,7 @@ cases! { "logs";
     complains_in_json_when_told_so,
     is_not_ended_by_signals_that_mean_nothing,
     says_what_sighup_did,
+    stops_while_a_certificate_cannot_be_read,
 }
 
 const RIGHTS: &str =
@@ -669,6 +670,20 @@ fn is_not_ended_by_signals_that_mean_nothing(program: &Program) {
         line(&server, &[name, "means nothing here"]);
     }
     server.still_serves();
+}
+
+fn stops_while_a_certificate_cannot_be_read(program: &Program) {
+    let server = program.start(Config::default().tls(""));
+    let certificate = server.folder().join("fullchain.pem");
+    fs::remove_file(&certificate).expect("to remove it");
+    let kind = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::RWXU;
+    rustix::fs::mknodat(rustix::fs::CWD, &certificate, kind, mode, 0).expect("a pipe");
+    server.signal(Signal::HUP);
+    // It takes a moment until somebody waits for the other end of the pipe.
+    sleep(Duration::from_millis(500));
+    server.signal(Signal::TERM);
+    line(&server, &["stopping"]);
 }
 
 fn says_what_sighup_did(program: &Program) {

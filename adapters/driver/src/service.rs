@@ -189,7 +189,7 @@ impl Service {
     /// what is aborted then.
     #[must_use]
     pub fn drain_time(&self) -> Duration {
-        self.settings.grace + LATE
+        self.settings.grace.saturating_add(LATE)
     }
 
     /// How many sessions there are.

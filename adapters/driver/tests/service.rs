@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use wharf_driver::{Permit, Service, Settings};
 use wharf_storage::Nobody;
@@ -16,6 +17,15 @@ fn service(sessions: usize, sessions_per_address: usize) -> Arc<Service> {
         sessions_per_address,
         ..Settings::new(Arc::new(Nobody))
     })
+}
+
+#[test]
+fn a_server_may_wait_for_transfers_for_ever() {
+    let service = Service::new(Settings {
+        grace: Duration::MAX,
+        ..Settings::new(Arc::new(Nobody))
+    });
+    assert_eq!(service.drain_time(), Duration::MAX);
 }
 
 fn peer(address: &str) -> SocketAddr {

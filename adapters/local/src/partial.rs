@@ -27,7 +27,7 @@ use crate::jail::{Lookup, Resolver};
 use crate::lock::Locked;
 use crate::metadata::{fnv, identity, is_file, look, look_at, metadata};
 use crate::names::Names;
-use crate::open::{ENTER, LIST, LOOK_AT_LINK, READ, open_at};
+use crate::open::{ENTER, LIST, LOOK_AT_LINK, READ, WRITE, open_at};
 use crate::spot::{PARTIALS, Spot, rename};
 
 /// What is to become of an upload that broke off.
@@ -58,7 +58,7 @@ const MAX_NAME: usize = 255;
 /// whoever continues it has something left to send, and is told whether that was kept.
 const BLOCK: u64 = 4096;
 
-/// For how long a leftover of an unknown process is left alone on a file system without locks.
+/// For how long a leftover of an unknown process is left alone that cannot be locked.
 const UNLOCKED: Duration = Duration::from_secs(60 * 60);
 
 /// How often directories are made again that somebody else found empty and removed.
@@ -270,9 +270,15 @@ pub(crate) fn mark(
     base: &str,
 ) -> Result<(), Errno> {
     within(directory, name, account, base, |directory, filed| {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Who may write here may have put a pipe there, for whose other end nobody waits.
         let mode = Mode::RUSR | Mode::WUSR;
-        openat(directory, filed, flags, mode).map(drop)
+        openat(
+            directory,
+            filed,
+            WRITE | OFlags::CREATE | OFlags::NOFOLLOW,
+            mode,
+        )
+        .map(drop)
     })
 }
 
@@ -426,8 +432,10 @@ pub(crate) fn remove_unless_held(
     name: &CStr,
     age: Option<Duration>,
 ) -> Result<Option<u64>, Errno> {
-    let file = open_at(&directory, name.to_bytes(), READ)?;
-    let file = Locked::new(file)?;
+    let file = match open_at(&directory, name.to_bytes(), READ) {
+        Err(Errno::LOOP) => return remove_link(directory, name),
+        file => Locked::new(file?)?,
+    };
     let stat = look(&file)?;
     // Another process may hold it and nobody can tell: then it is left alone for a while.
     let age = match file.is_known_to_all() {
@@ -437,6 +445,17 @@ pub(crate) fn remove_unless_held(
     // Who held it until now may have moved it.
     let same = identity(&stat) == identity(&look_at(&directory, name)?);
     let remove = same && is_file(&stat) && age.is_none_or(|age| is_older(&stat, age));
+    if remove {
+        unlinkat(directory, name, AtFlags::empty())?;
+    }
+    Ok(remove.then_some(stat.stx_size))
+}
+
+/// Removes a link that was to be moved when its process was killed. Nobody can lock it, so it must be
+/// old.
+fn remove_link(directory: impl AsFd, name: &CStr) -> Result<Option<u64>, Errno> {
+    let stat = look_at(&directory, name)?;
+    let remove = is_older(&stat, UNLOCKED);
     if remove {
         unlinkat(directory, name, AtFlags::empty())?;
     }

@@ -5,10 +5,13 @@ mod common;
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant, SystemTime};
 
 use common::*;
-use rustix::fs::{CWD, Mode as Bits, OFlags, mkdirat, openat};
+use rustix::fs::{
+    AtFlags, CWD, Mode as Bits, OFlags, Timespec, Timestamps, mkdirat, openat, utimensat,
+};
 use wharf_core::{Edit, VPath};
 use wharf_storage::BlockingStorage;
 
@@ -122,4 +125,34 @@ fn to_keep_one_more_costs_the_same_beside_many() {
     let many = (1_500..1_550).map(keep).min().unwrap();
     println!("{few:?} beside few, {many:?} beside many");
     assert!(many < few * 8, "{few:?} beside few, {many:?} beside many");
+}
+
+#[test]
+fn a_link_that_was_not_moved_goes_once_it_is_old() {
+    let place = Place::new();
+    let old = SystemTime::now() - Duration::from_secs(2 * 60 * 60);
+    let old = old.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let old = Timespec {
+        tv_sec: i64::try_from(old.as_secs()).unwrap(),
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: old,
+        last_modification: old,
+    };
+    let leave = |directory: &str| {
+        let link = place.real(directory).join(".wharf-1-7");
+        symlink("nowhere", &link).unwrap();
+        // Somebody may be about to move it.
+        assert_eq!(place.local.sweep(), 0);
+        utimensat(CWD, &link, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    };
+    fs::create_dir(place.real("/d")).unwrap();
+    leave("/d");
+    assert_eq!(place.local.sweep(), 1);
+    leave("/d");
+    let removed = place
+        .local
+        .change(Edit::RemoveDirectory, &path("/d"), &VPath::root());
+    assert_eq!(removed, DONE);
 }

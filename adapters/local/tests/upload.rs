@@ -6,9 +6,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::*;
+use rustix::fs::{CWD, FileType, Mode as Bits, mknodat};
 use wharf_core::{Edit, Facts, Failure, Kind, Mode, Reason, Scope, Timestamp, VPath};
 use wharf_local::{LocalOptions, Partials};
 use wharf_storage::BlockingStorage;
@@ -413,6 +416,27 @@ fn a_change_of_the_name_by_anyone_ends_the_mark() {
             assert!(!place.everything().iter().any(|name| name.starts_with('.')));
         }
     }
+}
+
+#[test]
+fn a_pipe_in_place_of_a_mark_keeps_nobody_waiting() {
+    let place = Place::new();
+    place.put("/f", "0123456789");
+    place.fail(write_at(0), "/f", &part()).unwrap();
+    let mut names = place.everything().into_iter();
+    let mark = names.find(|name| name.ends_with(".partial")).unwrap();
+    let mark = place.real(&mark);
+    fs::remove_file(&mark).unwrap();
+    mknodat(CWD, &mark, FileType::Fifo, Bits::RWXU, 0).unwrap();
+    let mut sink = place.sink(write_at(0), "/f").unwrap();
+    sink.write(part().as_bytes()).unwrap();
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        sink.abandon(Reason::Reset);
+        done.send(()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(()));
+    assert_eq!(place.get("/f").unwrap(), "0123456789");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Notes, Rights};
+use wharf_core::{
+    Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Notes, Protection, Rights,
+};
 use wharf_driver::{PublicAddress, Settings};
 use wharf_local::{Guard, LocalOptions, Root};
 use wharf_storage::Seats;
@@ -130,8 +132,6 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     let guard = Arc::clone(&homes.guard);
     let tls = tls::understand(&source, file.tls, options.self_signed, &guard);
     let mut tls = mistakes.take(tls);
-    // Where TLS is not understood, nobody is told that there is none.
-    homes.has_tls = tls.as_ref().is_none_or(|tls| tls.material.is_some());
     homes.asks_clients = tls.as_ref().is_none_or(|tls| tls.asks_clients);
     let listen = tls.as_ref().and_then(|tls| {
         let given = options.listen.clone();
@@ -139,6 +139,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         let listen = mistakes.take(listen)?;
         mistakes.extend(listen::twice(&listen.0).map(|what| source.whole(what)));
         Some(listen)
+    });
+    // Where TLS is not understood, nobody is told that there is none.
+    homes.has_tls = listen.as_ref().is_none_or(|(listen, _)| {
+        let mut policies = listen.iter().map(|listen| listen.tls);
+        policies.any(|tls| tls.implicit || tls.control != Protection::Off)
     });
     let anonymous = mistakes.take(homes.anonymous(&options, &source, file.anonymous.as_ref()));
     let anonymous = anonymous.flatten();
@@ -245,7 +250,13 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     };
     let nested = look::nested(homes.homes.values());
     let file = options.config.as_deref();
-    let files = caution::of_files(file, certified.as_deref(), &report.served);
+    let files = caution::of_files(
+        file,
+        certified.as_deref(),
+        &report.served,
+        &homes.homes,
+        &process,
+    );
     let network = caution::of_network(&listen, &report.served);
     Ok(Launch {
         settings,
@@ -265,7 +276,7 @@ struct Homes {
     options: LocalOptions,
     /// The root of the file system may be served for writing, whatever the sections say.
     serve_root: bool,
-    /// There is TLS.
+    /// Some listener has TLS.
     has_tls: bool,
     /// Clients show certificates.
     asks_clients: bool,
@@ -462,7 +473,7 @@ impl Homes {
     ) -> Result<Demand, String> {
         match word {
             Some(word) if word.get_ref().0 != Demand::Nothing && !self.has_tls => {
-                Err(source.mistake(&word.span(), tls::NO_TLS))
+                Err(source.mistake(&word.span(), tls::NOWHERE))
             }
             Some(word) => Ok(word.get_ref().0),
             None => Ok(Demand::Nothing),

@@ -1,14 +1,20 @@
 //! What works and should not be so: files that others may read or change, and what a network sees in
 //! clear or may change without a password.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wharf_core::Protection;
+use wharf_local::RootId;
 
+use crate::home::Home;
 use crate::listen::Listen;
 use crate::material::Certified;
+use crate::process::Process;
 use crate::served::{Served, changes};
 
 const READ: u32 = 0o004;
@@ -19,7 +25,12 @@ pub(crate) fn of_files(
     configuration: Option<&Path>,
     certified: Option<&Certified>,
     served: &[Served],
+    homes: &BTreeMap<PathBuf, Arc<Home>>,
+    process: &Process,
 ) -> Vec<String> {
+    let homes = homes.values();
+    let homes = homes.filter_map(|home| Some((RootId::at(home.path()).ok()?.directory(), home)));
+    let homes: BTreeMap<_, _> = homes.collect();
     // Whoever has the hash of a password can guess at it as fast as their machine hashes.
     let has_passwords = served.iter().any(|served| served.user.is_some());
     let secret = if has_passwords { READ | WRITE } else { WRITE };
@@ -33,8 +44,41 @@ pub(crate) fn of_files(
     });
     configuration
         .chain(material)
-        .filter_map(|(file, bits)| of_file(file, bits))
+        .flat_map(|(file, bits)| [of_file(file, bits), in_a_home(file, bits, &homes, process)])
+        .flatten()
         .collect()
+}
+
+/// Through links, too: whoever reads the file follows them. What the server may not do itself once it
+/// runs, no client may.
+fn in_a_home(
+    file: &Path,
+    bits: u32,
+    homes: &BTreeMap<(u64, u64), &Arc<Home>>,
+    process: &Process,
+) -> Option<String> {
+    let real = file.canonicalize().ok()?;
+    let mut above = real.ancestors().skip(1);
+    let home = above.find_map(|above| homes.get(&RootId::at(above).ok()?.directory()))?;
+    let may = |path: &Path, access| {
+        let may = process.act(|| accessat(CWD, path, access, AtFlags::EACCESS));
+        may.is_ok_and(|may| may.is_ok())
+    };
+    let reads = bits & READ != 0 && may(&real, Access::READ_OK);
+    let changes = home.is_changed()
+        && (may(&real, Access::WRITE_OK) || may(real.parent()?, Access::WRITE_OK));
+    let what = match (reads, changes) {
+        (false, false) => return None,
+        (true, false) => "read",
+        (false, true) => "change",
+        (true, true) => "read and change",
+    };
+    Some(format!(
+        "{} lies in the home {}, whose clients may {what} it if their rights let them: keep it out of \
+         all homes",
+        file.display(),
+        home.name()
+    ))
 }
 
 fn of_file(file: &Path, bits: u32) -> Option<String> {

@@ -1,10 +1,11 @@
 //! From a command line to what is to be served, or to what is to be said instead.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use zeroize::Zeroizing;
 
 use crate::assemble::{Launch, assemble};
 use crate::check;
@@ -72,7 +73,7 @@ impl From<clap::Error> for Stop {
 pub fn launch(program: &'static str) -> Result<Launch, ExitCode> {
     rustix::process::umask(rustix::fs::Mode::empty());
     let format = wanted_format(std::env::args_os());
-    start(program, std::env::args_os(), password::hidden).map_err(|stop| stop.print(format))
+    start(program, std::env::args_os(), password::ask).map_err(|stop| stop.print(format))
 }
 
 /// The form of the log that these arguments ask for, also where there is a mistake in others.
@@ -91,14 +92,14 @@ fn wanted_format(arguments: impl Iterator<Item = OsString>) -> log::Format {
 }
 
 /// [`launch`] with everything given: the arguments, of which the first is the program itself, and
-/// what opens the standard input if a password is read from there.
+/// what reads a password if one is to be hashed.
 ///
 /// # Errors
 /// [`Stop`].
-pub fn start<R: Read>(
+pub fn start(
     program: &'static str,
     arguments: impl IntoIterator<Item = OsString>,
-    stdin: impl FnOnce() -> R,
+    password: impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>>,
 ) -> Result<Launch, Stop> {
     let matches = Options::command()
         .name(program)
@@ -106,7 +107,7 @@ pub fn start<R: Read>(
         .try_get_matches_from(arguments)?;
     let options = Options::from_arg_matches(&matches)?;
     if options.hash_password {
-        let hash = password::read(stdin()).and_then(|password| HashedPassword::new(&password));
+        let hash = password().and_then(|password| HashedPassword::new(&password));
         return Err(match hash {
             Ok(hash) => Stop::answer(format!("{hash}\n")),
             Err(error) => Stop::mistake(error),

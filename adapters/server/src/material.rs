@@ -1,6 +1,7 @@
 //! [`Material`]: the files that TLS is made of, and [`Certified`]: the TLS of a running server, made of
 //! them again when they change.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -241,9 +242,9 @@ impl Certified {
         Arc::clone(&self.tls)
     }
 
-    /// The files that are read again while the server runs.
+    /// The files that are read again while the server runs, each once.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.material.files()
+        self.material.files().collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Those among them that hold keys.

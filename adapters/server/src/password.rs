@@ -136,13 +136,30 @@ impl Visitor<'_> for HashVisitor {
     }
 }
 
-/// The standard input. What is typed on a terminal is asked for, and not shown until this is
-/// dropped.
-pub(crate) fn hidden() -> impl Read {
+/// Reads a password from the standard input. On a terminal it is asked for twice, since nobody sees
+/// what is typed.
+///
+/// # Errors
+/// As [`read`], or it was not the same both times.
+pub(crate) fn ask() -> Result<Zeroizing<Vec<u8>>, io::Error> {
+    let mut input = hidden();
+    if input.shown.is_none() {
+        return read(input);
+    }
+    let _ = write!(io::stderr(), "password: ");
+    let password = read(&mut input)?;
+    let _ = write!(io::stderr(), "once more: ");
+    match *read(&mut input)? == *password {
+        true => Ok(password),
+        false => Err(io::Error::other("expected the same password twice")),
+    }
+}
+
+/// The standard input. What is typed on a terminal is not shown until this is dropped.
+fn hidden() -> Hidden {
     let stdin = io::stdin();
     let mut shown = None;
     if let Ok(terminal) = tcgetattr(&stdin) {
-        let _ = write!(io::stderr(), "password: ");
         let mut silent = terminal.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);

@@ -16,7 +16,7 @@ use rustix::process::{Resource, geteuid, getrlimit};
 use rustix::thread::set_no_new_privs;
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_local::Guard;
+use wharf_local::{Found, Guard};
 
 use crate::home::Home;
 use crate::look::{self, Trouble};
@@ -323,19 +323,21 @@ impl Process {
     }
 
     fn confine(&self, served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Confinement {
-        let trees: BTreeMap<_, _> = self
-            .trees(served, homes)
-            .into_iter()
-            .filter_map(|(tree, changes)| {
-                let found = self.guard.directory(&tree).ok()?;
-                Some((tree, (found, changes)))
-            })
-            .collect();
+        let mut trees: BTreeMap<PathBuf, (Found, bool)> = BTreeMap::new();
+        for (tree, changes) in self.trees(served, homes) {
+            if let Ok(found) = self.guard.directory(&tree) {
+                let tree = trees.entry(found.real().to_owned());
+                tree.or_insert((found, false)).1 |= changes;
+            }
+        }
         let changed = changed(served);
         let changed = |home: &Path| changed.contains(home);
-        // What lies in no tree is reached as it is now.
+        // What lies in no tree, whatever leads to it from there, is reached as it is now.
         let alone = homes.values().filter(|home| {
-            let mut above = home.path().ancestors().skip(1);
+            let real = self.guard.directory(home.path()).ok();
+            let mut above = real
+                .iter()
+                .flat_map(|found| found.real().ancestors().skip(1));
             let covered = above.any(|tree| {
                 let tree = trees.get(tree);
                 tree.is_some_and(|(_, changes)| *changes || !changed(home.path()))

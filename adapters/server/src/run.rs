@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -79,8 +80,7 @@ fn start(
     tracing::info!("{confinement}");
     // Where it must be looked up, that has begun before a client asks for it.
     service.look_up_public_address();
-    heed_signals(&service, launch.certified.clone())?;
-    launch.certified.map_or(Ok(()), watch)?;
+    heed_signals(&service, watch(launch.certified)?)?;
     sweep(launch.homes)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
@@ -116,23 +116,31 @@ fn hang_up(certified: Option<&Certified>) {
     );
 }
 
-/// Reads certificates again when their files have changed, in a thread that ends with the process.
-fn watch(certified: Arc<Certified>) -> io::Result<()> {
+/// Reads certificates again when their files have changed and when SIGHUP is told, in a thread of
+/// its own, since a file may keep it waiting for as long as it likes.
+fn watch(certified: Option<Arc<Certified>>) -> io::Result<Sender<()>> {
+    let (sender, told) = channel();
     let watcher = move || {
+        let certified = certified.as_deref();
         loop {
-            thread::sleep(LOOK);
-            certified.reload_if_changed();
+            match told.recv_timeout(LOOK) {
+                Ok(()) => hang_up(certified),
+                Err(RecvTimeoutError::Timeout) => {
+                    certified.into_iter().for_each(Certified::reload_if_changed);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     };
     thread::Builder::new()
         .name("certificates".into())
         .spawn(watcher)?;
-    Ok(())
+    Ok(sender)
 }
 
-/// The first SIGTERM or SIGINT stops the service, the second ends the process at once. SIGHUP has
-/// certificates read again. Others that would end the process are told.
-fn heed_signals(service: &Arc<Service>, certified: Option<Arc<Certified>>) -> io::Result<()> {
+/// The first SIGTERM or SIGINT stops the service, the second ends the process at once. SIGHUP is
+/// told to who reads certificates. Others that would end the process are told in the log.
+fn heed_signals(service: &Arc<Service>, hang_ups: Sender<()>) -> io::Result<()> {
     let heeded = [SIGTERM, SIGINT, SIGHUP];
     let mut signals = Signals::new(heeded.into_iter().chain(UNUSED))?;
     let service = Arc::clone(service);
@@ -141,7 +149,7 @@ fn heed_signals(service: &Arc<Service>, certified: Option<Arc<Certified>>) -> io
         .spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGHUP {
-                    hang_up(certified.as_deref());
+                    let _ = hang_ups.send(());
                     continue;
                 }
                 if UNUSED.contains(&signal) {

@@ -118,7 +118,15 @@ choices!(Reuse: "off" => Off, "if-offered" => IfOffered; "required" => Required)
 pub(crate) const NOBODY_IS_ASKED: &str = "no client is asked for a certificate, expected \
                                           client-certificates and client-ca in [tls]";
 
-/// What is said of a demand for TLS where there is none.
+/// What is said of who vouches for clients where nothing says whether they are asked.
+const NOT_ASKED: &str = "expected `client-certificates` beside it, which says whether clients are \
+                         asked for one";
+
+/// What is said of an account that demands TLS where no listener has any.
+pub(crate) const NOWHERE: &str = "no listener has TLS, expected [tls], and its `control` not to be \
+                                  \"off\"";
+
+/// What is said of a listener that demands TLS where there is none.
 pub(crate) const NO_TLS: &str = "there is no TLS, expected [tls]";
 
 /// What is said of a demand that only data be protected.
@@ -250,6 +258,7 @@ impl Section {
         let clients = self.client_certificates.as_ref();
         let clients = clients.map(|word| (word.get_ref().0, word.span()));
         let clients = match (clients, &self.client_ca) {
+            (None, Some(file)) => return Err(source.mistake(&file.span(), NOT_ASKED)),
             (None | Some((ClientCertificates::Off, _)), _) => None,
             (Some((_, span)), None) => {
                 return Err(source.mistake(&span, "expected `client-ca` beside it"));

@@ -389,7 +389,17 @@ impl Word for IpNet {
 
     fn read(word: &str) -> Option<Self> {
         let network = word.parse::<Self>().ok();
-        network.or_else(|| word.parse().ok().map(IpAddr::into))
+        let network = network.or_else(|| word.parse().ok().map(IpAddr::into))?;
+        // What is IPv4 in the clothes of IPv6 is compared with IPv4 addresses.
+        match (
+            network.addr().to_canonical(),
+            network.prefix_len().checked_sub(96),
+        ) {
+            (v4 @ IpAddr::V4(_), Some(length)) if network.addr().is_ipv6() => {
+                Self::new(v4, length).ok()
+            }
+            _ => Some(network),
+        }
     }
 }
 

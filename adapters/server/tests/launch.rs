@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -497,4 +499,28 @@ fn the_address_of_all_serves_both_families_where_nothing_else_does() {
     );
     assert_eq!(both(&["-l", "[::1]:21"]), [false]);
     assert_eq!(both(&[]), [false, false]);
+}
+
+#[test]
+fn an_exempt_network_of_ipv4_may_be_written_as_ipv6() {
+    let place = Place::new();
+    let toml =
+        b"[limits]\nback-off-exempt = [\"::ffff:10.0.0.0/104\", \"::ffff:192.0.2.1\", \"::/0\"]\n\
+                 [anonymous]\nhome = \"pub\"\n";
+    let launch = place.start(toml, &[]).ok().unwrap();
+    let exempt = launch.settings.back_off_exempt.iter();
+    let exempt: Vec<_> = exempt.map(ToString::to_string).collect();
+    assert_eq!(exempt, ["10.0.0.0/8", "192.0.2.1/32", "::/0"]);
+}
+
+#[test]
+fn a_certificate_and_its_key_in_one_file_are_one_file() {
+    let place = Place::new();
+    let open = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(place.path("own.pem"), open).unwrap();
+    let toml = b"[tls]\ncertificate = \"own.pem\"\n[anonymous]\nhome = \"pub\"\n";
+    let launch = place.start(toml, &[]).ok().unwrap();
+    let warnings = launch.warnings.iter();
+    let warned = warnings.filter(|warning| warning.contains("own.pem"));
+    assert_eq!(warned.count(), 1);
 }

@@ -74,7 +74,7 @@ pub(crate) fn start(arguments: &[&str]) -> Result<Launch, Stop> {
 
 pub(crate) fn start_with(arguments: &[&str], stdin: impl Read) -> Result<Launch, Stop> {
     let arguments = ["wharf"].iter().chain(arguments).map(Into::into);
-    wharf_server::start("wharf", arguments, || stdin)
+    wharf_server::start("wharf", arguments, || wharf_server::password::read(stdin))
 }
 
 pub(crate) fn stop(result: Result<Launch, Stop>) -> Stop {

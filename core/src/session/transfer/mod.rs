@@ -225,6 +225,10 @@ impl Session {
         }
         if let Some(name) = opened.name {
             self.path = name;
+            if self.forbidden_names.forbid(&self.path) {
+                let refused = Reason::Storage(Failure::Denied);
+                return self.finish(transfer, Verdict::Abandon(refused));
+            }
         }
         let Some(route) = self.route() else {
             return self.end(transfer, Verdict::Abandon(Reason::NoData));
