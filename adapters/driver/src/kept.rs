@@ -36,8 +36,12 @@ const MOST: usize = 4_096;
 
 /// How many are kept at most: no more than a quarter of the descriptors.
 pub(crate) fn most() -> usize {
-    let limit = getrlimit(Resource::Nofile).current;
-    let quarter = limit.and_then(|limit| usize::try_from(limit / 4).ok());
+    most_of(getrlimit(Resource::Nofile).current)
+}
+
+/// The same of so many descriptors; `None` if there is no limit to them.
+fn most_of(descriptors: Option<u64>) -> usize {
+    let quarter = descriptors.and_then(|limit| usize::try_from(limit / 4).ok());
     quarter.map_or(MOST, |quarter| quarter.min(MOST))
 }
 
@@ -125,5 +129,16 @@ impl Kept {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_kept_than_a_quarter_of_the_descriptors() {
+        let limits = [Some(3), Some(1_024), Some(16_384), Some(1 << 20), None];
+        assert_eq!(limits.map(most_of), [0, 256, MOST, MOST, MOST]);
     }
 }

@@ -94,7 +94,7 @@ impl Places {
             return None;
         }
         let kept = kept(self.most);
-        let is_crowd = kept > 0 && taken.strangers >= kept && taken.total >= self.most - kept;
+        let is_crowd = taken.strangers >= kept && taken.total >= self.most - kept;
         if is_crowd && !taken.make_room(network, now) {
             return None;
         }
@@ -244,7 +244,8 @@ fn kept(most: usize) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 mod tests {
-    use std::net::SocketAddr;
+    use std::io::Read as _;
+    use std::net::{SocketAddr, TcpListener};
 
     use super::*;
 
@@ -350,6 +351,64 @@ mod tests {
         let taken = lock(&places.taken);
         assert_eq!((taken.total, taken.strangers), (0, 0));
         assert!(taken.by_network.is_empty() && taken.by_age.is_empty());
+    }
+
+    #[test]
+    fn who_gives_way_is_gone_and_is_told_so_unless_that_would_be_clear_text() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        for is_protected in [false, true] {
+            let places = Places::new(20, 20);
+            let strangers = fill(&places, 1, 18);
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let control = Arc::new(listener.accept().unwrap().0);
+            places.hold(&strangers[0], &control);
+            if is_protected {
+                places.protect(&strangers[0]);
+            }
+            places.take(network(2), at(0)).unwrap();
+            // The server's end is still held.
+            client.set_read_timeout(Some(GRACE)).unwrap();
+            let mut told = Vec::new();
+            client.read_to_end(&mut told).unwrap();
+            let expected = if is_protected {
+                &[]
+            } else {
+                TOO_MANY_CONNECTIONS
+            };
+            assert_eq!(told, expected);
+            drop(control);
+        }
+    }
+
+    #[test]
+    fn a_network_has_room_made_while_it_would_have_no_more_than_the_other() {
+        for (own, others) in (0..6).flat_map(|own| (2..8).map(move |others| (own, others))) {
+            let places = Places::new(20, 20);
+            let mut strangers = fill(&places, 1, own);
+            strangers.extend(fill(&places, 2, others));
+            // Those who are logged in have the rest.
+            while places.taken() < 18 {
+                let place = places.take(network(3), at(0)).unwrap();
+                places.welcome(&place);
+            }
+            let has_room = places.take(network(1), at(0)).is_some();
+            assert_eq!(has_room, own < others - 1, "{own} {others}");
+        }
+    }
+
+    #[test]
+    fn the_log_is_told_once_a_minute_that_somebody_gives_way() {
+        let places = Places::new(20, 20);
+        let mut flood = fill(&places, 1, 18);
+        let warned = [10, 11, 69, 70, 71].map(|now| {
+            let other = places.take(network(2), at(now)).unwrap();
+            places.welcome(&other);
+            places.leave(&other);
+            places.leave(&flood.remove(0));
+            flood.push(places.take(network(1), at(now)).unwrap());
+            lock(&places.taken).warned
+        });
+        assert_eq!(warned, [10, 10, 10, 70, 70].map(|then| Some(at(then))));
     }
 
     #[test]

@@ -5,16 +5,19 @@
 mod loopback;
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use loopback::{LATE, connect_from, free_ports, until, wait};
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 use wharf_driver::passive::Passive;
-use wharf_driver::system::{Machine, System as _, dialed};
+use wharf_driver::sockets::is_exhausted;
+use wharf_driver::system::{Machine, System, dialed};
 use wharf_driver::{Service, Settings};
 use wharf_storage::Nobody;
 
@@ -266,6 +269,57 @@ fn a_port_that_nobody_has_serves_nobody() {
     accept(&mut passive).unwrap();
 }
 
+/// A machine that is out of descriptors, if it is.
+#[derive(Default)]
+struct Exhausted(Machine, AtomicBool);
+
+impl System for Exhausted {
+    fn now(&self) -> wharf_core::Instant {
+        self.0.now()
+    }
+
+    fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr> {
+        self.0.local_address(control)
+    }
+
+    fn listen(&self, at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+        self.0.listen(at)
+    }
+
+    fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(Errno::MFILE.into()),
+            false => self.0.accept(listener),
+        }
+    }
+
+    fn dial(&self, local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+        self.0.dial(local, to)
+    }
+}
+
+#[test]
+fn who_cannot_be_dropped_for_want_of_descriptors_is_said_to_wait() {
+    let system = Arc::new(Exhausted::default());
+    let service = Service::new(Settings {
+        passive_ports: Some(free_ports(1)),
+        system: Arc::<Exhausted>::clone(&system),
+        ..Settings::new(Arc::new(Nobody))
+    });
+    let mut passive = session(&service, 1);
+    let address = arm(&mut passive);
+    let _data = used(&mut passive, address, 1);
+    let late = connect_from([127, 0, 0, 1], address).unwrap();
+    assert!(wait(service.strays().unwrap(), PollFlags::IN, LATE));
+    system.1.store(true, Ordering::Relaxed);
+    // Who asks would ask again at once for ever.
+    let error = service.drop_strays().unwrap_err();
+    assert!(is_exhausted(&error), "{error}");
+    system.1.store(false, Ordering::Relaxed);
+    service.drop_strays().unwrap();
+    assert!(is_gone(late));
+}
+
 #[test]
 fn ports_are_given_up_at_once_when_the_server_stops() {
     let (service, range) = service_with(4);
@@ -274,8 +328,9 @@ fn ports_are_given_up_at_once_when_the_server_stops() {
     for (at, one) in sessions.iter_mut().enumerate().take(3) {
         used(one, addresses[at], u8::try_from(at).unwrap() + 1);
     }
-    service.stop();
     let taken = |port: &u16| TcpListener::bind((HERE, *port)).is_err();
+    assert_eq!(range.clone().filter(taken).count(), 4, "used ones are kept");
+    service.stop();
     let left: Vec<_> = range.clone().filter(taken).collect();
     assert_eq!(left, [addresses[3].port()], "but the one that is in use");
     used(&mut sessions[3], addresses[3], 4);

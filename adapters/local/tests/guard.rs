@@ -108,13 +108,17 @@ fn a_planted_link_makes_no_home_of_what_it_leads_to() {
 fn a_home_that_is_made_anew_counts_before_anybody_has_seen_it() {
     let place = place();
     let here = place.path().canonicalize().unwrap();
-    let guard = Guard::default();
-    let home = here.join("srv/a");
-    guard.watch([home.as_path()].into_iter());
-    fs::rename(&home, here.join("srv/old")).unwrap();
-    fs::create_dir(&home).unwrap();
-    symlink(here.join("outside/b"), home.join("b")).unwrap();
-    assert!(is_refused(&real(&guard, &here, "srv/a/b")));
+    // One that was there, and one that was not.
+    for name in ["srv/a", "srv/new"] {
+        let guard = Guard::default();
+        let home = here.join(name);
+        guard.watch([home.as_path()].into_iter());
+        let was_there = fs::rename(&home, here.join("srv/old")).is_ok();
+        assert_eq!(was_there, name == "srv/a");
+        fs::create_dir(&home).unwrap();
+        symlink(here.join("outside/b"), home.join("b")).unwrap();
+        assert!(is_refused(&real(&guard, &here, &format!("{name}/b"))));
+    }
 }
 
 #[test]
@@ -139,6 +143,25 @@ fn files_are_read_in_the_same_way() {
     assert!(error.contains("a client may have made"), "{error}");
     assert!(guard.real(&here.join("key.pem")).is_err());
     assert_eq!(read("secret").unwrap(), "secret");
+}
+
+#[test]
+fn as_many_links_are_followed_as_the_system_follows() {
+    let place = place();
+    let here = place.path().canonicalize().unwrap();
+    let guard = Guard::default();
+    let mut last = "srv".to_owned();
+    let mut followed = 0;
+    for number in 1..=50 {
+        let name = number.to_string();
+        symlink(&last, here.join(&name)).unwrap();
+        let by_system = fs::metadata(here.join(&name)).is_ok();
+        let found = real(&guard, &here, &name);
+        assert_eq!(found.is_ok(), by_system, "{number}: {found:?}");
+        followed += u32::from(by_system);
+        last = name;
+    }
+    assert!((1..50).contains(&followed), "{followed}");
 }
 
 #[test]

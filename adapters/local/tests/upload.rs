@@ -814,21 +814,65 @@ fn the_bytes_that_one_account_leaves_are_bounded() {
 }
 
 #[test]
-fn what_this_process_has_left_goes_in_its_time_without_a_walk() {
-    let place = Place::with(LocalOptions {
-        retention: Duration::from_secs(1),
+fn a_part_that_is_gone_takes_no_room() {
+    let bounded = LocalOptions {
+        partials_size: Some(20_000),
         ..options()
-    });
+    };
+    let ways: [fn(&Place); 6] = [
+        |place| place.store(write_at(8_192), "/d/f", "!").unwrap(),
+        |place| place.store(write_at(0), "/d/f", "anew").unwrap(),
+        |place| place.store(append_to(Some(8_192)), "/d/f", "!").unwrap(),
+        |place| store(&place.account("bob"), write_at(0), "/d/f", "his").unwrap(),
+        |place| change(place, Edit::Delete, "/d/f"),
+        |place| change(place, Edit::RemoveDirectory, "/d"),
+    ];
+    for (number, go) in ways.into_iter().enumerate() {
+        let place = Place::with(bounded);
+        fs::create_dir(place.real("/d")).unwrap();
+        place.fail(write_at(0), "/old", &text(9_000)).unwrap();
+        place.fail(write_at(0), "/d/f", &text(9_000)).unwrap();
+        go(&place);
+        place.fail(write_at(0), "/new", &text(9_000)).unwrap();
+        let sizes = ["/old", "/new"].map(|name| place.size(name));
+        assert_eq!(sizes, [Ok(8_192); 2], "{number}");
+        // Now they are as many as may be.
+        place.fail(write_at(0), "/newer", &text(9_000)).unwrap();
+        assert_eq!(place.size("/old"), MISSING, "{number}");
+    }
+}
+
+fn change(place: &Place, edit: Edit, name: &str) {
+    let change = place.local.change(edit, &path(name), &VPath::root());
+    assert_eq!(change, DONE);
+}
+
+#[test]
+fn what_was_left_goes_in_its_time_without_a_walk() {
+    let short = LocalOptions {
+        retention: Duration::from_secs(2),
+        ..options()
+    };
+    let place = Place::with(short);
     fs::create_dir(place.real("/d")).unwrap();
     place.fail(write_at(0), "/d/f", &part()).unwrap();
-    wharf_local::sweep_due();
-    assert_eq!(place.size("/d/f"), Ok(TOLD));
-    std::thread::sleep(Duration::from_millis(2_500));
-    wharf_local::sweep_due();
-    assert_eq!(place.everything(), ["d"]);
-    // A walk tells of those that others have left.
-    place.fail(write_at(0), "/d/f", &part()).unwrap();
+    // Of those that others have left a walk tells.
+    let others = Place::with(short);
+    fs::create_dir(others.real("/e")).unwrap();
+    others.fail(write_at(0), "/e/f", &part()).unwrap();
+    others.fail(write_at(0), "/f", &part()).unwrap();
+    for entry in fs::read_dir(others.directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::rename(entry.path(), place.directory.path().join(entry.file_name())).unwrap();
+    }
     assert_eq!(place.local.sweep(), 0);
+    wharf_local::sweep_due();
+    let names = ["/d/f", "/e/f", "/f"];
+    assert_eq!(names.map(|name| place.size(name)), [Ok(TOLD); 3]);
+    std::thread::sleep(Duration::from_millis(3_500));
+    assert_eq!(wharf_local::sweep_due(), 3);
+    assert_eq!(place.everything(), ["d", "e"]);
+    assert_eq!(wharf_local::sweep_due(), 0);
 }
 
 #[test]

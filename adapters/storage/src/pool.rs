@@ -76,7 +76,8 @@ impl Pool {
         self.0.state().threads
     }
 
-    fn spawn(&self, group: Group, job: Job) {
+    /// Returns the job if there is no thread and none can be started.
+    fn spawn(&self, group: Group, job: Job) -> Result<(), Job> {
         let mut state = self.0.state();
         state.waiting.push_back(Waiting {
             group,
@@ -85,18 +86,18 @@ impl Pool {
         });
         if state.idle >= state.waiting.len() {
             self.0.work.notify_one();
-            return;
+            return Ok(());
         }
         if state.threads < self.0.size {
             match self.start(Inner::serve) {
                 Ok(()) => state.threads += 1,
                 // Others may take it; without any, nobody ever would.
                 Err(error) if state.threads == 0 => {
-                    let refused = state.waiting.pop_back();
-                    drop(state);
-                    drop(refused);
                     tracing::warn!(%error, pool = self.0.name, "no thread can be started");
-                    return;
+                    return match state.waiting.pop_back() {
+                        Some(waiting) => Err(waiting.job),
+                        None => Ok(()),
+                    };
                 }
                 Err(_) => {}
             }
@@ -105,6 +106,7 @@ impl Pool {
             // Without it they wait for as long as it takes.
             state.is_watched = self.start(Inner::watch).is_ok();
         }
+        Ok(())
     }
 
     fn start(&self, run: fn(&Inner)) -> io::Result<()> {
@@ -206,6 +208,10 @@ impl Executor for Shared {
     }
 
     fn spawn(&self, group: Group, job: Job) {
-        self.pool.spawn(group, job);
+        match self.pool.spawn(group, job) {
+            // Only this session waits for it.
+            Err(job) if self.may_wait => job(),
+            _ => {}
+        }
     }
 }

@@ -14,10 +14,10 @@ pub(crate) mod strace;
 mod system;
 mod transfers;
 
-use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use crate::conversations::transfer::pattern;
 use crate::server::within;
@@ -54,9 +54,20 @@ impl Held {
         let count = |what| fs::read_dir(format!("/proc/{}/{what}", server.pid()));
         Self {
             descriptors: count("fd").expect("the server lives").count(),
-            threads: count("task").expect("the server lives").count(),
+            threads: count("task")
+                .expect("the server lives")
+                .filter(|task| !is_pooled(task))
+                .count(),
         }
     }
+}
+
+/// Whether a thread is one of those that wait for disks and passwords: they stay a while for the next
+/// request, and are bounded.
+fn is_pooled(task: &io::Result<fs::DirEntry>) -> bool {
+    let path = task.as_ref().map(|task| task.path().join("comm"));
+    let name = path.ok().and_then(|path| fs::read_to_string(path).ok());
+    name.is_some_and(|name| ["ftp storage\n", "ftp logins\n"].contains(&&*name))
 }
 
 /// Compares what a server holds before and after a fault.

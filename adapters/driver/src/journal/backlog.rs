@@ -161,6 +161,29 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_target_of_its_own_is_told_by_where_it_is() {
+        for (target, in_session, kind) in [
+            ("wharf_server::pump", true, Kind::Session),
+            ("wharf_server::pump", false, Kind::Server),
+            (LOGIN, false, Kind::Login),
+        ] {
+            assert_eq!(Kind::of(target, in_session), kind);
+        }
+    }
+
+    #[test]
+    fn a_log_of_which_a_quarter_waits_is_pressed() {
+        let backlog = Backlog::default();
+        let pressed = [0, MOST / 4 - 1, 1].map(|bytes| {
+            assert!(backlog.add(Kind::Server, bytes));
+            backlog.is_pressed()
+        });
+        assert_eq!(pressed, [false, false, true]);
+        backlog.written(1);
+        assert!(!backlog.is_pressed());
+    }
+
+    #[test]
     fn kinds_are_counted_where_they_stand() {
         for (at, (kind, _)) in Kind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, at);

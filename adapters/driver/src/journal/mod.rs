@@ -9,6 +9,8 @@
 
 mod allowance;
 mod backlog;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::io;
