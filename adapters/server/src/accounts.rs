@@ -175,7 +175,8 @@ impl Accounts for FileAccounts {
             &*executors.logins,
             Group::default(),
             OnCancel::Leave,
-            move |_| {
+            move |wanted| {
+                wanted.check()?;
                 hashed.fetch_add(1, Ordering::Relaxed);
                 compared.password.verify(&password).map_err(|error| {
                     tracing::error!(%error, "no password can be checked");
@@ -199,7 +200,10 @@ fn enter(admission: &Arc<Admission>, executor: &dyn Executor) -> Begun<Account, 
         executor,
         admission.group(),
         OnCancel::Leave,
-        move |_| admission.enter(),
+        move |wanted| {
+            wanted.check()?;
+            admission.enter()
+        },
     ))
 }
 

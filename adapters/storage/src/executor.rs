@@ -36,6 +36,14 @@ impl Wanted {
     pub fn is_so(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Goes on if nobody has cancelled it.
+    ///
+    /// # Errors
+    /// [`NotDone::CANCELLED`].
+    pub fn check<E: NotDone>(&self) -> Result<(), E> {
+        self.is_so().then_some(()).ok_or(E::CANCELLED)
+    }
 }
 
 /// What becomes of an operation whose job is cancelled while it runs.
@@ -65,7 +73,8 @@ impl NotDone for Denied {
     const CANCELLED: Self = Self::Unavailable;
 }
 
-/// Has a job done by an executor. One that is cancelled before it begins is not done.
+/// Has a job done by an executor. It is also called if it was cancelled before, so that what it holds comes
+/// back: it should see whether it is [still wanted](Wanted::check).
 pub fn run<T, E>(
     executor: &dyn Executor,
     group: Group,
@@ -86,11 +95,7 @@ where
     executor.spawn(
         group,
         Box::new(move || {
-            let outcome = match its_wanted.is_so() {
-                true => job(&its_wanted),
-                false => Err(E::CANCELLED),
-            };
-            answer.give(outcome);
+            answer.give(job(&its_wanted));
         }),
     );
     Box::new(Running {

@@ -169,19 +169,20 @@ impl Work {
             let (begun, enough) = (std::time::Instant::now(), pump.moved() + AWAY);
             // What shows its file is never pending.
             let mut cx = Context::from_waker(Waker::noop());
-            loop {
+            let mut step = Step::Blocked;
+            while wanted.is_so() {
                 let before = pump.moved();
-                let step = pump.step(&mut data, &mut cx);
+                step = pump.step(&mut data, &mut cx);
                 progress.store(pump.moved(), Ordering::Relaxed);
                 // One that moves nothing may be one of very many.
                 let goes_on = step == Step::Moved
                     && (before + 1..enough).contains(&pump.moved())
-                    && begun.elapsed() < AWAY_FOR
-                    && wanted.is_so();
+                    && begun.elapsed() < AWAY_FOR;
                 if !goes_on {
-                    return Ok((pump, data, step));
+                    break;
                 }
             }
+            Ok((pump, data, step))
         };
         let executor = &*self.executors.storage;
         let operation = run(executor, group, OnCancel::Wait, steps);

@@ -194,7 +194,10 @@ impl<S: BlockingStorage + 'static> Blocking<S> {
     ) -> Begun<T> {
         let backend = Arc::clone(&self.backend);
         let group = backend.group();
-        let called = run(&**executor, group, on_cancel, move |_| call(&backend));
+        let called = run(&**executor, group, on_cancel, move |wanted| {
+            wanted.check()?;
+            call(&backend)
+        });
         Begun::Pending(called)
     }
 
@@ -289,6 +292,11 @@ impl Calls {
     /// Whether the session's own thread makes them.
     fn are_here(&self) -> bool {
         self.executor.may_wait() && self.is_short
+    }
+
+    /// Whether it also makes the call that ends an upload.
+    fn end_here(&self) -> bool {
+        self.executor.may_wait() && self.ends_are_short
     }
 
     fn run<T: Send + 'static>(

@@ -38,20 +38,6 @@ struct Here {
     calls: Calls,
 }
 
-impl Here {
-    fn end(
-        self,
-        end: impl FnOnce(Box<dyn BlockingSink>) -> Result<(), Failure> + Send + 'static,
-    ) -> Begun<()> {
-        let Self { sink, calls } = self;
-        if calls.executor.may_wait() && calls.ends_are_short {
-            Begun::Done(end(sink))
-        } else {
-            Begun::Pending(calls.run(OnCancel::Wait, move |_| end(sink)))
-        }
-    }
-}
-
 impl Sink for Here {
     fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Failure>> {
         Poll::Ready(self.sink.write(bytes).map(|()| bytes.len()))
@@ -66,14 +52,26 @@ impl Sink for Here {
     }
 
     fn commit(self: Box<Self>) -> Begun<()> {
-        self.end(|sink| sink.commit())
+        let Self { sink, calls } = *self;
+        if calls.end_here() {
+            return Begun::Done(sink.commit());
+        }
+        Begun::Pending(calls.run(OnCancel::Wait, move |wanted| {
+            wanted.check()?;
+            sink.commit()
+        }))
     }
 
     fn abandon(self: Box<Self>, reason: Reason) -> Begun<()> {
-        self.end(move |sink| {
+        let Self { sink, calls } = *self;
+        if calls.end_here() {
+            sink.abandon(reason);
+            return Begun::Done(Ok(()));
+        }
+        Begun::Pending(calls.run(OnCancel::Wait, move |_| {
             sink.abandon(reason);
             Ok(())
-        })
+        }))
     }
 }
 
@@ -167,7 +165,8 @@ impl Behind {
             Err(failure) => Begun::Done(Err(failure)),
             Ok(mut written) => Begun::Pending(calls.run(OnCancel::Wait, move |wanted| {
                 written.write(&taken, wanted);
-                end(written.sink, written.failed)
+                let cancelled = wanted.check().err();
+                end(written.sink, written.failed.or(cancelled))
             })),
         })
     }
