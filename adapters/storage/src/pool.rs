@@ -84,8 +84,9 @@ impl Pool {
             job,
             since: Instant::now(),
         });
+        // Of those that wait before it, some may have to go on waiting.
+        self.0.work.notify_one();
         if state.idle >= state.waiting.len() {
-            self.0.work.notify_one();
             return Ok(());
         }
         if state.threads < self.0.size {

@@ -86,6 +86,16 @@ fn what_hangs_leaves_threads_for_the_rest() {
         .collect();
     assert_eq!(Begun::Pending(at_once(&executor, 7)).wait(), Ok(2));
     assert!(pool.threads() <= 8, "{}", pool.threads());
+    // Also once nobody starts any more, but some have nothing to do.
+    let begun = Instant::now();
+    for group in 8..20 {
+        assert_eq!(Begun::Pending(at_once(&executor, group)).wait(), Ok(2));
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(hanging.iter_mut().all(|asked| is_ready(asked).is_none()));
     gate.open();
     for asked in hanging {

@@ -1,0 +1,257 @@
+//! What is promised.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wharf_core::{Denied, Grant, Rights};
+use wharf_driver::{Service, Settings};
+use wharf_storage::{Account, Accounts, Begun, Blocking, Credentials, Executors, Group, Storage};
+
+use crate::client::Client;
+use crate::storage::{Hang, Odd, Slow};
+
+type Listeners = Vec<TcpListener>;
+
+/// What is answered at once has been by then, also on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Everybody by the name of a home.
+#[derive(Default)]
+struct Homes(HashMap<&'static str, Arc<dyn Storage>>);
+
+impl Homes {
+    fn with(mut self, name: &'static str, storage: impl Storage + 'static) -> Self {
+        self.0.insert(name, Arc::new(storage));
+        self
+    }
+
+    fn slow(self, name: &'static str, slow: Slow) -> Self {
+        self.with(name, Blocking::new(slow))
+    }
+}
+
+impl Accounts for Homes {
+    fn login(&self, credentials: &Credentials<'_>, _: &Executors) -> Begun<Account, Denied> {
+        let home = self.0.get(&*credentials.username.to_string());
+        let account = home.map(|storage| Account {
+            grant: Grant::new(Rights::ALL, storage.capabilities()),
+            storage: Arc::clone(storage),
+            demands_tls: false,
+            seats: None,
+        });
+        Begun::Done(account.ok_or(Denied::Credentials))
+    }
+}
+
+/// Serves these homes with so many threads for storages, while `act` is a client.
+fn with(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+    homes: Homes,
+    threads: usize,
+    act: impl FnOnce(SocketAddr),
+) {
+    let listener = wharf_driver::sockets::listen(([127, 0, 0, 1], 0).into()).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let mut settings = Settings::new(Arc::new(homes));
+    settings.storage_threads = NonZero::new(threads).expect("some threads");
+    settings.grace = Duration::ZERO;
+    let service = Service::new(settings);
+    thread::scope(|scope| {
+        scope.spawn(|| serve(vec![listener], &service));
+        // The server stops also if the client panics.
+        let _stop = Stop(&service);
+        act(address);
+    });
+}
+
+struct Stop<'a>(&'a Service);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+fn slow(takes: Duration, hangs: Option<&Hang>) -> Slow {
+    Slow {
+        group: Group(1),
+        takes,
+        hangs: hangs.cloned(),
+    }
+}
+
+/// How many threads of this process wait for storages.
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("a process");
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name == "ftp storage\n").count()
+}
+
+/// A write that takes ten seconds.
+pub fn answers_an_abort_while_a_write_takes_long(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().slow("slow", slow(Duration::from_secs(10), None));
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "slow");
+        let mut data = client.data();
+        client.ask("STOR f", 150);
+        data.write_all(&[b'x'; 100_000]).expect("room");
+        thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        client.say("ABOR");
+        client.expect(426);
+        client.expect(226);
+        let took = begun.elapsed();
+        println!("ABOR: {took:?}");
+        assert!(took < AT_ONCE, "{took:?}");
+        client.ask("NOOP", 200);
+    });
+}
+
+/// Four pieces of 32 KiB a second.
+pub fn tells_how_far_a_slow_upload_is(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().slow("slow", slow(Duration::from_millis(250), None));
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "slow");
+        let mut data = client.data();
+        client.ask("STOR f", 150);
+        data.write_all(&[b'x'; 100_000]).expect("room");
+        thread::sleep(Duration::from_millis(100));
+        let told = client.ask("STAT", 211);
+        assert!(
+            told.contains("STOR: ") && !told.contains("STOR: 0 bytes"),
+            "{told}"
+        );
+        drop(data);
+        client.expect(226);
+    });
+}
+
+/// Though more uploads hang than there are threads.
+pub fn serves_other_homes_while_one_hangs(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let hang = Hang::default();
+    let mut other = slow(Duration::ZERO, None);
+    other.group = Group(2);
+    let homes = Homes::default()
+        .slow("hangs", slow(Duration::ZERO, Some(&hang)))
+        .slow("other", other);
+    with(serve, homes, 6, |server| {
+        let hanging: Vec<_> = (0..40)
+            .map(|_| {
+                let mut client = Client::log_in(server, "hangs");
+                let mut data = client.data();
+                client.say("STOR f");
+                data.write_all(b"x").expect("room");
+                (client, data)
+            })
+            .collect();
+        let begun = Instant::now();
+        Client::log_in(server, "other").store("f", b"content", 226);
+        assert!(begun.elapsed() < AT_ONCE * 2, "{:?}", begun.elapsed());
+        // Other cases run in this process too.
+        assert!(threads() <= 6 * 8, "{}", threads());
+        hang.release();
+        drop(hanging);
+    });
+}
+
+/// It is told so after a quarter of a minute.
+pub fn tells_a_client_for_whom_no_thread_is_free(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let hang = Hang::default();
+    let homes = Homes::default().slow("hangs", slow(Duration::ZERO, Some(&hang)));
+    with(serve, homes, 1, |server| {
+        let mut first = Client::log_in(server, "hangs");
+        let mut data = first.data();
+        first.ask("STOR f", 150);
+        data.write_all(b"x").expect("room");
+        thread::sleep(Duration::from_millis(300));
+        let mut second = Client::log_in(server, "hangs");
+        second.ask("SIZE f", 450);
+        second.ask("NOOP", 200);
+        hang.release();
+        drop(data);
+        first.expect(226);
+        second.ask("SIZE f", 550);
+    });
+}
+
+/// It can be given up at once, without a thread for it.
+pub fn cancels_what_a_lost_session_has_begun(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let odd = Odd::default();
+    let homes = Homes::default().with("odd", odd.clone());
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "odd");
+        let _data = client.data();
+        client.say("RETR never");
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(odd.given_up.load(Ordering::Relaxed), 0);
+        drop(client);
+        let begun = Instant::now();
+        while odd.given_up.load(Ordering::Relaxed) == 0 {
+            assert!(begun.elapsed() < AT_ONCE, "it is not given up");
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+}
+
+/// The storage takes one, and gives one, and must be waited for between.
+pub fn moves_every_byte_one_by_one(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().with("odd", Odd::default());
+    with(serve, homes, 4, |server| {
+        let content: Vec<u8> = (0..20_000).map(|at| (at / 3 % 251) as u8).collect();
+        let mut client = Client::log_in(server, "odd");
+        client.store("f", &content, 226);
+        assert!(client.fetch("f") == content, "other bytes");
+        client.ask("TYPE A", 200);
+        let text = b"one\r\ntwo\r\n".repeat(500);
+        client.store("t", &text, 226);
+        assert!(client.fetch("t") == text, "another text");
+    });
+}
+
+/// The storage says so half a second after all has come.
+pub fn says_that_a_commit_failed_late(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().with("odd", Odd::default());
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "odd");
+        client.store("late", b"content", 452);
+        client.ask("NOOP", 200);
+    });
+}
+
+/// Though what comes behind it never comes.
+pub fn lists_what_is_there_by_now(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().with("odd", Odd::default());
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "odd");
+        let mut data = client.data();
+        client.ask("MLSD", 150);
+        let mut line = [0; 16];
+        data.read_exact(&mut line).expect("the first line");
+        client.say("ABOR");
+        client.expect(426);
+        client.expect(226);
+    });
+}
