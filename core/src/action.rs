@@ -111,6 +111,9 @@ pub enum Mode {
         /// Whether what arrives may be continued if the upload breaks off. In TYPE A it may not,
         /// since an offset of the file is then none of the client's.
         resumable: bool,
+        /// The length of the upload in bytes, if ALLO has told it; not in TYPE A. The client need not
+        /// keep to it.
+        expected: Option<u64>,
     },
     /// APPE: write behind the end of the file, which is made if it is not there.
     ///
@@ -126,6 +129,8 @@ pub enum Mode {
         umask: Option<u16>,
         /// As in [`Mode::Write`].
         resumable: bool,
+        /// As in [`Mode::Write`].
+        expected: Option<u64>,
     },
     /// STOU: write a new file under a name that is not taken, derived from
     /// [`path`](crate::Session::path), and tell it in [`Opened::name`](crate::Opened::name).

@@ -19,12 +19,13 @@ fn accepting(truncated: bool, hang_up: bool) -> Scene {
 
 /// An upload of which ALLO has said that it has ten bytes.
 fn announced(trace: &str) {
+    let storing = STORING.replace("replace", "replace of 10");
     passive(&format!(
         "C: ALLO 10
          A: available /
          E: 1000000
          S: 200
-         {STORING}
+         {storing}
          T: +1s
          {trace}"
     ));

@@ -325,7 +325,7 @@ fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
          E: 1000000
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace of 11
          E: opened
          A: accept 127.0.0.1
          E: ok
@@ -344,7 +344,7 @@ fn an_upload_may_be_shorter_than_allo_said_but_not_in_silence() {
          E: 1000000
          S: 200
          C: STOR f
-         A: open /f write@0 replace
+         A: open /f write@0 replace of 10
          E: opened
          A: accept 127.0.0.1
          E: ok

@@ -78,6 +78,7 @@ impl Place {
             replace: true,
             umask: None,
             resumable: true,
+            expected: None,
         };
         self.open(mode, &Self::path())
     }

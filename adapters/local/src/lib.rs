@@ -263,6 +263,7 @@ impl BlockingStorage for Local {
                 replace,
                 umask,
                 resumable,
+                expected: _,
             } => Request {
                 begin: Begin::At(at),
                 replace,
@@ -274,6 +275,7 @@ impl BlockingStorage for Local {
                 replace,
                 umask,
                 resumable,
+                expected: _,
             } => Request {
                 begin: Begin::Behind { told },
                 replace,

@@ -185,6 +185,7 @@ impl Operation {
             replace,
             umask: None,
             resumable: true,
+            expected: None,
         };
         Some(match *self {
             Self::Fresh {
@@ -214,6 +215,7 @@ impl Operation {
                     replace,
                     umask: None,
                     resumable: true,
+                    expected: None,
                 };
                 (mode, length, commit)
             }

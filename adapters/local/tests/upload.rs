@@ -73,6 +73,7 @@ fn the_permission_bits_of_the_old_file_are_kept() {
         replace: true,
         umask: Some(0o077),
         resumable: true,
+        expected: None,
     };
     place.store(own, "/g", "a").unwrap();
     assert_eq!(mode("/g"), 0o600);
@@ -125,6 +126,7 @@ fn nothing_is_kept_where_nothing_would_be_left_or_nobody_shall_continue_it() {
         replace: true,
         umask: None,
         resumable: false,
+        expected: None,
     };
     place.fail(in_type_a, "/f", &part()).unwrap();
     // A full disk shall not stay full.
@@ -635,12 +637,14 @@ fn without_leave_to_replace_a_finished_file_stands() {
         replace: false,
         umask: None,
         resumable: true,
+        expected: None,
     };
     let append = Mode::Append {
         told: None,
         replace: false,
         umask: None,
         resumable: true,
+        expected: None,
     };
     // A new file, also in two parts.
     place.fail(write(0), "/f", &part()).unwrap();

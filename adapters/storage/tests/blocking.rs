@@ -170,6 +170,7 @@ const WRITE: Mode = Mode::Write {
     replace: true,
     umask: None,
     resumable: true,
+    expected: None,
 };
 
 /// Asks again and again, as a session does that is woken.

@@ -548,6 +548,7 @@ fn requests() -> Vec<Case> {
                         umask,
                         replace: true,
                         resumable,
+                        expected: None,
                     },
                 ),
                 other => other,

@@ -229,6 +229,7 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
     let masked =
         |umask: &Option<u16>| umask.map_or(String::new(), |umask| format!(" umask {umask:03o}"));
     let whole = |resumable: &bool| if *resumable { "" } else { " or-nothing" };
+    let expecting = |size: &Option<u64>| size.map_or(String::new(), |size| format!(" of {size}"));
     let replacing = |replace: &bool| if *replace { " replace" } else { "" };
     match action {
         Action::Identify(_) => format!("identify {}", session.username()),
@@ -265,12 +266,14 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
                 replace,
                 umask,
                 resumable,
+                expected,
             } => {
                 format!(
-                    "open {path} write@{at}{}{}{}",
+                    "open {path} write@{at}{}{}{}{}",
                     replacing(replace),
                     masked(umask),
-                    whole(resumable)
+                    whole(resumable),
+                    expecting(expected)
                 )
             }
             Mode::Append {
@@ -278,13 +281,15 @@ pub(crate) fn describe(action: &Action, session: &Session) -> String {
                 replace,
                 umask,
                 resumable,
+                expected,
             } => {
                 let told = told.map_or(String::new(), |length| format!("@{length}"));
                 format!(
-                    "open {path} append{told}{}{}{}",
+                    "open {path} append{told}{}{}{}{}",
                     replacing(replace),
                     masked(umask),
-                    whole(resumable)
+                    whole(resumable),
+                    expecting(expected)
                 )
             }
             Mode::Unique { umask, resumable } => {

@@ -66,6 +66,7 @@ pub fn write_at(at: u64) -> Mode {
         replace: true,
         umask: None,
         resumable: true,
+        expected: None,
     }
 }
 
@@ -83,6 +84,7 @@ pub const fn append_to(told: Option<u64>) -> Mode {
         replace: true,
         umask: None,
         resumable: true,
+        expected: None,
     }
 }
 

@@ -40,11 +40,12 @@ impl Session {
         if self.settings.restart > 0 {
             self.write(Verb::Appe, path);
         } else if self.capabilities().append {
-            self.upload(Verb::Appe, path, |session| Mode::Append {
+            self.upload(Verb::Appe, path, |session, expected| Mode::Append {
                 told: session.told_length(),
                 replace: session.may_replace(),
                 umask: session.settings.umask,
                 resumable: session.is_resumable(),
+                expected,
             });
         } else {
             self.refuse_verb();
@@ -57,11 +58,12 @@ impl Session {
         if at > 0 && !self.capabilities().restart_write {
             self.done(550, "Uploads cannot be restarted here.");
         } else if self.may_restart(at) {
-            self.upload(verb, path, |session| Mode::Write {
+            self.upload(verb, path, |session, expected| Mode::Write {
                 at,
                 replace: session.may_replace(),
                 umask: session.settings.umask,
                 resumable: session.is_resumable(),
+                expected,
             });
         }
     }
@@ -69,20 +71,22 @@ impl Session {
     pub(in crate::session) fn stou(&mut self, name: Option<&BStr>) {
         self.settings.restart = 0;
         let name = name.unwrap_or(b"upload".as_bstr());
-        self.upload(Verb::Stou, name, |session| Mode::Unique {
+        self.upload(Verb::Stou, name, |session, _| Mode::Unique {
             umask: session.settings.umask,
             resumable: session.is_resumable(),
         });
     }
 
-    fn upload(&mut self, verb: Verb, path: &BStr, mode: impl FnOnce(&Self) -> Mode) {
-        let size = self.settings.announced.take();
+    /// `mode` is told how long the upload will be, if ALLO has said so.
+    fn upload(&mut self, verb: Verb, path: &BStr, mode: impl FnOnce(&Self, Option<u64>) -> Mode) {
+        let announced = self.settings.announced.take();
+        let size = announced.filter(|_| self.is_resumable());
         if self.permit(Rights::WRITE) && self.may_begin() && self.new_target(path) {
             let transfer = Transfer {
-                size: size.filter(|_| self.is_resumable()),
+                size,
                 ..self.transfer(verb)
             };
-            let mode = mode(self);
+            let mode = mode(self, size);
             // It holds for one upload: afterwards something else stands there.
             self.settings.told.take_if(|(path, _)| *path == self.path);
             self.open(transfer, mode);
