@@ -12,7 +12,7 @@ use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
 use wharf_storage::Executors;
 
 use crate::control::{Control, Turned, is_passing};
-use crate::executors;
+use crate::executors::Held;
 use crate::journal::Journal;
 use crate::service::{Permit, Service};
 use crate::signal::Signal;
@@ -22,7 +22,7 @@ use crate::work::{Wait, Work};
 /// One client.
 pub struct Connection {
     service: Arc<Service>,
-    permit: Arc<Permit>,
+    held: Arc<Held>,
     session: Session,
     work: Work,
     journal: Journal,
@@ -101,18 +101,17 @@ impl Connection {
             let until = (!limit.is_zero()).then(|| now + limit);
             control.open(tls, until).map_err(io::Error::other)?;
         }
-        let permit = Arc::new(permit);
-        let executors = executors::of_session(executors, &permit);
+        let held = Held::new(permit, executors);
         Ok(Self {
-            permit,
             session: Session::new(protocol, ends, now),
-            work: Work::new(&service, ends, executors),
+            work: Work::new(&service, ends, Arc::clone(&held)),
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
             unanswered: false,
             written: 0,
             stopping: false,
             goes_on: false,
+            held,
             service,
         })
     }
@@ -142,7 +141,7 @@ impl Connection {
             }
             self.work.vacate(&self.session);
             if self.session.is_logged_in() {
-                self.permit.welcome();
+                self.held.permit.welcome();
             }
             let noted = self.journal.take_notes(&mut self.session, now);
             if noted || self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
@@ -214,7 +213,7 @@ impl Connection {
         let due = self.session.deadline().is_some_and(|at| at <= now);
         if ready.input || due && !ready.broken {
             self.read(socket, now);
-        } else if ready.broken && self.permit.gave_way() {
+        } else if ready.broken && self.held.permit.gave_way() {
             self.give_way(now);
         } else if ready.broken {
             if let Ok(Some(error)) = socket.take_error() {
@@ -229,7 +228,7 @@ impl Connection {
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::StartTls(ticket) => {
-                self.permit.protect();
+                self.held.permit.protect();
                 let tls = self.service.settings().tls.as_deref();
                 self.control.start(ticket, tls)
             }
@@ -301,7 +300,7 @@ impl Connection {
     fn has_read(&mut self, now: Instant, read: io::Result<bool>) -> bool {
         match read {
             Ok(true) => self.unanswered = true,
-            Ok(false) if self.permit.gave_way() => self.give_way(now),
+            Ok(false) if self.held.permit.gave_way() => self.give_way(now),
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,
             Err(error) => {

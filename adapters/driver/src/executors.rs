@@ -1,7 +1,7 @@
 //! Where the calls of sessions run that may block.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tracing::Span;
@@ -42,37 +42,59 @@ impl Threads {
     }
 }
 
-/// The same for one session, whose place is taken as long as a job of it runs, so that jobs that hang are
-/// as few as sessions may be.
-pub(crate) fn of_session(executors: Executors, place: &Arc<Permit>) -> Executors {
-    let held = |executor| -> Arc<dyn Executor> {
-        Arc::new(Held {
-            executor,
-            place: Arc::clone(place),
-        })
-    };
-    Executors {
-        storage: held(executors.storage),
-        logins: held(executors.logins),
-    }
+/// What a session has of the server: its place, which is taken as long as a job of it runs, so that jobs that
+/// hang are as few as sessions may be. It is the executor of its calls to storages.
+pub(crate) struct Held {
+    pub(crate) permit: Permit,
+    executors: Executors,
+    itself: Weak<Self>,
 }
 
-struct Held {
-    executor: Arc<dyn Executor>,
-    place: Arc<Permit>,
+impl Held {
+    pub(crate) fn new(permit: Permit, executors: Executors) -> Arc<Self> {
+        Arc::new_cyclic(|itself| Self {
+            permit,
+            executors,
+            itself: Weak::clone(itself),
+        })
+    }
+
+    /// Where the calls of a login run.
+    pub(crate) fn executors(self: &Arc<Self>) -> Executors {
+        Executors {
+            storage: Arc::<Self>::clone(self),
+            logins: Arc::new(Logins(Arc::clone(self))),
+        }
+    }
+
+    fn hold(&self, job: Job) -> Job {
+        let (span, held) = (Span::current(), self.itself.upgrade());
+        Box::new(move || {
+            span.in_scope(job);
+            drop(held);
+        })
+    }
 }
 
 impl Executor for Held {
     fn may_wait(&self) -> bool {
-        self.executor.may_wait()
+        self.executors.storage.may_wait()
     }
 
     fn spawn(&self, group: Group, job: Job) {
-        let (span, place) = (Span::current(), Arc::clone(&self.place));
-        let job = move || {
-            span.in_scope(job);
-            drop(place);
-        };
-        self.executor.spawn(group, Box::new(job));
+        self.executors.storage.spawn(group, self.hold(job));
+    }
+}
+
+/// The executor of its logins.
+struct Logins(Arc<Held>);
+
+impl Executor for Logins {
+    fn may_wait(&self) -> bool {
+        self.0.executors.logins.may_wait()
+    }
+
+    fn spawn(&self, group: Group, job: Job) {
+        self.0.executors.logins.spawn(group, self.0.hold(job));
     }
 }

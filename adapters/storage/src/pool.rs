@@ -127,19 +127,22 @@ impl Inner {
     /// Does jobs, for as long as there are any.
     fn serve(&self) {
         let mut state = self.state();
+        let mut before = None;
         loop {
             if let Some((group, job)) = state.next(self.size) {
+                if before.is_some_and(|before| before != group) && !state.waiting.is_empty() {
+                    // The group that has one thread less may have another one.
+                    self.work.notify_one();
+                }
+                before = Some(group);
                 drop(state);
                 // Whoever waits for it learns that it was dropped; the log has the panic.
                 let _ = panic::catch_unwind(AssertUnwindSafe(job));
                 state = self.state();
                 state.leave(group);
-                if !state.waiting.is_empty() {
-                    // What could not begin before may begin now.
-                    self.work.notify_one();
-                }
                 continue;
             }
+            before = None;
             state.idle += 1;
             let (woken, waited) = self
                 .work

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_core::ticket::{Listen, OpenData, Transfer};
 use wharf_core::{DataFailure, End, Event, Failure, Instant, Plan, Ticket, Transferred};
-use wharf_storage::{OnCancel, Operation, Wanted, run};
+use wharf_storage::{Executor as _, OnCancel, Operation, Wanted, run};
 
 use super::{Ahead, Moved, On, Opened, Task, Work};
 use crate::bell::Bell;
@@ -148,7 +148,7 @@ impl Work {
         let Some(mut data) = self.data.take() else {
             return Some(self.moved_all(ticket, pump, End::Reset));
         };
-        let may_wait = self.executors.storage.may_wait();
+        let may_wait = self.held.may_wait();
         let elsewhere = pump
             .backing()
             .filter(|file| !(may_wait && file.is_short))
@@ -184,8 +184,7 @@ impl Work {
             }
             Ok((pump, data, step))
         };
-        let executor = &*self.executors.storage;
-        let operation = run(executor, group, OnCancel::Wait, steps);
+        let operation = run(&*self.held, group, OnCancel::Wait, steps);
         self.begin(Task::Away(ticket, operation, socket))
     }
 

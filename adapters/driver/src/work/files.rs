@@ -36,7 +36,7 @@ impl Work {
             certificate: keys.and_then(Keys::client),
         };
         let accounts = &self.service.settings().accounts;
-        let begun = accounts.identify(&introduction, &self.executors);
+        let begun = accounts.identify(&introduction, &self.held.executors());
         let name = session.username().to_owned();
         self.answer(ticket, begun, move |work, ticket, outcome| {
             Some(
@@ -65,7 +65,7 @@ impl Work {
             protected,
         };
         let accounts = &self.service.settings().accounts;
-        let begun = accounts.login(&credentials, &self.executors);
+        let begun = accounts.login(&credentials, &self.held.executors());
         let name = session.username().to_owned();
         self.answer(ticket, begun, move |work, ticket, outcome| {
             Some(ticket.done(work.settle_in(&name, outcome, protected)))
@@ -147,7 +147,7 @@ impl Work {
         T: 'static,
     {
         let begun = match &self.storage {
-            Some(storage) => ask(&**storage, &self.executors.storage),
+            Some(storage) => ask(&**storage, &self.executor()),
             // The core asks for nothing before a login.
             None => Begun::Done(Err(Failure::Denied)),
         };
@@ -201,9 +201,7 @@ impl Work {
         listing: Listing,
     ) -> Option<Event> {
         let begun = match &self.storage {
-            Some(storage) => {
-                storage.open(Mode::List(scope), session.path(), &self.executors.storage)
-            }
+            Some(storage) => storage.open(Mode::List(scope), session.path(), &self.executor()),
             None => Begun::Done(Err(Failure::Denied)),
         };
         self.answer(ticket, begun, |work, ticket, opening| {

@@ -18,10 +18,11 @@ use wharf_core::{
     Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
     TlsFailure, Transferred,
 };
-use wharf_storage::{Executors, Handle, Operation, Seat, Storage};
+use wharf_storage::{Executor, Handle, Operation, Seat, Storage};
 
 use self::ask::Ask;
 use crate::bell::Bell;
+use crate::executors::Held;
 use crate::passive::Passive;
 use crate::public::Announced;
 use crate::pump::{Pump, Step};
@@ -46,7 +47,7 @@ pub struct Work {
     /// The place that the session has among those of its account.
     seat: Option<Seat>,
     /// Where calls run that may block.
-    executors: Executors,
+    held: Arc<Held>,
     /// Given by the storage when it has something; made when it is first waited for.
     signal: Option<Arc<Signal>>,
     passive: Passive,
@@ -134,13 +135,13 @@ const LET_GO: Duration = Duration::from_millis(100);
 impl Work {
     /// No work yet.
     #[must_use]
-    pub fn new(service: &Arc<Service>, ends: Endpoints, executors: Executors) -> Self {
+    pub(crate) fn new(service: &Arc<Service>, ends: Endpoints, held: Arc<Held>) -> Self {
         Self {
             service: Arc::clone(service),
             ends,
             storage: None,
             seat: None,
-            executors,
+            held,
             signal: None,
             passive: Passive::new(Arc::clone(service), ends.local, ends.peer.ip()),
             data: None,
@@ -319,6 +320,11 @@ impl Work {
     /// The control connection has shaken hands, and data connections may.
     pub(crate) fn protect(&mut self, keys: Keys) {
         self.keys = Some(keys);
+    }
+
+    /// Where calls to the storage run that may block.
+    fn executor(&self) -> Arc<dyn Executor> {
+        Arc::<Held>::clone(&self.held)
     }
 
     /// Wakes the session when its storage has something.
