@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::executor::{Executor, Group, Job};
 
 /// A thread that has had nothing to do for so long ends.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(1);
 
 /// A bounded number of threads, which are started when they are needed. Copies share them.
 ///

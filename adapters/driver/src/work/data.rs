@@ -24,6 +24,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(15);
 /// whether more are still wanted.
 const AWAY: u64 = 8 << 20;
 const AWAY_FOR: Duration = Duration::from_millis(100);
+/// It waits so long for the client, who mostly has more in a moment: to come back costs more.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 impl Work {
     /// Listens for a data connection and says where clients find it.
@@ -160,7 +162,7 @@ impl Work {
             self.data = Some(data);
             return self.pumped(ticket, pump, step);
         };
-        if !self.late && !is_ready(&mut data, pump.sends()) {
+        if !self.late && !is_ready(&mut data, pump.sends(), Duration::ZERO) {
             self.data = Some(data);
             return self.pumped(ticket, pump, Step::Blocked);
         }
@@ -174,11 +176,13 @@ impl Work {
                 let before = pump.moved();
                 step = pump.step(&mut data, &mut cx);
                 progress.store(pump.moved(), Ordering::Relaxed);
-                // One that moves nothing may be one of very many.
-                let goes_on = step == Step::Moved
-                    && (before + 1..enough).contains(&pump.moved())
-                    && begun.elapsed() < AWAY_FOR;
-                if !goes_on {
+                let goes_on = match step {
+                    // One that moves nothing may be one of very many.
+                    Step::Moved => (before + 1..enough).contains(&pump.moved()),
+                    Step::Blocked => is_ready(&mut data, pump.sends(), A_MOMENT),
+                    _ => false,
+                };
+                if !goes_on || begun.elapsed() >= AWAY_FOR {
                     break;
                 }
             }
@@ -256,18 +260,18 @@ impl Work {
     }
 }
 
-/// Whether a step of the pump would move something.
-fn is_ready(data: &mut Stream, sends: bool) -> bool {
+/// Whether a step of the pump would move something within that time, which is less than a second.
+fn is_ready(data: &mut Stream, sends: bool, within: Duration) -> bool {
     if !sends && data.holds() {
         return true;
     }
     let interest = if sends { PollFlags::OUT } else { PollFlags::IN };
-    let at_once = Timespec {
+    let within = Timespec {
         tv_sec: 0,
-        tv_nsec: 0,
+        tv_nsec: within.subsec_nanos().into(),
     };
     // If it cannot be told, the step will.
-    poll(&mut [PollFd::new(data, interest)], Some(&at_once)).map_or(true, |ready| ready > 0)
+    poll(&mut [PollFd::new(data, interest)], Some(&within)).map_or(true, |ready| ready > 0)
 }
 
 fn data_failure(error: &io::Error) -> DataFailure {
