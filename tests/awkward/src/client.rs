@@ -38,7 +38,7 @@ impl Client {
                 read.is_ok_and(|count| count > 0),
                 "{code} expected: {reply}"
             );
-            let line = reply[start..].as_bytes();
+            let line = &reply.as_bytes()[start..];
             if line[0].is_ascii_digit() && line[3] == b' ' {
                 assert!(
                     reply[start..].starts_with(&code.to_string()),
