@@ -140,13 +140,13 @@ impl Work {
         }
         self.progress.store(0, Ordering::Relaxed);
         match Pump::new(handle, plan, self.service.clock()) {
-            Ok(pump) => self.begin(Task::Move(ticket, pump, On::Peer)),
+            Ok(pump) => self.begin(Task::Move(ticket, Box::new(pump), On::Peer)),
             Err(failure) => Some(ticket.done(failed(failure))),
         }
     }
 
     /// Moves bytes: here if nothing but the socket is waited for, else in another thread.
-    pub(super) fn pump(&mut self, ticket: Ticket<Transfer>, mut pump: Pump) -> Option<Event> {
+    pub(super) fn pump(&mut self, ticket: Ticket<Transfer>, mut pump: Box<Pump>) -> Option<Event> {
         let Some(mut data) = self.data.take() else {
             return Some(self.moved_all(ticket, pump, End::Reset));
         };
@@ -227,7 +227,7 @@ impl Work {
         }
     }
 
-    fn pumped(&mut self, ticket: Ticket<Transfer>, pump: Pump, step: Step) -> Option<Event> {
+    fn pumped(&mut self, ticket: Ticket<Transfer>, pump: Box<Pump>, step: Step) -> Option<Event> {
         match step {
             Step::Ended(end) => Some(self.moved_all(ticket, pump, end)),
             _ if self.cancelled => Some(self.moved_all(ticket, pump, End::Cancelled)),

@@ -212,7 +212,7 @@ impl Work {
             match directory {
                 Ok(directory) => {
                     let lines = Lines::new(directory, listing, work.service.clock());
-                    work.begin(Task::Report(ticket, lines, Vec::new(), On::Peer))
+                    work.begin(Task::Report(ticket, Box::new(lines), Vec::new(), On::Peer))
                 }
                 Err(failure) => Some(ticket.done(Err(failure))),
             }
@@ -225,7 +225,7 @@ impl Work {
         session: &mut Session,
         now: Instant,
         ticket: Ticket<Report>,
-        mut lines: Lines,
+        mut lines: Box<Lines>,
         mut buffer: Vec<u8>,
     ) -> Option<Event> {
         if !buffer.is_empty() {

@@ -92,7 +92,7 @@ enum Opened {
     Pump(Box<Pump>),
 }
 
-/// The request in hand, if it is not answered at once.
+/// The request in hand, if it is not answered at once. What is large is boxed: most sessions have none.
 #[derive(Default)]
 enum Task {
     #[default]
@@ -105,11 +105,11 @@ enum Task {
     Dial(Ticket<OpenData>, TcpStream),
     Shake(Ticket<Secure>),
     /// Bytes move, as soon as that is ready which is waited for.
-    Move(Ticket<Transfer>, Pump, On),
+    Move(Ticket<Transfer>, Box<Pump>, On),
     /// Another thread moves them, and has the data connection of that socket.
     Away(Ticket<Transfer>, Box<dyn Operation<Moved>>, Arc<TcpStream>),
     /// Lines that the session has no room for yet, or that are yet to come.
-    Report(Ticket<Report>, Lines, Vec<u8>, On),
+    Report(Ticket<Report>, Box<Lines>, Vec<u8>, On),
     /// The storage or the accounts have begun something.
     Ask(Box<dyn Ask>),
     /// An upload is being given up.
@@ -126,7 +126,7 @@ enum On {
 }
 
 /// What another thread has moved bytes with, and what its last step came to.
-type Moved = (Pump, Stream, Step);
+type Moved = (Box<Pump>, Stream, Step);
 
 /// Once an upload is given up, or a transfer that another thread has, this is how long that is waited for.
 /// What takes longer ends by itself.
@@ -383,9 +383,9 @@ impl Work {
     }
 
     /// The bytes have been moved, or shall be no longer.
-    fn moved_all(&mut self, ticket: Ticket<Transfer>, pump: Pump, end: End) -> Event {
+    fn moved_all(&mut self, ticket: Ticket<Transfer>, pump: Box<Pump>, end: End) -> Event {
         let bytes = pump.moved();
-        self.opened = Opened::Pump(Box::new(pump));
+        self.opened = Opened::Pump(pump);
         ticket.done(Transferred { bytes, end })
     }
 }
