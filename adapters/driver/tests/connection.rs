@@ -746,7 +746,8 @@ fn an_upload_that_is_aborted_leaves_the_old_file() {
 
 #[test]
 fn a_job_that_never_comes_back_is_left_to_itself() {
-    let short = Duration::from_millis(20);
+    // A busy machine logs in within that time.
+    let short = Duration::from_millis(500);
     let limits = Limits {
         request: short,
         stall: short,
@@ -787,7 +788,8 @@ fn a_job_that_never_comes_back_is_left_to_itself() {
 /// A late change must not hit what the client does next.
 #[test]
 fn a_change_that_never_comes_back_ends_the_session() {
-    let short = Duration::from_millis(20);
+    // A busy machine logs in within that time.
+    let short = Duration::from_millis(500);
     let limits = Limits {
         request: short,
         cancel: short,
