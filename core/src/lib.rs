@@ -227,6 +227,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod account;
 mod action;
@@ -236,6 +238,9 @@ pub mod ascii;
 pub mod check;
 pub mod command;
 pub mod config;
+#[cfg(feature = "std")]
+#[path = "std/mod.rs"]
+mod conversions;
 mod decimal;
 mod entry;
 mod failure;
@@ -258,6 +263,8 @@ pub use action::{
     Action, Edit, Facts, Flow, Mode, Plan, Reason, Route, Scope, TransferMode, Verdict, Wire,
 };
 pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPolicy};
+#[cfg(feature = "std")]
+pub use conversions::Monotonic;
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use forbidden::ForbiddenNames;

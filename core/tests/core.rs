@@ -6,6 +6,7 @@ mod abort;
 mod allocations;
 mod answers;
 mod contract;
+mod conversions;
 mod corpora;
 mod data;
 mod endings;

@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use wharf_core::listing::Clock;
-use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES, Timestamp};
+use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Executors, Seat};
 
 use crate::backoff::Failures;
@@ -90,10 +90,8 @@ impl Service {
 
     /// Returns the clock of listings.
     pub(crate) fn clock(&self) -> Clock {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let seconds = since.unwrap_or_default().as_secs();
         Clock {
-            now: Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)),
+            now: SystemTime::now().into(),
             offset: self.settings.utc_offset,
         }
     }

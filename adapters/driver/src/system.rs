@@ -3,10 +3,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, sockopt};
+use wharf_core::{Instant, Monotonic};
 
 use crate::sockets;
 
@@ -14,7 +14,7 @@ use crate::sockets;
 /// whatever family they are of.
 pub trait System: Send + Sync {
     /// The time of the core's clock.
-    fn now(&self) -> wharf_core::Instant;
+    fn now(&self) -> Instant;
 
     /// The server's end of a control connection.
     ///
@@ -43,23 +43,12 @@ pub trait System: Send + Sync {
 }
 
 /// The machine that the program runs on.
-#[derive(Clone, Copy, Debug)]
-pub struct Machine {
-    started: Instant,
-}
-
-impl Default for Machine {
-    fn default() -> Self {
-        Self {
-            started: Instant::now(),
-        }
-    }
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine(Monotonic);
 
 impl System for Machine {
-    fn now(&self) -> wharf_core::Instant {
-        let micros = self.started.elapsed().as_micros();
-        wharf_core::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    fn now(&self) -> Instant {
+        self.0.now()
     }
 
     fn local_address(&self, control: &TcpStream) -> io::Result<SocketAddr> {

@@ -107,7 +107,7 @@ impl Work {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => {
                 tracing::warn!(%error, %to, "no data connection can be made");
-                Some(ticket.done(Err(data_failure(&error))))
+                Some(ticket.done(Err((&error).into())))
             }
         }
     }
@@ -118,7 +118,7 @@ impl Work {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
                 self.wait(Task::Dial(ticket, stream))
             }
-            Err(error) => Some(ticket.done(Err(data_failure(&error)))),
+            Err(error) => Some(ticket.done(Err((&error).into()))),
         }
     }
 
@@ -272,14 +272,4 @@ fn is_ready(data: &mut Stream, sends: bool, within: Duration) -> bool {
     };
     // If it cannot be told, the step will.
     poll(&mut [PollFd::new(data, interest)], Some(&within)).map_or(true, |ready| ready > 0)
-}
-
-fn data_failure(error: &io::Error) -> DataFailure {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => DataFailure::Refused,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::TimedOut => DataFailure::Unreachable,
-        _ => DataFailure::NoResources,
-    }
 }

@@ -195,7 +195,7 @@ impl<S: BlockingStorage + 'static> Blocking<S> {
         let backend = Arc::clone(&self.backend);
         let group = backend.group();
         let called = run(&**executor, group, on_cancel, move |wanted| {
-            wanted.check()?;
+            wanted.check::<Failure>()?;
             call(&backend)
         });
         Begun::Pending(called)

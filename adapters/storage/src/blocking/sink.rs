@@ -57,7 +57,7 @@ impl Sink for Here {
             return Begun::Done(sink.commit());
         }
         Begun::Pending(calls.run(OnCancel::Wait, move |wanted| {
-            wanted.check()?;
+            wanted.check::<Failure>()?;
             sink.commit()
         }))
     }
@@ -165,7 +165,7 @@ impl Behind {
             Err(failure) => Begun::Done(Err(failure)),
             Ok(mut written) => Begun::Pending(calls.run(OnCancel::Wait, move |wanted| {
                 written.write(&taken, wanted);
-                let cancelled = wanted.check().err();
+                let cancelled = wanted.check::<Failure>().err();
                 end(written.sink, written.failed.or(cancelled))
             })),
         })
