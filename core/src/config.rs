@@ -3,8 +3,8 @@
 use alloc::borrow::Cow;
 use core::time::Duration;
 
-/// What every session of a server has in common. Kept behind an `Arc`, so that ten thousand
-/// sessions share one.
+/// What every session of a server has in common. Kept behind a [`Shared`](crate::Shared) pointer, so
+/// that ten thousand sessions share one.
 ///
 /// ```
 /// use wharf_core::{Config, Limits, Style};

@@ -1,12 +1,12 @@
 //! [`ForbiddenNames`]: names that an account can neither see nor reach.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bstr::ByteSlice;
 
 use crate::listing::matches;
 use crate::path::VPath;
+use crate::shared::Shared;
 
 /// Patterns of names that an account can neither see, reach nor make, wherever in a path they
 /// stand. To some file systems upper and lower case are the same, and dots and blanks at the end of a
@@ -26,7 +26,7 @@ use crate::path::VPath;
 /// # Ok::<(), wharf_core::PathError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ForbiddenNames(Option<Arc<[Vec<u8>]>>);
+pub struct ForbiddenNames(Option<Shared<[Vec<u8>]>>);
 
 impl ForbiddenNames {
     /// No name is forbidden.
@@ -36,7 +36,7 @@ impl ForbiddenNames {
     #[must_use]
     pub fn new<P: AsRef<[u8]>>(patterns: impl IntoIterator<Item = P>) -> Self {
         let patterns = patterns.into_iter();
-        let patterns: Arc<[_]> = patterns
+        let patterns: Shared<[_]> = patterns
             .map(|pattern| pattern.as_ref().to_ascii_lowercase())
             .collect();
         Self(Some(patterns).filter(|patterns| !patterns.is_empty()))

@@ -1,7 +1,5 @@
 //! What a server tells of itself: FEAT, OPTS, HELP, SYST, STAT, CSID, LANG.
 
-use alloc::sync::Arc;
-
 use bstr::{BStr, ByteSlice};
 
 use super::run::{Job, Look, Work};
@@ -10,6 +8,7 @@ use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
 use crate::config::{Config, Style};
 use crate::listing::{FactSet, ListOptions};
+use crate::shared::Shared;
 
 /// Whether a verb has something behind it.
 fn offers(config: &Config, verb: Verb) -> bool {
@@ -25,7 +24,7 @@ impl Session {
     /// RFC 2389 section 3: one feature on each line, behind one space.
     pub(super) fn feat(&mut self) {
         let can = self.capabilities();
-        let config = Arc::clone(&self.config);
+        let config = Shared::clone(&self.config);
         self.output.first(211, "Features:");
         let features: [(&str, bool); 19] = [
             ("AUTH TLS", offers(&config, Verb::Auth)),
@@ -118,7 +117,7 @@ impl Session {
     }
 
     pub(super) fn help(&mut self, topic: Option<&BStr>) {
-        let config = Arc::clone(&self.config);
+        let config = Shared::clone(&self.config);
         match topic.map(|topic| topic.trim_ascii()) {
             None => {
                 self.output.first(214, "These commands are known:");

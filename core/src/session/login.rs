@@ -110,7 +110,7 @@ impl Session {
         self.note_that(Notes::Audit, |session| Note::LoggedIn {
             username: session.noted_name(),
         });
-        let config = alloc::sync::Arc::clone(&self.config);
+        let config = crate::shared::Shared::clone(&self.config);
         self.output.preface(code, &config.welcome);
         self.done(code, text);
     }

@@ -15,7 +15,6 @@ mod state;
 mod time;
 mod transfer;
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -34,6 +33,7 @@ use crate::note::{Ending, Journal, Note};
 use crate::pace::Pace;
 use crate::path::VPath;
 use crate::reply::{MAX_REPLY, Output, SHORT_REPLY};
+use crate::shared::Shared;
 use crate::ticket::{Event, Foreign};
 use crate::time::Instant;
 use crate::timer::{Timer, Timers};
@@ -58,7 +58,7 @@ pub struct Endpoints {
 /// The [crate page](crate) shows the loop that drives it, and the contract.
 #[cfg_attr(feature = "testing", derive(Clone))]
 pub struct Session {
-    config: Arc<Config>,
+    config: Shared<Config>,
     ends: Endpoints,
     /// The latest time that was told; it never goes back.
     now: Instant,
@@ -160,9 +160,9 @@ impl Session {
     /// A session for a client that has just connected. The greeting waits in
     /// [`transmit`](Session::transmit).
     #[must_use]
-    pub fn new(config: &Arc<Config>, ends: Endpoints, now: Instant) -> Self {
+    pub fn new(config: &Shared<Config>, ends: Endpoints, now: Instant) -> Self {
         let mut session = Self {
-            config: Arc::clone(config),
+            config: Shared::clone(config),
             ends,
             now,
             input: Input::default(),
@@ -195,7 +195,7 @@ impl Session {
             stopping: false,
             aborted: false,
         };
-        let config = Arc::clone(config);
+        let config = Shared::clone(config);
         session.timers.set(Timer::Login, now, config.limits.login);
         session.output.paragraph(220, &config.greeting);
         session.rest();
