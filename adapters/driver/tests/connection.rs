@@ -785,6 +785,30 @@ fn a_job_that_never_comes_back_is_left_to_itself() {
     }
 }
 
+/// Though the limit is over before it would have been let go.
+#[test]
+fn an_upload_whose_end_hangs_is_given_up_all_the_same() {
+    let short = Duration::from_millis(20);
+    let limits = Limits {
+        finish: short,
+        cancel: short,
+        ..Limits::default()
+    };
+    let place = Place::with_limits(true, limits);
+    let mut client = place.client(false);
+    client.log_in();
+    let mut data = client.data();
+    client.ask("STOR f", "150");
+    data.write_all(b"new").unwrap();
+    client.until(|client| matches!(client.connection.wants().work, Some(Wait::Readable(_))));
+    client.allow(0);
+    client.say("ABOR");
+    client.expect("426");
+    client.expect("226");
+    assert!(client.other.is_busy());
+    client.ask("NOOP", "200");
+}
+
 /// A late change must not hit what the client does next.
 #[test]
 fn a_change_that_never_comes_back_ends_the_session() {

@@ -24,7 +24,7 @@ const LONG: u64 = 1 << 20;
 /// Receives an upload.
 pub(super) struct Receiver {
     sink: Box<dyn Sink>,
-    held: Held,
+    held: Buffer,
     way: Way,
     /// How the data has ended, once all of it was received.
     end: Option<End>,
@@ -34,19 +34,19 @@ enum Way {
     /// As it is.
     Bytes,
     /// Through the translation of TYPE A.
-    Text { codec: ToFile, raw: Held },
+    Text { codec: ToFile, raw: Buffer },
     /// Through a pipe, within the kernel.
     Pipe { read: OwnedFd, write: OwnedFd },
 }
 
 /// Bytes on their way: received, and not taken yet by what is next.
-struct Held {
+struct Buffer {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-impl Held {
+impl Buffer {
     fn new() -> Self {
         Self {
             buffer: vec![0; SMALL],
@@ -108,14 +108,14 @@ impl Receiver {
         let way = if text {
             Way::Text {
                 codec: ToFile::default(),
-                raw: Held::new(),
+                raw: Buffer::new(),
             }
         } else {
             Way::Bytes
         };
         Self {
             sink,
-            held: Held::new(),
+            held: Buffer::new(),
             way,
             end: None,
         }

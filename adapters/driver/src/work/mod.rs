@@ -376,8 +376,8 @@ impl Work {
                 ask.cancel();
                 self.begin(Task::Ask(ask))
             }
-            // It is nearly over.
-            Task::Abandon(ticket, operation) => self.begin(Task::Abandon(ticket, operation)),
+            // It ends by itself.
+            Task::Abandon(ticket, _) => Some(ticket.done(Ok(()))),
             Task::None => None,
         }
     }

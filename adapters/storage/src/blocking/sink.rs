@@ -99,13 +99,13 @@ struct Written {
 
 impl Written {
     fn write(&mut self, bytes: &[u8], wanted: &Wanted) {
-        for piece in bytes.chunks(STEP) {
-            if self.failed.is_none() {
-                self.failed = match wanted.is_so() {
-                    true => self.sink.write(piece).err(),
-                    false => Some(Failure::Cancelled),
-                };
-            }
+        if self.failed.is_none() {
+            let mut pieces = bytes.chunks(STEP);
+            let written = pieces.try_for_each(|piece| {
+                wanted.check::<Failure>()?;
+                self.sink.write(piece)
+            });
+            self.failed = written.err();
         }
     }
 }
