@@ -1,28 +1,34 @@
 //! [`Connection`]: the session of one client together with its work, driven by readiness.
 //!
 //! An adapter calls [`Connection::advance`], sleeps until one of the things happens that
-//! [`Connection::wants`] names, says so by [`Connection::wake`], and begins again.
+//! [`Connection::wants`] names, says so by [`Connection::wake`], and begins again. Readiness is that of the
+//! kernel, level-triggered: what is ready is told as long as it is. An adapter that is told of changes only
+//! asks [`sockets::is_ready`](crate::sockets::is_ready) before it believes that something is.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::{Action, Config, Endpoints, Event, Instant, Session};
+use wharf_core::{Action, Endpoints, Event, Instant, Session};
 use wharf_storage::Executors;
 
+use crate::client::Client;
 use crate::control::{Control, Turned, is_passing};
 use crate::executors::Held;
 use crate::journal::Journal;
-use crate::service::{Permit, Service};
+use crate::service::Service;
 use crate::signal::Signal;
 use crate::sockets::{acknowledge, bear_a_slow_reader};
-use crate::work::{Wait, Work};
+use crate::work::Work;
+
+pub use crate::work::Wait;
 
 /// One client.
 pub struct Connection {
     service: Arc<Service>,
     held: Arc<Held>,
+    socket: Arc<TcpStream>,
     session: Session,
     work: Work,
     journal: Journal,
@@ -54,7 +60,7 @@ pub struct Wants<'a> {
     /// The socket that its work waits for.
     pub work: Option<Wait<'a>>,
     /// What its storage gives, if that is waited for.
-    pub signal: Option<&'a Arc<Signal>>,
+    pub signal: Option<&'a Signal>,
     /// The word that the server shall stop.
     pub stop: bool,
     /// To be woken at the latest after so long.
@@ -75,23 +81,23 @@ pub struct Ready {
 }
 
 impl Connection {
-    /// A client that has just connected, to a listener with that protocol, and has a place. Calls that
-    /// may block run where the [executors](Service::executors) run them.
+    /// Returns the connection of a client that has just connected. Calls that may block run where the
+    /// [executors](Service::executors) run them.
     ///
     /// # Errors
     /// The client is gone already, or the listener begins with TLS and there is none.
-    pub fn new(
-        permit: Permit,
-        protocol: &Arc<Config>,
-        socket: &TcpStream,
-        peer: SocketAddr,
-        executors: Executors,
-    ) -> io::Result<Self> {
+    pub fn new(client: Client, executors: Executors) -> io::Result<Self> {
+        let Client {
+            socket,
+            peer,
+            permit,
+            protocol,
+        } = client;
         let service = Arc::clone(permit.service());
         let settings = service.settings();
         let now = service.now();
         let ends = Endpoints {
-            local: settings.system.local_address(socket)?,
+            local: settings.system.local_address(&socket)?,
             peer,
         };
         let mut control = Control::default();
@@ -103,7 +109,7 @@ impl Connection {
         }
         let held = Held::new(permit, executors);
         Ok(Self {
-            session: Session::new(protocol, ends, now),
+            session: Session::new(&protocol, ends, now),
             work: Work::new(&service, ends, Arc::clone(&held)),
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,
@@ -113,12 +119,19 @@ impl Connection {
             goes_on: false,
             held,
             service,
+            socket,
         })
+    }
+
+    /// Returns the control connection, to wait for.
+    #[must_use]
+    pub fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
     }
 
     /// Does what can be done without waiting, for a tenth of a second at most; false when the
     /// session is over.
-    pub fn advance(&mut self, socket: &TcpStream) -> bool {
+    pub fn advance(&mut self) -> bool {
         let span = self.journal.span();
         let _in = span.enter();
         let until = self.service.now() + AT_ONCE;
@@ -132,7 +145,7 @@ impl Connection {
             }
             if let Some(action) = self.session.poll() {
                 if matches!(action, Action::Disconnect) {
-                    self.control.close(socket);
+                    self.control.close(&self.socket);
                     return false;
                 }
                 let event = self.act(action);
@@ -144,7 +157,7 @@ impl Connection {
                 self.held.permit.welcome();
             }
             let noted = self.journal.take_notes(&mut self.session, now);
-            if noted || self.turn(socket, now) || self.flush(socket, now) || self.give(now) {
+            if noted || self.turn(now) || self.flush(now) || self.give(now) {
                 // With room for replies and notes, more commands may have run.
                 continue;
             }
@@ -153,7 +166,7 @@ impl Connection {
                 None => {
                     if std::mem::take(&mut self.unanswered) && self.work.is_idle() {
                         // A part of a command: the rest may wait behind it.
-                        acknowledge(socket);
+                        acknowledge(&*self.socket);
                     }
                     // Before the session sleeps: the limit on stalls counts from here.
                     self.session.progress(now, self.work.moved());
@@ -196,7 +209,7 @@ impl Connection {
 
     /// Takes what has happened. The control connection comes first: what it says changes what the
     /// data means.
-    pub fn wake(&mut self, socket: &TcpStream, ready: Ready) {
+    pub fn wake(&mut self, ready: Ready) {
         let span = self.journal.span();
         let _in = span.enter();
         let now = self.service.now();
@@ -212,11 +225,11 @@ impl Connection {
         // was killed has closed its control connection by now.
         let due = self.session.deadline().is_some_and(|at| at <= now);
         if ready.input || due && !ready.broken {
-            self.read(socket, now);
+            self.read(now);
         } else if ready.broken && self.held.permit.gave_way() {
             self.give_way(now);
         } else if ready.broken {
-            if let Ok(Some(error)) = socket.take_error() {
+            if let Ok(Some(error)) = self.socket.take_error() {
                 self.journal.broke(&error);
             }
             self.session.lost(now);
@@ -247,8 +260,8 @@ impl Connection {
     }
 
     /// Goes on with what makes the control connection another one: whether that came to something.
-    fn turn(&mut self, socket: &TcpStream, now: Instant) -> bool {
-        let Some(Turned { outcome, answer }) = self.control.turn(socket, now) else {
+    fn turn(&mut self, now: Instant) -> bool {
+        let Some(Turned { outcome, answer }) = self.control.turn(&self.socket, now) else {
             return false;
         };
         match outcome {
@@ -269,14 +282,14 @@ impl Connection {
     }
 
     /// Reads what the client has sent, unless what it sent before still waits for the session.
-    fn read(&mut self, socket: &TcpStream, now: Instant) {
+    fn read(&mut self, now: Instant) {
         self.give(now);
         let waits = self.control.turns() || !self.control.left().is_empty();
         if !waits && self.session.wants_input() {
             let session = &mut self.session;
             let read = self
                 .control
-                .read(socket, |bytes| session.receive(now, bytes));
+                .read(&*self.socket, |bytes| session.receive(now, bytes));
             self.has_read(now, read);
         }
     }
@@ -319,15 +332,15 @@ impl Connection {
     }
 
     /// Writes replies as far as the client takes them: whether any were written.
-    fn flush(&mut self, socket: &TcpStream, now: Instant) -> bool {
+    fn flush(&mut self, now: Instant) -> bool {
         let mut written = false;
         while !self.session.transmit().is_empty() && !self.control.turns() {
-            match self.control.write(socket, self.session.transmit()) {
+            match self.control.write(&self.socket, self.session.transmit()) {
                 Ok(count) => {
                     self.session.transmitted(now, count);
                     self.work.has_room();
                     if self.written <= MUCH && self.written + count > MUCH {
-                        bear_a_slow_reader(socket);
+                        bear_a_slow_reader(&*self.socket);
                     }
                     self.written += count;
                     (written, self.unanswered) = (true, false);

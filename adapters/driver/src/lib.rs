@@ -8,6 +8,7 @@
 
 mod backoff;
 mod bell;
+mod client;
 pub mod connection;
 mod control;
 mod escape;
@@ -16,12 +17,15 @@ pub mod journal;
 mod kept;
 mod listener;
 mod lock;
+#[cfg(test)]
+#[path = "../tests/loopback/mod.rs"]
+mod loopback;
 mod network;
-pub mod passive;
+mod passive;
 mod places;
 mod ports;
 mod public;
-pub mod pump;
+mod pump;
 mod queue;
 mod reception;
 mod reserve;
@@ -31,16 +35,16 @@ mod signal;
 pub mod sockets;
 mod stream;
 pub mod system;
+#[cfg(feature = "async")]
+pub mod task;
 pub mod tls;
-pub mod work;
+mod work;
 
 pub use backoff::BackOff;
 pub use bell::Bell;
+pub use client::Client;
 pub use escape::Escape;
 pub use listener::Listener;
-pub use ports::PortPool;
-pub use reception::Reception;
-pub use service::{Permit, Refusal, Service};
+pub use service::Service;
 pub use settings::{InvalidAddress, PublicAddress, Settings};
 pub use signal::Signal;
-pub use stream::Stream;

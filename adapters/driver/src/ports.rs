@@ -31,7 +31,7 @@ use crate::system::System;
 /// walks all its connections in `TIME_WAIT`. Meanwhile whoever connects is dropped. Without a
 /// range the ports are those that the system hands out, and each listener is closed after its
 /// lease, since another program may want its port.
-pub struct PortPool {
+pub(crate) struct PortPool {
     all: Ports,
     state: Mutex<State>,
     kept: Option<Kept>,
@@ -102,8 +102,7 @@ const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 impl PortPool {
     /// A pool of these ports, all free.
-    #[must_use]
-    pub fn new(range: Option<RangeInclusive<u16>>) -> Self {
+    pub(crate) fn new(range: Option<RangeInclusive<u16>>) -> Self {
         let free = range.clone().map_or_else(Vec::new, Iterator::collect);
         Self {
             kept: range.as_ref().and_then(|_| Kept::new()),
@@ -192,7 +191,6 @@ impl PortPool {
 
     /// Readable while somebody has connected to a port that nobody has: see
     /// [`PortPool::drop_strays`].
-    #[must_use]
     pub(crate) fn strays(&self) -> Option<BorrowedFd<'_>> {
         self.kept.as_ref().map(Kept::strays)
     }
@@ -216,8 +214,8 @@ impl PortPool {
     }
 
     /// Whether somebody waits for a port.
-    #[must_use]
-    pub fn is_short(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_short(&self) -> bool {
         !lock(&self.state).queue.is_empty()
     }
 

@@ -1,72 +1,80 @@
-//! [`Reception`]: who is let in, and what the others are told.
+//! Who is let in, and what the others are told.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Listener;
-use crate::service::{Permit, Refusal, Service};
-use crate::sockets::{AT_ONCE, accept, is_exhausted};
+use crate::client::{Client, refuse};
+use crate::service::{Refusal, Service};
+use crate::sockets::{self, AT_ONCE, EXHAUSTED, is_exhausted};
 
 /// What comes of a listener at which a client may wait.
-pub enum Reception {
-    /// A client that has a place.
-    Client(Arc<TcpStream>, SocketAddr, Permit),
-    /// Nobody waits; or many did for whom there is no place, and now others have their turn.
+enum Next {
+    Client(Client),
+    /// One who is not served.
+    Refused,
     Nobody,
-    /// For want of descriptors or memory nobody can be accepted: try again
-    /// [later](crate::sockets::EXHAUSTED), since to do so at once would spin.
+    /// For want of descriptors or memory nobody can be accepted.
     Exhausted,
 }
 
 impl Service {
-    /// Accepts the next client that waits at the listener. Those for whom there is no place are
-    /// told why not, and are gone.
-    #[must_use]
-    pub fn next_client(self: &Arc<Self>, listener: &Listener) -> Reception {
-        let vanished = self.settings().vanished;
-        let protocol = listener.protocol(self.settings());
+    /// Accepts the clients that wait at a listener, which does not block, and hands those that have a place
+    /// over. The others are told why they have none, and are gone. If many wait, they are left for the next
+    /// call after some, so that others have their turn.
+    ///
+    /// Returns how long to wait before the next call, if that must not follow at once: there are no
+    /// descriptors or no memory left, and the listener would seem to be ready all the time.
+    pub fn accept(
+        self: &Arc<Self>,
+        listener: &Listener,
+        mut hand_over: impl FnMut(Client),
+    ) -> Option<Duration> {
         for _ in 0..AT_ONCE {
-            let mut turn = self.reserve().turn();
-            match accept(&listener.socket, vanished) {
-                Ok((stream, peer)) => match self.admit(peer) {
-                    Ok(permit) => {
-                        let stream = Arc::new(stream);
-                        permit.hold(&stream);
-                        if protocol.tls.implicit {
-                            permit.protect();
-                        }
-                        return Reception::Client(stream, peer, permit);
-                    }
-                    Err(why) => Self::refuse(&stream, peer, protocol, why),
-                },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Reception::Nobody;
-                }
-                Err(error) if is_exhausted(&error) => {
-                    let refused = turn.spend(|| {
-                        let (stream, peer) = accept(&listener.socket, vanished)?;
-                        Self::refuse(&stream, peer, protocol, Refusal::Exhausted);
-                        Ok::<_, io::Error>(())
-                    });
-                    match refused {
-                        Some(Ok(())) => {}
-                        Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                            return Reception::Nobody;
-                        }
-                        Some(Err(_)) | None => {
-                            tracing::warn!(%error, "no client can be accepted for now");
-                            return Reception::Exhausted;
-                        }
-                    }
-                }
-                // That client is gone; others wait.
-                Err(error) => tracing::debug!(%error, "a client was gone before it was accepted"),
-            }
             if self.is_stopping() {
                 break;
             }
+            match self.next(listener) {
+                Next::Client(client) => hand_over(client),
+                Next::Refused => {}
+                Next::Nobody => break,
+                Next::Exhausted => return Some(EXHAUSTED),
+            }
         }
-        Reception::Nobody
+        None
+    }
+
+    fn next(self: &Arc<Self>, listener: &Listener) -> Next {
+        let vanished = self.settings().vanished;
+        let protocol = listener.protocol(self.settings());
+        let mut turn = self.reserve().turn();
+        match sockets::accept(&listener.socket, vanished) {
+            Ok((stream, peer)) => match self.admit(stream, peer, protocol) {
+                Some(client) => Next::Client(client),
+                None => Next::Refused,
+            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Nobody,
+            Err(error) if is_exhausted(&error) => {
+                let refused = turn.spend(|| {
+                    let (stream, peer) = sockets::accept(&listener.socket, vanished)?;
+                    refuse(&stream, peer, protocol, Refusal::Exhausted);
+                    Ok::<_, io::Error>(())
+                });
+                match refused {
+                    Some(Ok(())) => Next::Refused,
+                    Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Next::Nobody,
+                    Some(Err(_)) | None => {
+                        tracing::warn!(%error, "no client can be accepted for now");
+                        Next::Exhausted
+                    }
+                }
+            }
+            // That client is gone; others wait.
+            Err(error) => {
+                tracing::debug!(%error, "a client was gone before it was accepted");
+                Next::Refused
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 
@@ -15,7 +16,7 @@ pub const EXHAUSTED: Duration = Duration::from_millis(100);
 /// nobody away.
 pub(crate) const BACKLOG: i32 = 1024;
 /// So many are accepted before others have their turn.
-pub const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 /// An idle connection is probed so often before it is given up.
 const PROBES: u32 = 4;
 
@@ -177,4 +178,21 @@ pub(crate) fn on_link_of(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
         }
         _ => address,
     }
+}
+
+/// Returns whether a socket can be read from, if `readable`, or else written to, at this moment. One that is
+/// broken is ready: whoever uses it learns why.
+#[must_use]
+pub fn is_ready(socket: impl AsFd, readable: bool) -> bool {
+    let interest = if readable {
+        PollFlags::IN
+    } else {
+        PollFlags::OUT
+    };
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // Where that cannot be told, the use of the socket tells it.
+    !poll(&mut [PollFd::new(&socket, interest)], Some(&at_once)).is_ok_and(|ready| ready == 0)
 }

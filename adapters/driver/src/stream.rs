@@ -10,7 +10,7 @@ use crate::sockets::acknowledge;
 use crate::tls::Channel;
 
 /// A data connection that does not block.
-pub struct Stream {
+pub(crate) struct Stream {
     socket: Arc<TcpStream>,
     tls: Option<Box<Channel>>,
 }
@@ -33,8 +33,7 @@ impl AsFd for Stream {
 
 impl Stream {
     /// The socket, if its bytes are those that are meant, so that the kernel may move them.
-    #[must_use]
-    pub fn plain(&self) -> Option<&TcpStream> {
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
         self.tls.is_none().then_some(&self.socket)
     }
 
@@ -78,7 +77,7 @@ impl Stream {
     /// # Errors
     /// [`ErrorKind::UnexpectedEof`]: TLS ended without close_notify. Otherwise what the system
     /// says, or TLS.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => {
                 let read = tls.read(&*self.socket, buffer);
@@ -102,7 +101,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the system says.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
             Some(tls) => tls.write(&*self.socket, bytes),
             None => (&*self.socket).write(bytes),
@@ -113,7 +112,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`]: it is not said yet. Otherwise what the system says.
-    pub fn close(&mut self) -> io::Result<()> {
+    pub(crate) fn close(&mut self) -> io::Result<()> {
         match &mut self.tls {
             Some(tls) => tls.close(&*self.socket),
             None => Ok(()),

@@ -62,16 +62,16 @@ fn it_waits_for_room_and_goes_on() {
     let service = Service::new(settings);
     let protocol = &service.settings().protocol;
     let peer = server.peer_addr().unwrap();
-    let permit = service.admit(peer).unwrap();
-    let mut connection =
-        Connection::new(permit, protocol, &server, peer, service.executors(true)).unwrap();
+    let guest = service.admit(server, peer, protocol).unwrap();
+    let mut connection = Connection::new(guest, service.executors(true)).unwrap();
+    let server = Arc::clone(connection.socket());
 
     while client.wants_write() {
         client.write_tls(&mut socket).unwrap();
     }
     let (mut heard, start) = (0, Instant::now());
     while heard < LONG {
-        assert!(connection.advance(&server));
+        assert!(connection.advance());
         let wants = connection.wants();
         let (input, output) = (wants.input, wants.output);
         let interest = if output {
@@ -94,6 +94,6 @@ fn it_waits_for_room_and_goes_on() {
             stop: false,
             broken: false,
         };
-        connection.wake(&server, ready);
+        connection.wake(ready);
     }
 }

@@ -1,7 +1,6 @@
 //! [`serve`] and [`serve_on`]: accept clients and give each a task.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -11,10 +10,10 @@ use async_io::{Async, Timer};
 use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
-use wharf_driver::{Listener, Permit, Reception, Service, sockets};
+use wharf_driver::task::serve_client;
+use wharf_driver::{Client, Listener, Service, sockets};
 
 use crate::native::AsyncIo;
-use crate::session::serve_client;
 
 /// Serves FTP to the clients of these listeners until [`Service::stop`] is called and the
 /// sessions have ended, or their grace time has. Runs a thread for each processor.
@@ -97,11 +96,8 @@ async fn drop_strays(service: &Service, stop: &Receiver<()>) -> io::Result<()> {
     let strays = Async::new_nonblocking(strays)?;
     while !service.is_stopping() {
         strays.readable().or(stopped(stop)).await?;
-        if service
-            .drop_strays()
-            .is_err_and(|error| sockets::is_exhausted(&error))
-        {
-            pause(stop).await;
+        if let Some(pause) = service.drop_strays() {
+            or_stop(pause, stop).await;
         }
     }
     Ok(())
@@ -114,9 +110,9 @@ async fn stopped(stop: &Receiver<()>) -> io::Result<()> {
     Ok(())
 }
 
-/// Until there may be descriptors or memory again.
-async fn pause(stop: &Receiver<()>) {
-    or_after(sockets::EXHAUSTED, async {
+/// Waits for so long, unless the server shall stop.
+async fn or_stop(pause: Duration, stop: &Receiver<()>) {
+    or_after(pause, async {
         let _ = stop.recv().await;
     })
     .await;
@@ -138,10 +134,17 @@ impl Acceptor {
         let socket = Async::new_nonblocking(&self.listener.socket)?;
         while !self.service.is_stopping() {
             match socket.readable().or(stopped(&self.stop)).await {
-                Ok(()) => self.accept().await,
+                Ok(()) => {
+                    let pause = self
+                        .service
+                        .accept(&self.listener, |client| self.start(client));
+                    if let Some(pause) = pause {
+                        or_stop(pause, &self.stop).await;
+                    }
+                }
                 Err(error) if sockets::is_exhausted(&error) => {
                     tracing::warn!(%error, "clients cannot be waited for now");
-                    pause(&self.stop).await;
+                    or_stop(sockets::EXHAUSTED, &self.stop).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -149,29 +152,21 @@ impl Acceptor {
         Ok(())
     }
 
-    /// Accepts the clients that wait; if they are many, others have their turn after some.
-    async fn accept(&self) {
-        for _ in 0..sockets::AT_ONCE {
-            if self.service.is_stopping() {
-                return;
+    fn start(&self, client: Client) {
+        let reactor = match Async::new_nonblocking(Arc::clone(client.socket())) {
+            Ok(socket) => AsyncIo(socket),
+            Err(error) => {
+                tracing::warn!(%error, peer = %client.peer(), "a client cannot be waited for");
+                return client.refuse();
             }
-            match self.service.next_client(&self.listener) {
-                Reception::Client(stream, peer, permit) => self.start(stream, peer, permit),
-                Reception::Nobody => return,
-                Reception::Exhausted => return pause(&self.stop).await,
-            }
-        }
-    }
-
-    fn start(&self, stream: Arc<TcpStream>, peer: SocketAddr, permit: Permit) {
-        let stream = match Async::new_nonblocking(stream) {
-            Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, %peer, "a client cannot be waited for"),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
-        let protocol = Arc::clone(self.listener.protocol(self.service.settings()));
         let session = async move {
-            serve_client(AsyncIo(stream), peer, permit, protocol, stop).await;
+            let stopped = async {
+                // Nothing is ever sent: the channel is closed.
+                let _ = stop.recv().await;
+            };
+            serve_client(client, reactor, stopped).await;
             drop(running);
         };
         self.executor.spawn(session).detach();

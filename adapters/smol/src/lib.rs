@@ -1,8 +1,8 @@
 //! Wharf on smol: an FTP server with an async task for each session.
 //!
-//! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have;
-//! [`serve_client`] is one session, on a [`Reactor`] that you have. Nothing in a task waits for a
-//! disk: what the kernel does not promise to do at once is done by other threads, of which there are few.
+//! [`serve`] brings its own threads; [`serve_on`] runs on an executor that you have. Nothing in a task waits
+//! for a disk: what the kernel does not promise to do at once is done by other threads, of which there are
+//! few. For another runtime than smol see [`wharf_driver::task`].
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -19,11 +19,7 @@
 
 mod acceptor;
 mod native;
-mod reactor;
-mod session;
 
 pub use acceptor::{serve, serve_on};
-pub use reactor::{Alarm, Reactor};
-pub use session::serve_client;
 pub use wharf_driver::{Listener, Service, Settings, sockets};
 pub use {wharf_core, wharf_driver, wharf_storage};

@@ -9,18 +9,13 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future;
 use wharf_driver::sockets;
-
-use crate::reactor::{Alarm, Reactor};
+use wharf_driver::task::{Alarm, Reactor};
 
 /// For a session with that control connection.
 pub(crate) struct AsyncIo(pub(crate) Async<Arc<TcpStream>>);
 
 impl Reactor for AsyncIo {
     type Alarm = Clock;
-
-    fn control(&self) -> &TcpStream {
-        self.0.get_ref()
-    }
 
     async fn readable(&self) -> io::Result<()> {
         self.0.readable().await

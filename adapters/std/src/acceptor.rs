@@ -1,14 +1,12 @@
 //! [`serve`]: accepts clients and gives each a thread.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::Timespec;
-use wharf_core::Config;
-use wharf_driver::{Bell, Listener, Permit, Reception, Refusal, Service, sockets};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use wharf_driver::{Bell, Client, Listener, Service, sockets};
 
 use crate::session;
 
@@ -48,7 +46,7 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if sockets::is_exhausted(&error) => {
                 tracing::warn!(%error, "clients cannot be waited for now");
-                pause(&stop);
+                or_stop(sockets::EXHAUSTED, &stop);
             }
             Err(error) => return Err(error),
         }
@@ -57,14 +55,13 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
             .map(|wait| !wait.revents().is_empty())
             .collect();
         for (listener, _) in listeners.iter().zip(&ready).filter(|(_, ready)| **ready) {
-            accept(listener, service, &stop, &running);
+            let pause = service.accept(listener, |client| start(client, &stop, &running));
+            pause.into_iter().for_each(|pause| or_stop(pause, &stop));
         }
         if ready.get(listeners.len() + 1) == Some(&true)
-            && service
-                .drop_strays()
-                .is_err_and(|error| sockets::is_exhausted(&error))
+            && let Some(pause) = service.drop_strays()
         {
-            pause(&stop);
+            or_stop(pause, &stop);
         }
     }
     drop(listeners);
@@ -73,58 +70,33 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
     Ok(())
 }
 
-/// Accepts the clients that wait; if they are many, others have their turn after some.
-fn accept(
-    listener: &Listener,
-    service: &Arc<Service>,
-    stop: &Arc<Bell>,
-    running: &mpsc::Sender<()>,
-) {
-    for _ in 0..sockets::AT_ONCE {
-        if service.is_stopping() {
-            return;
-        }
-        match service.next_client(listener) {
-            Reception::Client(stream, peer, permit) => {
-                let protocol = listener.protocol(service.settings());
-                start(stream, peer, permit, protocol, stop, running);
-            }
-            Reception::Nobody => return,
-            Reception::Exhausted => return pause(stop),
-        }
-    }
+/// Waits for so long, unless the server shall stop.
+fn or_stop(pause: Duration, stop: &Bell) {
+    let pause = Timespec::try_from(pause).ok();
+    let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], pause.as_ref());
 }
 
-/// Until there may be descriptors or memory again.
-fn pause(stop: &Bell) {
-    let pause = Timespec {
-        tv_sec: 0,
-        tv_nsec: sockets::EXHAUSTED.subsec_nanos().into(),
-    };
-    let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&pause));
-}
-
-fn start(
-    stream: Arc<TcpStream>,
-    peer: SocketAddr,
-    permit: Permit,
-    protocol: &Arc<Config>,
-    stop: &Arc<Bell>,
-    running: &mpsc::Sender<()>,
-) {
+fn start(client: Client, stop: &Arc<Bell>, running: &mpsc::Sender<()>) {
+    let peer = client.peer();
+    // What a thread is given is gone if it cannot be started.
+    let left_here = Arc::new(Mutex::new(Some(client)));
+    let place = Arc::clone(&left_here);
     let (stop, running) = (Arc::clone(stop), running.clone());
-    let control = Arc::clone(&stream);
-    let its_protocol = Arc::clone(protocol);
-    let name = format!("ftp {peer}");
     let spawned = thread::Builder::new()
-        .name(name)
+        .name(format!("ftp {peer}"))
         .stack_size(STACK)
         .spawn(move || {
-            session::run(&control, peer, permit, &its_protocol, &stop);
-            drop((control, running));
+            if let Some(client) = take(&place) {
+                session::run(client, &stop);
+            }
+            drop(running);
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, %peer, "no thread for a client");
-        Service::refuse(&stream, peer, protocol, Refusal::Exhausted);
+        take(&left_here).into_iter().for_each(Client::refuse);
     }
+}
+
+fn take(place: &Mutex<Option<Client>>) -> Option<Client> {
+    place.lock().ok()?.take()
 }

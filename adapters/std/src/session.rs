@@ -1,36 +1,27 @@
 //! The loop of one session.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use wharf_core::Config;
-use wharf_driver::connection::{Connection, Ready};
-use wharf_driver::work::Wait;
-use wharf_driver::{Bell, Permit, sockets};
+use wharf_driver::connection::{Connection, Ready, Wait};
+use wharf_driver::{Bell, Client, sockets};
 
 /// Serves one client until it is gone.
-pub(crate) fn run(
-    control: &TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    protocol: &Arc<Config>,
-    stop: &Bell,
-) {
+pub(crate) fn run(client: Client, stop: &Bell) {
     // The thread serves nobody else.
-    let executors = permit.service().executors(true);
-    let Ok(mut connection) = Connection::new(permit, protocol, control, peer, executors) else {
+    let executors = client.service().executors(true);
+    let Ok(mut connection) = Connection::new(client, executors) else {
         return;
     };
-    while connection.advance(control) {
-        let ready = wait(control, &connection, stop);
-        connection.wake(control, ready);
+    while connection.advance() {
+        let ready = wait(&connection, stop);
+        connection.wake(ready);
     }
 }
 
 /// Sleeps until something can be done or time has passed.
-fn wait(control: &TcpStream, connection: &Connection, stop: &Bell) -> Ready {
+fn wait(connection: &Connection, stop: &Bell) -> Ready {
+    let control = connection.socket();
     let wants = connection.wants();
     let mut interest = PollFlags::empty();
     interest.set(PollFlags::IN, wants.input);

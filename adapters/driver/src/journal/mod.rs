@@ -27,7 +27,8 @@ use self::allowance::Allowance;
 
 pub use self::backlog::{Backlog, Kind};
 use self::backlog::{CHANGE, COMMAND, CONNECTION, LOGIN, REFUSAL, TRANSFER};
-use crate::{Escape, Refusal, sockets};
+use crate::service::Refusal;
+use crate::{Escape, sockets};
 
 /// A note waits no longer for room in the log than this; then it is written or counts as lost.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ const REFUSALS: u32 = 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The log of one session.
-pub struct Journal {
+pub(crate) struct Journal {
     span: Span,
     since: Instant,
     backlog: Arc<Backlog>,
@@ -65,8 +66,7 @@ struct Refusals {
 
 impl Journal {
     /// A client has connected.
-    #[must_use]
-    pub fn new(peer: SocketAddr, backlog: Arc<Backlog>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, backlog: Arc<Backlog>) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let peer = sockets::canonical(peer);
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
@@ -96,19 +96,19 @@ impl Journal {
     }
 
     /// The control connection is protected by that version of TLS.
-    pub fn protected(&self, version: &str) {
+    pub(crate) fn protected(&self, version: &str) {
         self.span
             .in_scope(|| tracing::info!(target: CONNECTION, "protected by {version}"));
     }
 
     /// The control connection is no longer protected.
-    pub fn in_clear(&self) {
+    pub(crate) fn in_clear(&self) {
         self.span
             .in_scope(|| tracing::info!(target: CONNECTION, "in clear text again"));
     }
 
     /// The control connection could not become another one.
-    pub fn unprotected(&mut self, error: &io::Error) {
+    pub(crate) fn unprotected(&mut self, error: &io::Error) {
         self.span.in_scope(
             || tracing::warn!(target: CONNECTION, %error, "no TLS on the control connection"),
         );
@@ -121,7 +121,7 @@ impl Journal {
     }
 
     /// A client was refused that has no session.
-    pub fn refused(peer: SocketAddr, why: Refusal) {
+    pub(crate) fn refused(peer: SocketAddr, why: Refusal) {
         let why = match why {
             Refusal::Full => "too many connections",
             Refusal::Exhausted => "no descriptor or no thread is left",
@@ -131,13 +131,13 @@ impl Journal {
     }
 
     /// From the client's address too many logins were refused.
-    pub fn has_to_wait(peer: SocketAddr, wait: Duration) {
+    pub(crate) fn has_to_wait(peer: SocketAddr, wait: Duration) {
         let seconds = wait.as_secs();
         tracing::warn!(target: LOGIN, %peer, seconds, "too many refused logins: the address has to wait");
     }
 
     /// Writes the notes of the session, as far as there is room for them: whether any were.
-    pub fn take_notes(&mut self, session: &mut Session, now: wharf_core::Instant) -> bool {
+    pub(crate) fn take_notes(&mut self, session: &mut Session, now: wharf_core::Instant) -> bool {
         // What is not logged costs the session nothing.
         let logs = tracing::enabled!(Level::INFO);
         let mut written = false;
@@ -157,8 +157,7 @@ impl Journal {
     }
 
     /// How long until notes that wait are to be tried again, if any wait.
-    #[must_use]
-    pub fn patience(&self) -> Option<Duration> {
+    pub(crate) fn patience(&self) -> Option<Duration> {
         self.waits.map(|_| LOOK)
     }
 
@@ -178,7 +177,7 @@ impl Journal {
     }
 
     /// Something happened.
-    pub fn write(&mut self, note: &Note) {
+    pub(crate) fn write(&mut self, note: &Note) {
         let span = self.span();
         span.in_scope(|| self.tell(note));
     }

@@ -6,6 +6,8 @@
 
 mod receive;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, ErrorKind};
 use std::task::Context;
@@ -17,11 +19,11 @@ use wharf_core::listing::{Clock, Lines};
 use wharf_core::{End, Failure, Flow, Plan, Verdict};
 use wharf_storage::{Backing, Begun, Handle};
 
-use crate::Stream;
+use crate::stream::Stream;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Some bytes have moved, or it was seen that some entries are not listed, and there may be
     /// more to do at once.
     Moved,
@@ -36,7 +38,7 @@ pub enum Step {
 }
 
 /// Moves the bytes of one transfer.
-pub struct Pump {
+pub(crate) struct Pump {
     mover: Mover,
     moved: u64,
 }
@@ -61,7 +63,7 @@ impl Pump {
     ///
     /// # Errors
     /// [`Failure::Io`] if the handle is not of the kind that the plan is for.
-    pub fn new(handle: Handle, plan: Plan, clock: Clock) -> Result<Self, Failure> {
+    pub(crate) fn new(handle: Handle, plan: Plan, clock: Clock) -> Result<Self, Failure> {
         let mover = match (handle, plan.flow) {
             (Handle::Source(source), Flow::Send { length }) => {
                 let bytes = Bytes::new(source, length);
@@ -86,7 +88,7 @@ impl Pump {
 
     /// Moves what the data connection lets through now. Whoever waits in the context is woken when the
     /// storage is ready.
-    pub fn step(&mut self, data: &mut Stream, cx: &mut Context<'_>) -> Step {
+    pub(crate) fn step(&mut self, data: &mut Stream, cx: &mut Context<'_>) -> Step {
         let moved = &mut self.moved;
         match &mut self.mover {
             Mover::File(file) => {
@@ -110,21 +112,18 @@ impl Pump {
     }
 
     /// Bytes of the file, or of the listing, that have moved.
-    #[must_use]
-    pub fn moved(&self) -> u64 {
+    pub(crate) fn moved(&self) -> u64 {
         self.moved
     }
 
     /// Whether the bytes go to the client: then a step needs a writable socket, else a readable
     /// one.
-    #[must_use]
-    pub fn sends(&self) -> bool {
+    pub(crate) fn sends(&self) -> bool {
         !matches!(self.mover, Mover::Receiver(_))
     }
 
     /// Returns the file for which a step waits, if it may have to wait for one.
-    #[must_use]
-    pub fn backing(&self) -> Option<Backing<'_>> {
+    pub(crate) fn backing(&self) -> Option<Backing<'_>> {
         match &self.mover {
             Mover::File(file) => file.backing(),
             Mover::Bytes(bytes) => bytes.backing(),
@@ -135,8 +134,7 @@ impl Pump {
     }
 
     /// Whether the next step is known not to wait for a disk.
-    #[must_use]
-    pub fn is_quick(&self) -> bool {
+    pub(crate) fn is_quick(&self) -> bool {
         match &self.mover {
             Mover::File(file) => file.is_cached(),
             _ => false,
@@ -144,7 +142,7 @@ impl Pump {
     }
 
     /// Ends the transfer as the core has decided: see [`finish`].
-    pub fn finish(self, verdict: Verdict) -> Begun<()> {
+    pub(crate) fn finish(self, verdict: Verdict) -> Begun<()> {
         match self.mover {
             Mover::Receiver(receiver) => finish(Handle::Sink(receiver.into_sink()), verdict),
             _ => Begun::Done(Ok(())),
@@ -153,7 +151,7 @@ impl Pump {
 }
 
 /// Ends what was opened as the core has decided. Fails if an upload is not visible under its name.
-pub fn finish(handle: Handle, verdict: Verdict) -> Begun<()> {
+pub(crate) fn finish(handle: Handle, verdict: Verdict) -> Begun<()> {
     match (handle, verdict) {
         (Handle::Sink(sink), Verdict::Commit) => sink.commit(),
         (Handle::Sink(sink), Verdict::Abandon(reason)) => sink.abandon(reason),

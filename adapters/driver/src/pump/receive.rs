@@ -10,7 +10,7 @@ use wharf_core::{End, Failure};
 use wharf_storage::{Backing, Sink};
 
 use super::{Step, ended, ended_by, failed};
-use crate::Stream;
+use crate::stream::Stream;
 
 /// A buffer of bytes from the socket. Most files are small, and many networks slow: a large one is worth it
 /// only once a small one was full.

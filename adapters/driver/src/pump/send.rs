@@ -12,7 +12,7 @@ use wharf_core::{End, Failure};
 use wharf_storage::{Backing, Source};
 
 use super::{Step, ended, ended_by, failed};
-use crate::Stream;
+use crate::stream::Stream;
 
 /// As much as one call to the kernel may move; the socket's buffer is the true limit.
 const AT_ONCE: u64 = 8 << 20;

@@ -16,7 +16,8 @@ use super::{Ahead, Moved, On, Opened, Task, Work};
 use crate::bell::Bell;
 use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
-use crate::{Stream, sockets, system};
+use crate::stream::Stream;
+use crate::{sockets, system};
 
 /// A client that is sent something is seen to take it at least so often, if it does.
 const TRY_AGAIN: Duration = Duration::from_secs(15);

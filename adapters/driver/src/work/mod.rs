@@ -26,9 +26,10 @@ use crate::executors::Held;
 use crate::passive::Passive;
 use crate::public::Announced;
 use crate::pump::{Pump, Step};
+use crate::service::Service;
 use crate::signal::Signal;
+use crate::stream::Stream;
 use crate::tls::Keys;
-use crate::{Service, Stream};
 
 /// What the request in hand waits for.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ pub enum Wait<'a> {
 }
 
 /// The work of one session: its storage, its data connection, and the request in hand.
-pub struct Work {
+pub(crate) struct Work {
     service: Arc<Service>,
     ends: Endpoints,
     storage: Option<Arc<dyn Storage>>,
@@ -134,7 +135,6 @@ const LET_GO: Duration = Duration::from_millis(100);
 
 impl Work {
     /// No work yet.
-    #[must_use]
     pub(crate) fn new(service: &Arc<Service>, ends: Endpoints, held: Arc<Held>) -> Self {
         Self {
             service: Arc::clone(service),
@@ -159,7 +159,7 @@ impl Work {
     }
 
     /// Carries an action out, or begins to: the answer, if there is one already.
-    pub fn act(&mut self, action: Action, session: &Session) -> Option<Event> {
+    pub(crate) fn act(&mut self, action: Action, session: &Session) -> Option<Event> {
         if !matches!(action, Action::Cancel(_)) {
             self.cancelled = false;
         }
@@ -206,14 +206,14 @@ impl Work {
 
     /// Gives up what a client has who is not logged in any more. To be called before it is told
     /// so: it may come back at once.
-    pub fn vacate(&mut self, session: &Session) {
+    pub(crate) fn vacate(&mut self, session: &Session) {
         if !session.is_logged_in() {
             self.seat = None;
         }
     }
 
     /// Goes on with the request in hand, as far as nothing is waited for.
-    pub fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+    pub(crate) fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
         self.give_up_port(now);
         if !self.ready {
             return None;
@@ -236,26 +236,24 @@ impl Work {
     }
 
     /// What was waited for has happened, or has not for so long that it is tried all the same.
-    pub fn wake(&mut self, now: Instant, happened: bool) {
+    pub(crate) fn wake(&mut self, now: Instant, happened: bool) {
         let happened = self.signal.as_ref().is_some_and(|signal| signal.take()) || happened;
         self.late = !happened && self.again.is_some_and(|again| now >= again);
         self.ready |= happened || self.late;
     }
 
     /// Whether no request is in hand.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(self.task, Task::None)
     }
 
     /// The session has room for replies again: a report goes on.
-    pub fn has_room(&mut self) {
+    pub(crate) fn has_room(&mut self) {
         self.ready |= matches!(self.task, Task::Report(..));
     }
 
     /// Bytes that the transfer in hand has moved.
-    #[must_use]
-    pub fn moved(&self) -> u64 {
+    pub(crate) fn moved(&self) -> u64 {
         match &self.task {
             Task::Move(_, pump, _) => pump.moved(),
             Task::Away(..) => self.progress.load(Ordering::Relaxed),
@@ -264,8 +262,7 @@ impl Work {
     }
 
     /// What the request in hand waits for.
-    #[must_use]
-    pub fn waits(&self) -> Option<Wait<'_>> {
+    pub(crate) fn waits(&self) -> Option<Wait<'_>> {
         if self.ready {
             return None;
         }
@@ -297,19 +294,17 @@ impl Work {
     }
 
     /// The signal that the storage gives, if it is waited for.
-    #[must_use]
-    pub fn signal(&self) -> Option<&Arc<Signal>> {
+    pub(crate) fn signal(&self) -> Option<&Signal> {
         let waits = match &self.task {
             Task::Move(_, _, on) | Task::Report(_, _, _, on) => *on != On::Peer,
             Task::Away(..) | Task::Ask(_) | Task::Abandon(..) => true,
             _ => false,
         };
-        self.signal.as_ref().filter(|_| waits && !self.ready)
+        self.signal.as_deref().filter(|_| waits && !self.ready)
     }
 
     /// How long to wait at most.
-    #[must_use]
-    pub fn patience(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn patience(&self, now: Instant) -> Option<Duration> {
         if self.ready {
             return Some(Duration::ZERO);
         }

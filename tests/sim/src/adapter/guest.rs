@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use smol::channel::Receiver;
 use wharf_driver::Service;
+use wharf_driver::task::serve_client;
 
 use super::outside::{Bed, Elsewhere, Outside, Wake};
 use crate::random::Random;
@@ -45,21 +46,23 @@ impl Guest {
             Ok(ends) => ends,
             Err(error) => panic!("no sockets: {error}"),
         };
+        let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
+        let protocol = &service.settings().protocol;
+        let Some(client) = service.admit(server, peer, protocol) else {
+            panic!("no place for a client");
+        };
         let wake = Wake::default();
         let elsewhere = Arc::new(Elsewhere::new(outside, &wake, random));
         let bed = Bed {
-            control: server,
+            control: Arc::clone(client.socket()),
             outside: Arc::clone(outside),
             wake: wake.clone(),
             elsewhere: Arc::clone(&elsewhere),
         };
-        let peer = (Ipv4Addr::LOCALHOST, 40_000).into();
-        let protocol = Arc::clone(&service.settings().protocol);
-        let permit = match service.admit(peer) {
-            Ok(permit) => permit,
-            Err(why) => panic!("no place for a client: {why:?}"),
-        };
-        let task = wharf_smol::serve_client(bed, peer, permit, protocol, stop);
+        let task = serve_client(client, bed, async move {
+            // Nothing is ever sent: the channel is closed.
+            let _ = stop.recv().await;
+        });
         Self {
             task: Some(Box::pin(task)),
             elsewhere,

@@ -1,4 +1,4 @@
-//! The second level: the session of `wharf-smol` itself, with its sleeping and waking, its pump and
+//! The second level: the session of `wharf-driver` itself, with its sleeping and waking, its pump and
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
 mod data;

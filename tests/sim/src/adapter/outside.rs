@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use wharf_driver::Service;
 use wharf_driver::system::System;
-use wharf_smol::{Alarm, Reactor};
+use wharf_driver::task::{Alarm, Reactor};
 use wharf_storage::{Executor, Executors, Group, Job};
 
 use crate::random::Random;
@@ -227,7 +227,7 @@ impl Wake {
 
 /// How a simulated session sleeps.
 pub(crate) struct Bed {
-    pub(crate) control: TcpStream,
+    pub(crate) control: Arc<TcpStream>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) wake: Wake,
     /// Where calls run that may block.
@@ -247,10 +247,6 @@ impl Bed {
 
 impl Reactor for Bed {
     type Alarm = Bell;
-
-    fn control(&self) -> &TcpStream {
-        &self.control
-    }
 
     async fn readable(&self) -> io::Result<()> {
         let control = self.control.as_fd();

@@ -1,9 +1,5 @@
 //! Moving bytes between what was opened and a data connection.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
-
-mod loopback;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +11,6 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use loopback::{LATE, narrow_pair, pair, reset, wait};
 use rustix::event::PollFlags;
 use tempfile::TempDir;
 use wharf_core::listing::{Clock, Form, ListOptions};
@@ -23,10 +18,12 @@ use wharf_core::{
     End, Failure, Flow, Listing, Mode, Plan, Reason, Scope, Timestamp, TransferMode, VPath,
     Verdict, Wire,
 };
-use wharf_driver::Stream;
-use wharf_driver::pump::{Pump, Step};
 use wharf_local::{Local, LocalOptions};
 use wharf_storage::{Begun, Blocking, Executor, Handle, Pool, Sink, Source, Storage};
+
+use super::{Pump, Step};
+use crate::loopback::{LATE, narrow_pair, pair, reset, wait};
+use crate::stream::Stream;
 
 const MIB: usize = 1 << 20;
 const BINARY: Wire = Wire {

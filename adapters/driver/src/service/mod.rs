@@ -1,14 +1,16 @@
 //! [`Service`]: what all sessions of a running server share.
 
-use std::io::{self, Write};
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use wharf_core::Denied;
 use wharf_core::listing::Clock;
-use wharf_core::{Config, Denied, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 use wharf_storage::{Account, Executors, Seat};
 
 use crate::backoff::Failures;
@@ -23,6 +25,7 @@ use crate::ports::PortPool;
 use crate::public::{Known, PublicName};
 use crate::reserve::Reserve;
 use crate::settings::{PublicAddress, Settings};
+use crate::sockets::{EXHAUSTED, is_exhausted};
 
 /// A running server: its settings, who is connected, and whether it shall stop.
 pub struct Service {
@@ -71,8 +74,7 @@ impl Service {
     }
 
     /// The ports for passive data connections.
-    #[must_use]
-    pub fn ports(&self) -> &PortPool {
+    pub(crate) fn ports(&self) -> &PortPool {
         &self.ports
     }
 
@@ -105,10 +107,7 @@ impl Service {
     /// Counts a new session, unless there are too many in total or from that address (a /64 of
     /// IPv6), or the address has to wait. Where there are nearly too many, another one that is not
     /// logged in may have to give way.
-    ///
-    /// # Errors
-    /// Why there is no place for it.
-    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
+    pub(crate) fn permit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
         let now = self.now();
         let counted = self.counted(peer);
         if counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
@@ -119,19 +118,6 @@ impl Service {
             service: Arc::clone(self),
             place,
         })
-    }
-
-    /// Tells a client that there is no place for it now. What does not fit into the socket's
-    /// buffer is not worth waiting for, nor is a handshake with one that begins with TLS.
-    pub fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Config, why: Refusal) {
-        Journal::refused(peer, why);
-        if protocol.tls.implicit {
-            return;
-        }
-        let _ = control.write(match why {
-            Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
-            Refusal::Waits => TOO_MANY_FAILURES,
-        });
     }
 
     /// What becomes of a login to that account from there. A refused one counts. While the address
@@ -261,19 +247,18 @@ impl Service {
         self.ports.strays()
     }
 
-    /// Drops those who have connected to passive ports that no session has.
-    ///
-    /// # Errors
-    /// For want of descriptors, see [`is_exhausted`](crate::sockets::is_exhausted), they have to
-    /// wait.
-    pub fn drop_strays(&self) -> io::Result<()> {
-        self.ports.drop_strays(&*self.settings.system)
+    /// Drops those who have connected to passive ports that no session has. Returns how long to wait before
+    /// the next call, if that must not follow at once, as [`Service::accept`] does.
+    pub fn drop_strays(&self) -> Option<Duration> {
+        let dropped = self.ports.drop_strays(&*self.settings.system);
+        let is_exhausted = dropped.is_err_and(|error| is_exhausted(&error));
+        is_exhausted.then_some(EXHAUSTED)
     }
 }
 
 /// Why a client is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// There are too many sessions, in total or from its address.
     Full,
     /// There is no descriptor or no thread for it.
@@ -283,15 +268,14 @@ pub enum Refusal {
 }
 
 /// The place of one session among those that may be. Dropping it frees the place.
-pub struct Permit {
+pub(crate) struct Permit {
     service: Arc<Service>,
     place: Place,
 }
 
 impl Permit {
     /// The service that the session belongs to.
-    #[must_use]
-    pub fn service(&self) -> &Arc<Service> {
+    pub(crate) fn service(&self) -> &Arc<Service> {
         &self.service
     }
 

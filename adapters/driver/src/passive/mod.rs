@@ -1,5 +1,8 @@
 //! [`Passive`]: where the data connection of a session is expected.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,7 +20,7 @@ use crate::sockets::{AT_ONCE, EXHAUSTED, drop_stranger};
 
 /// The passive port of one session, from PASV until its data connection stands: then it is free
 /// for others.
-pub struct Passive {
+pub(crate) struct Passive {
     service: Arc<Service>,
     /// Tells it from those of other sessions.
     session: u64,
@@ -44,8 +47,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 impl Passive {
     /// No port yet, for a client whose control connection has these ends.
-    #[must_use]
-    pub fn new(service: Arc<Service>, local: SocketAddr, client: IpAddr) -> Self {
+    pub(crate) fn new(service: Arc<Service>, local: SocketAddr, client: IpAddr) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
         Self {
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
@@ -68,7 +70,7 @@ impl Passive {
     ///
     /// # Errors
     /// What the system says, but for ports that are in use: then the next one is tried.
-    pub fn arm(&mut self) -> io::Result<Option<SocketAddr>> {
+    pub(crate) fn arm(&mut self) -> io::Result<Option<SocketAddr>> {
         self.end(false);
         if let Some(bell) = &self.bell {
             bell.silence();
@@ -90,7 +92,7 @@ impl Passive {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if it has not; otherwise what the system says.
-    pub fn accept(&mut self) -> io::Result<TcpStream> {
+    pub(crate) fn accept(&mut self) -> io::Result<TcpStream> {
         let lease = self.lease.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let (_, client) = self.ends;
         for _ in 0..AT_ONCE {
@@ -114,20 +116,18 @@ impl Passive {
     }
 
     /// Gives the port back, and waits for none.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.wait_no_longer();
         self.end(false);
     }
 
     /// What rings when a port may be had that is waited for.
-    #[must_use]
-    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn bell(&self) -> Option<BorrowedFd<'_>> {
         self.bell.as_ref().map(|bell| bell.as_fd())
     }
 
     /// When a port may be had that is waited for, though no bell rings.
-    #[must_use]
-    pub fn again(&self) -> Option<Instant> {
+    pub(crate) fn again(&self) -> Option<Instant> {
         self.again
     }
 
@@ -152,14 +152,12 @@ impl Passive {
     }
 
     /// The listener, to wait for a connection.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.lease.as_ref().map(|lease| lease.listener.as_fd())
     }
 
     /// When it was told to clients where to connect, if nobody has yet.
-    #[must_use]
-    pub fn since(&self) -> Option<Instant> {
+    pub(crate) fn since(&self) -> Option<Instant> {
         self.lease.as_ref().map(|_| self.since)
     }
 

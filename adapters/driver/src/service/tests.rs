@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wharf_driver::{Permit, Service, Settings};
+use super::{Permit, Service};
+use crate::Settings;
 use wharf_storage::Nobody;
 
 fn service(sessions: usize, sessions_per_address: usize) -> Arc<Service> {
@@ -37,29 +38,29 @@ fn no_more_are_admitted_than_may_be_in_total() {
     let service = service(3, 2);
     let permits: Vec<Permit> = ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
         .into_iter()
-        .map(|address| service.admit(peer(address)).unwrap())
+        .map(|address| service.permit(peer(address)).unwrap())
         .collect();
     assert_eq!(service.sessions(), 3);
-    assert!(service.admit(peer("192.0.2.3")).is_err());
+    assert!(service.permit(peer("192.0.2.3")).is_err());
     assert_eq!(service.sessions(), 3);
     drop(permits);
     assert_eq!(service.sessions(), 0);
-    assert!(service.admit(peer("192.0.2.3")).is_ok());
+    assert!(service.permit(peer("192.0.2.3")).is_ok());
 }
 
 #[test]
 fn no_more_are_admitted_than_may_be_from_one_address() {
     let service = service(100, 2);
-    let first = service.admit(peer("192.0.2.1")).unwrap();
+    let first = service.permit(peer("192.0.2.1")).unwrap();
     assert!(Arc::ptr_eq(first.service(), &service));
     // The same address as a socket of both families shows it.
-    let _second = service.admit(peer("::ffff:192.0.2.1")).unwrap();
-    assert!(service.admit(peer("192.0.2.1")).is_err());
-    assert!(service.admit(peer("::ffff:192.0.2.1")).is_err());
-    let _other = service.admit(peer("192.0.2.2")).unwrap();
+    let _second = service.permit(peer("::ffff:192.0.2.1")).unwrap();
+    assert!(service.permit(peer("192.0.2.1")).is_err());
+    assert!(service.permit(peer("::ffff:192.0.2.1")).is_err());
+    let _other = service.permit(peer("192.0.2.2")).unwrap();
     drop(first);
-    let _again = service.admit(peer("::ffff:192.0.2.1")).unwrap();
-    assert!(service.admit(peer("192.0.2.1")).is_err());
+    let _again = service.permit(peer("::ffff:192.0.2.1")).unwrap();
+    assert!(service.permit(peer("192.0.2.1")).is_err());
     assert_eq!(service.sessions(), 3);
 }
 
@@ -70,7 +71,7 @@ fn a_network_of_ipv6_counts_as_one_address_and_an_exempt_one_not_at_all() {
         back_off_exempt: vec!["2001:db8:7::/48".parse().unwrap()],
         ..Settings::new(Arc::new(Nobody))
     });
-    let admit = |address: &str| service.admit(peer(address));
+    let admit = |address: &str| service.permit(peer(address));
     let _both = ["2001:db8::1", "2001:db8::2"].map(|address| admit(address).unwrap());
     assert!(admit("2001:db8::3").is_err());
     let _other = admit("2001:db8:0:1::1").unwrap();
@@ -80,14 +81,14 @@ fn a_network_of_ipv6_counts_as_one_address_and_an_exempt_one_not_at_all() {
 #[test]
 fn a_permit_returns_even_if_its_thread_panics() {
     let service = service(1, 1);
-    let permit = service.admit(peer("192.0.2.1")).unwrap();
+    let permit = service.permit(peer("192.0.2.1")).unwrap();
     let panicked = thread::spawn(move || {
         let _permit = permit;
         // Without the noise of a panic.
         std::panic::resume_unwind(Box::new(()));
     });
     assert!(panicked.join().is_err());
-    assert!(service.admit(peer("192.0.2.1")).is_ok());
+    assert!(service.permit(peer("192.0.2.1")).is_ok());
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn many_threads_never_exceed_the_number() {
         for _ in 0..6 {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    if let Ok(permit) = service.admit(peer("192.0.2.1")) {
+                    if let Ok(permit) = service.permit(peer("192.0.2.1")) {
                         assert!(present.fetch_add(1, Ordering::SeqCst) < 3);
                         admitted.fetch_add(1, Ordering::SeqCst);
                         thread::yield_now();
