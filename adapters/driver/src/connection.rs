@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::{Action, Endpoints, Event, Instant, Session};
+use wharf_core::{Action, Endpoints, Event, Instant, Machine, Session};
 use wharf_storage::Executors;
 
 use crate::client::Client;
@@ -25,11 +25,13 @@ use crate::work::Work;
 pub use crate::work::Wait;
 
 /// One client.
-pub struct Connection {
+///
+/// Its session can be any [`Machine`]: in the tests of an adapter `Checked` stands in for it, which watches it.
+pub struct Connection<M: Machine = Session> {
     service: Arc<Service>,
     held: Arc<Held>,
     socket: Arc<TcpStream>,
-    session: Session,
+    session: M,
     work: Work,
     journal: Journal,
     control: Control,
@@ -87,6 +89,16 @@ impl Connection {
     /// # Errors
     /// The client is gone already, or the listener begins with TLS and there is none.
     pub fn new(client: Client, executors: Executors) -> io::Result<Self> {
+        Self::with_machine(client, executors)
+    }
+}
+
+impl<M: Machine> Connection<M> {
+    /// Returns what [`Connection::new`] does, with another session.
+    ///
+    /// # Errors
+    /// As [`Connection::new`].
+    pub fn with_machine(client: Client, executors: Executors) -> io::Result<Self> {
         let Client {
             socket,
             peer,
@@ -109,7 +121,7 @@ impl Connection {
         }
         let held = Held::new(permit, executors);
         Ok(Self {
-            session: Session::new(&protocol, ends, now),
+            session: M::new(&protocol, ends, now),
             work: Work::new(&service, ends, Arc::clone(&held)),
             journal: Journal::new(peer, Arc::clone(&settings.backlog)),
             control,

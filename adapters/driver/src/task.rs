@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
+use wharf_core::Machine;
 use wharf_storage::Executors;
 
 use crate::connection::{Connection, Ready, Wait};
@@ -73,8 +74,8 @@ pub async fn serve_client<R: Reactor>(client: Client, reactor: R, stop: impl Fut
 }
 
 /// Drives a connection until its client is gone; see [`serve_client`], which makes the connection too.
-pub async fn drive<R: Reactor>(
-    mut connection: Connection,
+pub async fn drive<R: Reactor, M: Machine>(
+    mut connection: Connection<M>,
     reactor: R,
     stop: impl Future<Output = ()>,
 ) {
@@ -89,8 +90,8 @@ pub async fn drive<R: Reactor>(
 /// Sleeps until something can be done or time has passed.
 ///
 /// Whatever woke it, the control connection is looked at too: what it says comes first.
-async fn sleep<R: Reactor>(
-    connection: &mut Connection,
+async fn sleep<R: Reactor, M: Machine>(
+    connection: &mut Connection<M>,
     reactor: &R,
     mut stop: Pin<&mut impl Future<Output = ()>>,
     alarm: &mut R::Alarm,

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tracing::field::{Empty, debug};
 use tracing::{Level, Span};
-use wharf_core::{Edit, Ending, Note, Session};
+use wharf_core::{Edit, Ending, Machine, Note};
 
 use self::allowance::Allowance;
 
@@ -137,7 +137,11 @@ impl Journal {
     }
 
     /// Writes the notes of the session, as far as there is room for them: whether any were.
-    pub(crate) fn take_notes(&mut self, session: &mut Session, now: wharf_core::Instant) -> bool {
+    pub(crate) fn take_notes(
+        &mut self,
+        session: &mut impl Machine,
+        now: wharf_core::Instant,
+    ) -> bool {
         // What is not logged costs the session nothing.
         let logs = tracing::enabled!(Level::INFO);
         let mut written = false;

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use wharf_core::listing::{Lines, Piece};
 use wharf_core::ticket::{Change, Finish, Identify, Login, Open, Report, Request, Stat};
 use wharf_core::{
-    Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Mode, Optional,
-    Scope, Session, Ticket, Verdict,
+    Answer, Denied, Edit, Event, Failure, Grant, Identified, Instant, Listing, Machine, Mode,
+    Optional, Scope, Ticket, Verdict,
 };
 use wharf_storage::{
     Account, Begun, Credentials, Executor, Handle, Introduction, Opening, Operation, Storage,
@@ -24,7 +24,7 @@ impl Work {
     pub(super) fn identify(
         &mut self,
         ticket: Ticket<Identify>,
-        session: &Session,
+        session: &impl Machine,
     ) -> Option<Event> {
         let protected = session.protects_control();
         // It proves something only on the connection that it was shown on: not behind CCC or REIN.
@@ -50,7 +50,7 @@ impl Work {
         })
     }
 
-    pub(super) fn login(&mut self, ticket: Ticket<Login>, session: &Session) -> Option<Event> {
+    pub(super) fn login(&mut self, ticket: Ticket<Login>, session: &impl Machine) -> Option<Event> {
         // Who was logged in before is no more.
         self.seat = None;
         if self.service.has_to_wait(self.ends.peer, session.username()) {
@@ -89,7 +89,7 @@ impl Work {
         Ok(account.grant)
     }
 
-    pub(super) fn stat(&mut self, ticket: Ticket<Stat>, session: &Session) -> Option<Event> {
+    pub(super) fn stat(&mut self, ticket: Ticket<Stat>, session: &impl Machine) -> Option<Event> {
         let ask = |storage: &dyn Storage, executor: &_| storage.stat(session.path(), executor);
         self.ask(ticket, ask, |_, metadata| metadata)
     }
@@ -97,7 +97,7 @@ impl Work {
     pub(super) fn change(
         &mut self,
         ticket: Ticket<Change>,
-        session: &Session,
+        session: &impl Machine,
         edit: Edit,
     ) -> Option<Event> {
         let (path, other) = (session.path(), session.rename_from());
@@ -108,7 +108,7 @@ impl Work {
     pub(super) fn open(
         &mut self,
         ticket: Ticket<Open>,
-        session: &Session,
+        session: &impl Machine,
         mode: Mode,
     ) -> Option<Event> {
         let ask =
@@ -122,7 +122,7 @@ impl Work {
     pub(super) fn optional(
         &mut self,
         ticket: Ticket<Optional>,
-        session: &Session,
+        session: &impl Machine,
         request: Optional,
     ) -> Option<Event> {
         let path = session.path();
@@ -196,7 +196,7 @@ impl Work {
     pub(super) fn report(
         &mut self,
         ticket: Ticket<Report>,
-        session: &Session,
+        session: &impl Machine,
         scope: Scope,
         listing: Listing,
     ) -> Option<Event> {
@@ -222,7 +222,7 @@ impl Work {
     /// Gives lines to the session until it has no room, or there are none.
     pub(super) fn write_report(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Machine,
         now: Instant,
         ticket: Ticket<Report>,
         mut lines: Box<Lines>,

@@ -15,7 +15,7 @@ use std::time::Duration;
 use wharf_core::listing::Lines;
 use wharf_core::ticket::{Finish, Listen, OpenData, Report, Secure, Transfer};
 use wharf_core::{
-    Action, DataFailure, End, Endpoints, Event, Failure, Instant, Route, Session, Ticket,
+    Action, DataFailure, End, Endpoints, Event, Failure, Instant, Machine, Route, Ticket,
     TlsFailure, Transferred,
 };
 use wharf_storage::{Executor, Handle, Operation, Seat, Storage};
@@ -159,7 +159,7 @@ impl Work {
     }
 
     /// Carries an action out, or begins to: the answer, if there is one already.
-    pub(crate) fn act(&mut self, action: Action, session: &Session) -> Option<Event> {
+    pub(crate) fn act(&mut self, action: Action, session: &impl Machine) -> Option<Event> {
         if !matches!(action, Action::Cancel(_)) {
             self.cancelled = false;
         }
@@ -206,14 +206,14 @@ impl Work {
 
     /// Gives up what a client has who is not logged in any more. To be called before it is told
     /// so: it may come back at once.
-    pub(crate) fn vacate(&mut self, session: &Session) {
+    pub(crate) fn vacate(&mut self, session: &impl Machine) {
         if !session.is_logged_in() {
             self.seat = None;
         }
     }
 
     /// Goes on with the request in hand, as far as nothing is waited for.
-    pub(crate) fn step(&mut self, session: &mut Session, now: Instant) -> Option<Event> {
+    pub(crate) fn step(&mut self, session: &mut impl Machine, now: Instant) -> Option<Event> {
         self.give_up_port(now);
         if !self.ready {
             return None;

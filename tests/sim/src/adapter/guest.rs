@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use smol::channel::Receiver;
+use wharf_core::check::Checked;
 use wharf_driver::Service;
-use wharf_driver::task::serve_client;
+use wharf_driver::connection::Connection;
+use wharf_driver::task::{Reactor as _, drive};
 
 use super::outside::{Bed, Elsewhere, Outside, Wake};
 use crate::random::Random;
@@ -59,7 +61,12 @@ impl Guest {
             wake: wake.clone(),
             elsewhere: Arc::clone(&elsewhere),
         };
-        let task = serve_client(client, bed, async move {
+        let executors = bed.executors(service);
+        let connection = match Connection::<Checked>::with_machine(client, executors) {
+            Ok(connection) => connection,
+            Err(error) => panic!("no connection: {error}"),
+        };
+        let task = drive(connection, bed, async move {
             // Nothing is ever sent: the channel is closed.
             let _ = stop.recv().await;
         });
