@@ -72,11 +72,6 @@ pub(crate) use cases;
 /// Runs every case against that binary, as the test harness does: with its options, its output
 /// and its exit code.
 pub fn run(binary: &'static str) -> ! {
-    let mut arguments = Arguments::from_args();
-    // Most of them wait most of the time.
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    arguments.test_threads.get_or_insert(2 * processors);
-    let required = std::env::var_os("WHARF_REQUIRE_CLIENTS").is_some();
     let groups = [
         conversations::cases(),
         differential::CASES.to_vec(),
@@ -92,11 +87,22 @@ pub fn run(binary: &'static str) -> ! {
         checks::cases(),
         soak::CASES.to_vec(),
     ];
-    let trials = groups
-        .into_iter()
-        .flatten()
-        .map(|case| trial(case, binary, required))
-        .collect();
+    run_cases(binary, groups.into_iter().flatten())
+}
+
+/// As [`run`], with the conversations and scripts only: those that prove an adapter.
+pub fn run_conversations(binary: &'static str) -> ! {
+    let groups = [conversations::cases(), scripts::CASES.to_vec()];
+    run_cases(binary, groups.into_iter().flatten())
+}
+
+fn run_cases(binary: &'static str, cases: impl Iterator<Item = Case>) -> ! {
+    let mut arguments = Arguments::from_args();
+    // Most of them wait most of the time.
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(2 * processors);
+    let required = std::env::var_os("WHARF_REQUIRE_CLIENTS").is_some();
+    let trials = cases.map(|case| trial(case, binary, required)).collect();
     let conclusion: Conclusion = libtest_mimic::run(&arguments, trials);
     conclusion.exit()
 }
