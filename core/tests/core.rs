@@ -16,6 +16,7 @@ mod files;
 mod hostile;
 mod listing;
 mod login;
+mod machine;
 mod meanwhile;
 mod navigation;
 mod notes;

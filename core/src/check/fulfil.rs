@@ -4,13 +4,13 @@ use crate::account::{Denied, Grant, Identified};
 use crate::action::{Action, Flow, Mode};
 use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
+use crate::machine::Machine;
 use crate::optional::{Answer, Optional};
 use crate::outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::path::VPath;
 use crate::ticket::Event;
 use crate::time::Instant;
 
-use super::machine::Machine;
 use super::watch::Checked;
 
 /// The size of every file that [`fulfil`] knows.

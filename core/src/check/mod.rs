@@ -96,7 +96,6 @@
 mod codes;
 mod fulfil;
 mod lines;
-mod machine;
 mod replies;
 mod request;
 mod standing;
@@ -104,8 +103,8 @@ mod standing;
 mod tests;
 mod watch;
 
+pub use crate::machine::Machine;
 pub use crate::session::State;
 pub use codes::codes;
 pub use fulfil::{fulfil, refuse, wind_down};
-pub use machine::Machine;
 pub use watch::Checked;

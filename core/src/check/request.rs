@@ -3,13 +3,13 @@
 use core::net::SocketAddr;
 
 use super::lines::Line;
-use super::machine::Machine;
 use super::standing::{Ready, Standing, transfers};
 use crate::account::{Denied, Grant, Identified, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
 use crate::listing::ListOptions;
+use crate::machine::Machine;
 use crate::optional::Optional;
 use crate::outcome::{End, Transferred};
 use crate::path::VPath;

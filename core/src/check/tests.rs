@@ -3,7 +3,6 @@
 extern crate std;
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +18,7 @@ use crate::failure::Failure;
 use crate::note::Note;
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
+use crate::shared::Shared;
 use crate::ticket::{Event, Foreign, Ticket, TicketId};
 use crate::time::Instant;
 
@@ -91,6 +91,17 @@ impl Double {
 }
 
 impl Machine for Double {
+    fn new(config: &Shared<Config>, ends: Endpoints, now: Instant) -> Self {
+        let mut double = Self {
+            session: Session::new(config, ends, now),
+            fault: Fault::Nothing,
+            said: Vec::new(),
+            over: false,
+        };
+        double.say(now);
+        double
+    }
+
     fn wants_input(&self) -> bool {
         matches!(self.fault, Fault::WantsAll) || self.session.wants_input()
     }
@@ -109,6 +120,10 @@ impl Machine for Double {
                 .map(|at| Instant::from_micros(at.as_micros() / 2)),
             _ => self.session.deadline(),
         }
+    }
+
+    fn peek_note(&self) -> Option<&Note> {
+        self.session.peek_note()
     }
 
     fn path(&self) -> &VPath {
@@ -138,6 +153,26 @@ impl Machine for Double {
             Fault::KeepsPassword => b"p",
             _ => self.session.password(),
         }
+    }
+
+    fn is_logged_in(&self) -> bool {
+        self.session.is_logged_in()
+    }
+
+    fn protects_control(&self) -> bool {
+        self.session.protects_control()
+    }
+
+    fn protects_data(&self) -> bool {
+        self.session.protects_data()
+    }
+
+    fn announces_address(&self) -> bool {
+        self.session.announces_address()
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        self.session.endpoints()
     }
 
     fn heap_size(&self) -> usize {
@@ -298,14 +333,9 @@ fn perform(play: &Play, fault: Fault) {
         },
         _ => config.clone(),
     };
-    let mut double = Double {
-        session: Session::new(&Arc::new(config), ends, START),
-        fault,
-        said: Vec::new(),
-        over: false,
-    };
-    double.say(START);
-    let mut session = Checked::watch(double, &Arc::new(demanded), START);
+    let mut double = Double::new(&Shared::new(config), ends, START);
+    double.fault = fault;
+    let mut session = Checked::watch(double, &Shared::new(demanded), START);
     let grant = Grant {
         rights: play.rights.unwrap_or(Rights::ALL),
         ..grant()

@@ -6,14 +6,21 @@ use bstr::{BStr, ByteSlice};
 
 use super::Checked;
 use crate::action::Action;
-use crate::check::machine::Machine;
 use crate::command::Verb;
+use crate::config::Config;
+use crate::machine::Machine;
 use crate::note::Note;
 use crate::path::VPath;
+use crate::session::Endpoints;
+use crate::shared::Shared;
 use crate::ticket::{Event, Foreign, Outcome};
 use crate::time::Instant;
 
 impl<M: Machine> Machine for Checked<M> {
+    fn new(config: &Shared<Config>, ends: Endpoints, now: Instant) -> Self {
+        Self::watch(M::new(config, ends, now), config, now)
+    }
+
     fn wants_input(&self) -> bool {
         self.session.wants_input()
     }
@@ -24,6 +31,10 @@ impl<M: Machine> Machine for Checked<M> {
 
     fn deadline(&self) -> Option<Instant> {
         self.session.deadline()
+    }
+
+    fn peek_note(&self) -> Option<&Note> {
+        self.session.peek_note()
     }
 
     fn path(&self) -> &VPath {
@@ -44,6 +55,26 @@ impl<M: Machine> Machine for Checked<M> {
 
     fn password(&self) -> &[u8] {
         self.session.password()
+    }
+
+    fn is_logged_in(&self) -> bool {
+        self.session.is_logged_in()
+    }
+
+    fn protects_control(&self) -> bool {
+        self.session.protects_control()
+    }
+
+    fn protects_data(&self) -> bool {
+        self.session.protects_data()
+    }
+
+    fn announces_address(&self) -> bool {
+        self.session.announces_address()
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        self.session.endpoints()
     }
 
     fn heap_size(&self) -> usize {

@@ -3,7 +3,6 @@
 mod calls;
 
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -12,15 +11,16 @@ use bstr::{BStr, ByteSlice};
 use crate::action::Action;
 use crate::check::codes::codes;
 use crate::check::lines::{Line, Lines};
-use crate::check::machine::Machine;
 use crate::check::replies::{Replies, Reply};
 use crate::check::request::{Causes, Out, Work};
 use crate::check::standing::{Standing, Turning, transfers};
 use crate::command::Verb;
 use crate::config::{Config, Notes};
+use crate::machine::Machine;
 use crate::outcome::TlsFailure;
 use crate::path::VPath;
 use crate::session::{Endpoints, Session};
+use crate::shared::Shared;
 use crate::time::Instant;
 
 /// Answered lines that are remembered for their notes: those of STAT in a transfer have none.
@@ -32,7 +32,7 @@ const MOST_NOTED: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct Checked<M: Machine = Session> {
     session: M,
-    config: Arc<Config>,
+    config: Shared<Config>,
     /// The latest time that was told.
     now: Instant,
     lines: Lines,
@@ -78,7 +78,7 @@ pub struct Checked<M: Machine = Session> {
 impl Checked {
     /// As [`Session::new`].
     #[must_use]
-    pub fn new(config: &Arc<Config>, ends: Endpoints, now: Instant) -> Self {
+    pub fn new(config: &Shared<Config>, ends: Endpoints, now: Instant) -> Self {
         Self::watch(Session::new(config, ends, now), config, now)
     }
 }
@@ -86,10 +86,10 @@ impl Checked {
 impl<M: Machine> Checked<M> {
     /// Watches a machine that was just made, at that time and with that configuration.
     #[must_use]
-    pub fn watch(session: M, config: &Arc<Config>, now: Instant) -> Self {
+    pub fn watch(session: M, config: &Shared<Config>, now: Instant) -> Self {
         let mut checked = Self {
             session,
-            config: Arc::clone(config),
+            config: Shared::clone(config),
             now,
             lines: Lines::default(),
             queue: VecDeque::from([Line::connection()]),
