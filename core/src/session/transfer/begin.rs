@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 
 use bstr::{BStr, ByteSlice};
 
-use super::{Stage, Transfer};
 use crate::account::Rights;
 use crate::action::{Action, Mode, Scope, Verdict};
 use crate::command::{Type, Verb};
@@ -12,8 +11,7 @@ use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, ListOptions};
 use crate::session::Session;
-use crate::session::data::Data;
-use crate::session::run::{Job, Look};
+use crate::session::state::{Data, Job, Look, Stage, Transfer};
 
 impl Session {
     pub(in crate::session) fn retr(&mut self, path: &BStr) {
