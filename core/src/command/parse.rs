@@ -23,11 +23,7 @@ impl<'a> Command<'a> {
     /// assert_eq!(Command::parse(b"REST -1"), Err(Refusal::Syntax));
     /// ```
     pub fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
-        let (word, rest) = match line.find_byte(b' ') {
-            Some(space) => (&line[..space], &line[space + 1..]),
-            None => (line, &[][..]),
-        };
-        Self::of(Verb::parse(word).ok_or(Refusal::Unknown)?, rest.as_bstr())
+        Self::of(Verb::of_line(line).ok_or(Refusal::Unknown)?, line)
     }
 
     /// The path or the name that it is about, if there is one.
@@ -62,11 +58,14 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Reads the arguments of a verb.
-    pub(crate) fn of(verb: Verb, rest: &'a BStr) -> Result<Self, Refusal> {
+    /// Reads the arguments in a line of that verb.
+    pub(crate) fn of(verb: Verb, line: &'a [u8]) -> Result<Self, Refusal> {
+        let rest = line
+            .find_byte(b' ')
+            .map_or(&[][..], |space| &line[space + 1..]);
         // Blanks belong to a name, and mean nothing around anything else.
         let rest = match verb.takes_a_name() {
-            true => rest,
+            true => rest.as_bstr(),
             false => rest.trim_ascii().as_bstr(),
         };
         let optional = (!rest.is_empty()).then_some(rest);

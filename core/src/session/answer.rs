@@ -41,7 +41,7 @@ impl Session {
             self.note_that(Notes::Commands, |_| Note::Command { line, code });
         }
         // AUTH, CCC and REIN are always the last line that was taken.
-        self.input.barrier &= self.input.has_line();
+        self.barrier &= self.input.has_line();
         self.work = Work::Idle;
         self.rest();
     }
@@ -70,7 +70,7 @@ impl Session {
     pub(super) fn close(&mut self, why: Ending) {
         let why = self.ending.unwrap_or(why);
         self.note_that(Notes::Audit, |_| Note::Ended { why });
-        self.input.clear();
+        self.forget_input();
         if self.lost {
             self.output.clear();
         }

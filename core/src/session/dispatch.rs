@@ -32,13 +32,13 @@ impl Session {
             if !has_room || self.input.has_line() && !self.keeps_pace() {
                 return;
             }
-            let Some((bytes, line)) = self.input.lend() else {
+            let Some((bytes, line, mark)) = self.input.lend() else {
                 break;
             };
-            let secret = self.run(&bytes[line.clone()]);
+            let secret = self.run(Verb::of_mark(mark), &bytes[line.clone()]);
             self.input.restore(bytes, secret.then_some(line));
             if self.work.is_over() {
-                self.input.clear();
+                self.forget_input();
             }
         }
         if self.ended && matches!(self.work, Work::Idle) && !self.input.has_line() {
@@ -54,10 +54,18 @@ impl Session {
     /// A line has just become complete. What cannot wait for its turn is seen to here.
     pub(super) fn on_line(&mut self) {
         let line = self.input.last();
-        match Verb::of_line(line) {
-            Some(Verb::Abor) => self.abort_transfer(Reason::Aborted),
+        let verb = Verb::of_line(line);
+        let asks_for_status = verb == Some(Verb::Stat) && line.trim_ascii().len() == 4;
+        self.input.mark_last(Verb::to_mark(verb));
+        match verb {
+            Some(Verb::Abor) => {
+                self.ahead.aborts += 1;
+                self.abort_transfer(Reason::Aborted);
+            }
+            Some(Verb::Quit) => self.ahead.quits += 1,
+            Some(Verb::Auth | Verb::Ccc | Verb::Rein) => self.barrier = true,
             Some(Verb::Stat)
-                if self.is_moving() && line.trim_ascii().len() == 4
+                if asks_for_status && self.is_moving()
                 // While a transfer runs, STAT is answered at once, if there is room.
                 && self.output.room(self.output_limit()) >= MAX_REPLY + SHORT_REPLY
                 && self.keeps_pace() =>
@@ -74,9 +82,14 @@ impl Session {
     }
 
     /// Runs one line and says whether it holds a secret.
-    fn run(&mut self, line: &[u8]) -> bool {
+    fn run(&mut self, verb: Option<Verb>, line: &[u8]) -> bool {
         self.work = Work::Running;
-        let (verb, secret) = (Verb::of_line(line), Verb::of_secret(line));
+        match verb {
+            Some(Verb::Abor) => self.ahead.aborts -= 1,
+            Some(Verb::Quit) => self.ahead.quits -= 1,
+            _ => {}
+        }
+        let secret = Verb::of_secret(verb, line);
         (self.unnoted, self.forbidden) = (verb, None);
         self.note_line(secret, line);
         self.obey(verb, line);
@@ -97,7 +110,7 @@ impl Session {
             self.note_forbidden(None);
             return;
         }
-        match Command::parse(line) {
+        match Command::of(verb, line) {
             Ok(command) => {
                 self.dispatch(command);
                 self.note_forbidden(command.about());

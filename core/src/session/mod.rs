@@ -37,7 +37,7 @@ use crate::ticket::{Event, Foreign};
 use crate::time::Instant;
 use crate::timer::{Timer, Timers};
 use desk::Desk;
-use state::{Job, Login, Overdue, Protected, Settings, Work};
+use state::{Ahead, Job, Login, Overdue, Protected, Settings, Work};
 
 /// The two ends of the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub struct Session {
     /// The latest time that was told; it never goes back.
     now: Instant,
     pub(crate) input: Input,
+    ahead: Ahead,
     output: Output,
     timers: Timers,
     /// What the client owes by now: the session ends once no command runs.
@@ -95,6 +96,9 @@ pub struct Session {
     pub(crate) settings: Settings,
     pub(crate) protected: Protected,
 
+    /// The last line is AUTH, CCC or REIN, behind which the connection may become another: nothing
+    /// behind it is taken until it is answered.
+    barrier: bool,
     /// The client will send no more.
     pub(crate) ended: bool,
     /// The control connection is gone.
@@ -115,6 +119,7 @@ impl Session {
             ends,
             now,
             input: Input::default(),
+            ahead: Ahead::default(),
             output: Output::default(),
             timers: Timers::default(),
             overdue: Overdue::default(),
@@ -139,6 +144,7 @@ impl Session {
             other: VPath::root(),
             settings: Settings::default(),
             protected: Protected::new(config.tls),
+            barrier: false,
             ended: false,
             lost: false,
             stopping: false,
@@ -155,7 +161,7 @@ impl Session {
     /// Whether [`receive`](Session::receive) would take a byte.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        !self.ended && !self.work.is_over() && !self.input.barrier && self.input_room() > 0
+        !self.ended && !self.work.is_over() && !self.barrier && self.input_room() > 0
     }
 
     /// Takes bytes of the control connection, runs the commands in them as far as nothing is
@@ -190,7 +196,7 @@ impl Session {
         self.advance_clock(now);
         self.ended = true;
         self.forget_line();
-        if self.input.quits == 0 {
+        if self.ahead.quits == 0 {
             self.hang_up();
         }
         self.advance();
@@ -202,7 +208,7 @@ impl Session {
         self.advance_clock(now);
         self.ended = true;
         self.lost = true;
-        self.input.clear();
+        self.forget_input();
         self.output.clear();
         self.timers.clear(Timer::Unread);
         if let Work::Penalty(_) | Work::Turning(_) = self.work {
@@ -463,6 +469,13 @@ impl Session {
             self.timers
                 .set(Timer::Unread, self.now, self.config.limits.unread);
         }
+    }
+
+    /// Forgets what was received and not run.
+    fn forget_input(&mut self) {
+        self.input.clear();
+        self.ahead = Ahead::default();
+        self.barrier = false;
     }
 
     /// No line is waited for: it has ended, or will not.

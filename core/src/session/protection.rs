@@ -117,7 +117,7 @@ impl Session {
         self.done(code, text);
         if !self.lost {
             // What follows is for the other connection.
-            self.input.barrier = true;
+            self.barrier = true;
             self.work = Work::Turning(turn);
         }
     }
@@ -132,7 +132,7 @@ impl Session {
     }
 
     pub(super) fn on_turned(&mut self, turn: Turn, outcome: Result<(), TlsFailure>) {
-        self.input.barrier = false;
+        self.barrier = false;
         self.work = Work::Idle;
         match (turn, outcome) {
             (Turn::Tls { data }, Ok(())) => {

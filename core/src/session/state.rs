@@ -138,6 +138,15 @@ pub(crate) struct Overdue {
     pub(crate) line: bool,
 }
 
+/// Lines that wait and mean something before their turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    /// ABOR.
+    pub(crate) aborts: u32,
+    /// QUIT.
+    pub(crate) quits: u32,
+}
+
 /// What a login starts with, and REIN and USER go back to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {

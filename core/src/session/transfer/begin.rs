@@ -186,11 +186,11 @@ impl Session {
     /// Whether a transfer may begin: no ABOR waits behind it, nor the end of the input without a
     /// QUIT, and something stands ready for data.
     fn may_begin(&mut self) -> bool {
-        if self.ended && self.input.quits == 0 {
+        if self.ended && self.ahead.quits == 0 {
             self.done(426, "The control connection is gone.");
             return false;
         }
-        if self.input.aborts > 0 {
+        if self.ahead.aborts > 0 {
             self.aborted = true;
             self.done(426, "Transfer aborted.");
             return false;
