@@ -41,8 +41,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use wharf_core::{
-//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Identified,
-//!     Instant, Mode, Opened, Rights, Session, TlsFailure, Transferred, VPath,
+//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Instant, Mode,
+//!     Opened, Rights, Session, Transferred,
 //! };
 //!
 //! const FILE: &[u8] = b"hello\n";
@@ -68,16 +68,8 @@
 //!         }
 //!         Action::CloseData(ticket) => ticket.done(()),
 //!         Action::Finish(ticket, _) => ticket.done(Ok(())),
-//!         Action::Stat(ticket) => ticket.done(Err(Failure::NotFound)),
-//!         Action::Change(ticket, _) => ticket.done(Err(Failure::Denied)),
-//!         Action::Report(ticket, ..) => ticket.done(Err(Failure::Denied)),
-//!         Action::Optional(ticket, _) => ticket.decline(),
-//!         Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
-//!         Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         // Nothing takes long here, so there is nothing to cancel.
-//!         Action::Cancel(_) | Action::Disconnect => return None,
+//!         // No TLS, no changes, and nothing takes long, so that there is nothing to cancel.
+//!         other => return other.refuse(Failure::Unsupported),
 //!     })
 //! }
 //!

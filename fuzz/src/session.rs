@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::ByteSlice;
-use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
+use wharf_core::check::{Checked, Machine, fulfil, wind_down};
 use wharf_core::{
     Action, Capabilities, Config, Denied, DoubtfulEnds, End, Endpoints, Event, Failure, Flow,
     ForbiddenNames, Grant, Identified, Instant, Kind, Limits, Metadata, Notes, Protection, Rights,
@@ -297,9 +297,6 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
             }))
         }
         action if how < 8 => fulfil(action, &grant(how)),
-        action => refuse(
-            action,
-            FAILURES[(usize::from(how - 8) + turn * 8) % FAILURES.len()],
-        ),
+        action => action.refuse(FAILURES[(usize::from(how - 8) + turn * 8) % FAILURES.len()]),
     }
 }

@@ -106,6 +106,6 @@ mod watch;
 
 pub use crate::machine::Machine;
 pub use codes::codes;
-pub use fulfil::{fulfil, refuse, wind_down};
+pub use fulfil::{fulfil, wind_down};
 pub use snapshot::State;
 pub use watch::Checked;

@@ -246,7 +246,7 @@ impl Seat {
                 }
                 Some(ticket.done(Err(failure)))
             }
-            action => wharf_core::check::refuse(action, failure),
+            action => action.refuse(failure),
         }
     }
 
@@ -357,7 +357,7 @@ impl Seat {
     pub(crate) fn answer_late(&mut self) -> Option<Event> {
         match self.job.take()? {
             Job::Lost(action) | Job::Silent(action) | Job::Request(action, _) => {
-                wharf_core::check::refuse(action, Failure::Io)
+                action.refuse(Failure::Io)
             }
             Job::Moving(moving) => Some(moving.ticket.done(Transferred {
                 bytes: 0,
