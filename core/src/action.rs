@@ -298,11 +298,20 @@ pub enum Route {
 /// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
+#[non_exhaustive]
 pub struct Plan {
     /// The direction, and what the other end is.
     pub flow: Flow,
     /// The form on the data connection.
     pub wire: Wire,
+}
+
+impl Plan {
+    /// Returns the plan to move that, in that form.
+    #[must_use]
+    pub const fn new(flow: Flow, wire: Wire) -> Self {
+        Self { flow, wire }
+    }
 }
 
 /// The direction of a transfer, and what its end within the server is.
@@ -361,6 +370,7 @@ pub enum Verdict {
 
 /// Why a transfer was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// There was no data connection.
     NoData,

@@ -7,6 +7,7 @@ use crate::decimal::{self, Decimal};
 
 /// Why the argument of EPRT is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AddressError {
     /// It is not of the form that RFC 959 or RFC 2428 demands (501).
     Syntax,

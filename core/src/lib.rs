@@ -57,14 +57,14 @@
 //!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
 //!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
 //!         Action::Open(ticket, Mode::Read { offset: 0 }) if session.path().as_bytes() == "/f" => {
-//!             ticket.done(Ok(Opened { size: Some(FILE.len() as u64), name: None }))
+//!             ticket.done(Ok(Opened::file(Some(FILE.len() as u64))))
 //!         }
 //!         Action::Open(ticket, _) => ticket.done(Err(Failure::NotFound)),
 //!         Action::OpenData(ticket, _) => ticket.done(Ok(())),
 //!         Action::Transfer(ticket, plan) => {
 //!             assert!(plan.wire.is_identity(), "otherwise `ascii` translates");
 //!             data.extend_from_slice(FILE);
-//!             ticket.done(Transferred { bytes: FILE.len() as u64, end: End::Clean })
+//!             ticket.done(Transferred::new(FILE.len() as u64, End::Clean))
 //!         }
 //!         Action::CloseData(ticket) => ticket.done(()),
 //!         Action::Finish(ticket, _) => ticket.done(Ok(())),

@@ -6,7 +6,6 @@ use crate::entry::{Kind, Metadata};
 use crate::machine::Machine;
 use crate::optional::{Answer, Optional};
 use crate::outcome::{Changed, End, Opened, Transferred};
-use crate::path::VPath;
 use crate::ticket::Event;
 use crate::time::Instant;
 
@@ -32,14 +31,10 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
             ..Metadata::default()
         })),
         Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
-        Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened {
-            size: Some(SIZE),
-            name: None,
-        })),
-        Action::Open(ticket, Mode::Unique { .. }) => ticket.done(Ok(Opened {
-            size: None,
-            name: VPath::resolve(&VPath::root(), b"unique").ok(),
-        })),
+        Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened::file(Some(SIZE)))),
+        Action::Open(ticket, Mode::Unique { .. }) => {
+            ticket.done(Ok("unique".parse().map(Opened::named).unwrap_or_default()))
+        }
         Action::Open(ticket, _) => ticket.done(Ok(Opened::default())),
         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
         Action::OpenData(ticket, _) => ticket.done(Ok(())),
@@ -49,10 +44,7 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
                 Flow::Send { length } => length.unwrap_or(SIZE),
                 Flow::Receive | Flow::List(_) => SIZE,
             };
-            ticket.done(Transferred {
-                bytes,
-                end: End::Clean,
-            })
+            ticket.done(Transferred::new(bytes, End::Clean))
         }
         Action::CloseData(ticket) => ticket.done(()),
         Action::Finish(ticket, _) => ticket.done(Ok(())),

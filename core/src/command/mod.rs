@@ -135,6 +135,7 @@ pub enum Site<'a> {
 
 /// Why a line is not a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// No such verb (500).
     Unknown,

@@ -185,12 +185,7 @@ impl Session {
     /// MLST: the facts of one path, which is printed whole (RFC 3659 section 7.2).
     fn facts_reply(&mut self, facts: &Metadata) {
         let listing = self.listing(self.facts_form(), ListOptions::default());
-        let entry = Entry {
-            name: b"".as_bstr(),
-            metadata: *facts,
-            target: None,
-            leads_to: None,
-        };
+        let entry = Entry::new(b"".as_bstr(), *facts);
         let mut text = [0; 256];
         let length = listing.write_facts(&entry, &mut text);
         self.output.first(250, "Facts follow.");

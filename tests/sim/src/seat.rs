@@ -328,10 +328,7 @@ impl Seat {
             handle.write(&file);
             length = file.len();
         }
-        Ok(moving.ticket.done(Transferred {
-            bytes: length as u64,
-            end,
-        }))
+        Ok(moving.ticket.done(Transferred::new(length as u64, end)))
     }
 
     /// The session is over: everything that belongs to it is dropped.
@@ -359,10 +356,7 @@ impl Seat {
             Job::Lost(action) | Job::Silent(action) | Job::Request(action, _) => {
                 action.refuse(Failure::Io)
             }
-            Job::Moving(moving) => Some(moving.ticket.done(Transferred {
-                bytes: 0,
-                end: End::Clean,
-            })),
+            Job::Moving(moving) => Some(moving.ticket.done(Transferred::new(0, End::Clean))),
         }
     }
 }
