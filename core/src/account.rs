@@ -274,3 +274,17 @@ pub enum Denied {
     /// The accounts could not be asked; answered 421, not counted as a failed try.
     Unavailable,
 }
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "unknown name or wrong password",
+            Self::Unprotected => "the name is to be told under TLS only",
+            Self::TooMany => "the account has as many sessions as it may have",
+            Self::Waits => "too many logins from that address were refused",
+            Self::Unavailable => "the accounts could not be asked",
+        })
+    }
+}
+
+impl core::error::Error for Denied {}

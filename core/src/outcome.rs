@@ -1,5 +1,7 @@
 //! What comes of an [`Action`](crate::Action): the outcomes that have a type of their own.
 
+use core::fmt;
+
 use crate::failure::Failure;
 use crate::path::VPath;
 
@@ -64,6 +66,19 @@ pub enum DataFailure {
     Cancelled,
 }
 
+impl fmt::Display for DataFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the peer refused the data connection",
+            Self::Unreachable => "the peer cannot be reached",
+            Self::NoResources => "nothing is left to make a data connection with",
+            Self::Cancelled => "the data connection was given up",
+        })
+    }
+}
+
+impl core::error::Error for DataFailure {}
+
 /// Why a TLS handshake or closure failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +92,19 @@ pub enum TlsFailure {
     /// It was given up because of [`Action::Cancel`](crate::Action::Cancel).
     Cancelled,
 }
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the TLS handshake did not succeed",
+            Self::NotResumed => "the TLS session was not resumed",
+            Self::Closed => "the connection ended",
+            Self::Cancelled => "the TLS handshake was given up",
+        })
+    }
+}
+
+impl core::error::Error for TlsFailure {}
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

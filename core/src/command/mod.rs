@@ -10,6 +10,7 @@ mod parse;
 mod print;
 mod verb;
 
+use core::fmt;
 use core::net::{SocketAddr, SocketAddrV4};
 
 use bstr::BStr;
@@ -150,3 +151,18 @@ pub enum Refusal {
     /// A verb of HTTP or SMTP (421).
     Foreign,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "there is no such command",
+            Self::Syntax => "the arguments are not of the form that the command has",
+            Self::Absent => "the command is not offered",
+            Self::Parameter => "the argument is not offered",
+            Self::Protocol => "the network protocol is not known",
+            Self::Foreign => "this is a command of another protocol",
+        })
+    }
+}
+
+impl core::error::Error for Refusal {}
