@@ -177,7 +177,19 @@ impl Capabilities {
 }
 
 /// A login that succeeded.
+///
+/// ```
+/// use wharf_core::{Capabilities, ForbiddenNames, Grant, PathError, Rights};
+///
+/// let grant = Grant::new(Rights::LIST | Rights::READ, Capabilities::NONE)
+///     .with_start("/pub".parse()?)
+///     .with_forbidden(ForbiddenNames::new([".ssh"]));
+/// assert_eq!(grant.start.as_bytes(), "/pub");
+/// assert!(!grant.protect_data);
+/// # Ok::<(), PathError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Grant {
     /// What the account may do.
     pub rights: Rights,
@@ -207,6 +219,33 @@ impl Grant {
             forbidden: ForbiddenNames::NONE,
         }
     }
+
+    /// The same with another [`start`](Self::start).
+    #[must_use]
+    pub fn with_start(self, start: VPath) -> Self {
+        Self { start, ..self }
+    }
+
+    /// The same with another [`protect_data`](Self::protect_data).
+    #[must_use]
+    pub fn with_protect_data(self, protect_data: bool) -> Self {
+        Self {
+            protect_data,
+            ..self
+        }
+    }
+
+    /// The same with others to [`accept`](Self::accept).
+    #[must_use]
+    pub fn with_accept(self, accept: DoubtfulEnds) -> Self {
+        Self { accept, ..self }
+    }
+
+    /// The same with other [`forbidden`](Self::forbidden) names.
+    #[must_use]
+    pub fn with_forbidden(self, forbidden: ForbiddenNames) -> Self {
+        Self { forbidden, ..self }
+    }
 }
 
 /// What is to be said to a name.
@@ -221,6 +260,7 @@ pub enum Identified {
 
 /// A login that was refused. The client learns nothing more than that (RFC 2577 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Denied {
     /// Unknown name or wrong password.
     Credentials,
@@ -234,3 +274,17 @@ pub enum Denied {
     /// The accounts could not be asked; answered 421, not counted as a failed try.
     Unavailable,
 }
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "unknown name or wrong password",
+            Self::Unprotected => "the name is to be told under TLS only",
+            Self::TooMany => "the account has as many sessions as it may have",
+            Self::Waits => "too many logins from that address were refused",
+            Self::Unavailable => "the accounts could not be asked",
+        })
+    }
+}
+
+impl core::error::Error for Denied {}

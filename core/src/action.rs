@@ -2,13 +2,14 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use crate::account::{Denied, Identified};
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::optional::Optional;
-use crate::outcome::TlsFailure;
+use crate::outcome::{DataFailure, End, TlsFailure, Transferred};
 use crate::ticket::{
-    Change, CloseData, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure, StartTls,
-    Stat, StopTls, Ticket, TicketId, Transfer,
+    Change, CloseData, Event, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure,
+    StartTls, Stat, StopTls, Ticket, TicketId, Transfer,
 };
 use crate::time::Timestamp;
 
@@ -82,6 +83,96 @@ impl Action {
             Self::Finish(ticket, _) => ticket.id(),
             Self::Report(ticket, ..) => ticket.id(),
             Self::Optional(ticket, _) => ticket.id(),
+            Self::Cancel(_) | Self::Disconnect => return None,
+        })
+    }
+
+    /// Answers what is not done: turns any request into the event of a failure, so that one arm
+    /// stands for everything that an embedder does not have. `None` for [`Action::Cancel`] and
+    /// [`Action::Disconnect`], which ask nothing.
+    ///
+    /// What cannot fail with a [`Failure`] fails in its own way: a login with
+    /// [`Denied::Credentials`], a handshake with [`TlsFailure::Handshake`], a data connection with
+    /// [`DataFailure::Refused`]; where the failure is [`Failure::Cancelled`], handshakes and data
+    /// connections were cancelled. A transfer has moved nothing. At
+    /// [`Identify`](Action::Identify) a name is refused as one to be told under TLS only, but with
+    /// [`Failure::Unsupported`] the password is asked for: an embedder that knows no certificates has
+    /// nothing else to say. Closing a data connection cannot fail.
+    ///
+    /// ```
+    /// use wharf_core::{
+    ///     Action, Capabilities, Denied, Event, Failure, Grant, Metadata, Rights, Session,
+    /// };
+    ///
+    /// /// Serves one empty file to whoever asks for its facts, and nothing else.
+    /// fn work(session: &Session, action: Action) -> Option<Event> {
+    ///     match action {
+    ///         Action::Login(ticket) if session.username() == "anonymous" => {
+    ///             let rights = Rights::LIST | Rights::READ;
+    ///             Some(ticket.done(Ok(Grant::new(rights, Capabilities::NONE))))
+    ///         }
+    ///         Action::Stat(ticket) if session.path().as_bytes() == "/empty" => {
+    ///             Some(ticket.done(Ok(Metadata::default())))
+    ///         }
+    ///         action => action.refuse(Failure::Unsupported),
+    ///     }
+    /// }
+    /// # use wharf_core::{Config, Endpoints, Instant};
+    /// # let ends = Endpoints {
+    /// #     local: ([127, 0, 0, 1], 21).into(),
+    /// #     peer: ([127, 0, 0, 1], 40_000).into(),
+    /// # };
+    /// # let now = Instant::ZERO;
+    /// # let mut session = Session::new(&Config::default().into(), ends, now);
+    /// # let mut replies = String::new();
+    /// # for line in ["USER anonymous\r\n", "PASS me\r\n", "SIZE empty\r\n", "TYPE I\r\n", "SIZE empty\r\n", "CWD d\r\n", "PASV\r\n"] {
+    /// #     let _ = session.receive(now, line.as_bytes());
+    /// #     while let Some(action) = session.poll() {
+    /// #         if let Some(event) = work(&session, action) {
+    /// #             session.handle(now, event)?;
+    /// #         }
+    /// #     }
+    /// #     replies.push_str(core::str::from_utf8(session.transmit()).unwrap());
+    /// #     session.transmitted(now, session.transmit().len());
+    /// # }
+    /// # let codes: Vec<_> = replies.lines().map(|line| &line[..3]).collect();
+    /// # assert_eq!(codes, ["220", "331", "230", "550", "200", "213", "550", "425"]);
+    /// # Ok::<(), wharf_core::Foreign>(())
+    /// ```
+    #[must_use = "a ticket that is dropped is never answered"]
+    pub fn refuse(self, failure: Failure) -> Option<Event> {
+        let handshake = match failure {
+            Failure::Cancelled => TlsFailure::Cancelled,
+            _ => TlsFailure::Handshake,
+        };
+        Some(match self {
+            Self::Identify(ticket) => ticket.done(match failure {
+                Failure::Unsupported => Ok(Identified::Password),
+                _ => Err(Denied::Unprotected),
+            }),
+            Self::Login(ticket) => ticket.done(Err(Denied::Credentials)),
+            Self::StartTls(ticket) => ticket.done(Err(handshake)),
+            Self::StopTls(ticket) => ticket.done(Err(handshake)),
+            Self::Stat(ticket) => ticket.done(Err(failure)),
+            Self::Change(ticket, _) => ticket.done(Err(failure)),
+            Self::Open(ticket, _) => ticket.done(Err(failure)),
+            Self::Listen(ticket) => ticket.done(Err(failure)),
+            Self::OpenData(ticket, _) => ticket.done(Err(match failure {
+                Failure::Cancelled => DataFailure::Cancelled,
+                _ => DataFailure::Refused,
+            })),
+            Self::Secure(ticket) => ticket.done(Err(handshake)),
+            Self::Transfer(ticket, _) => ticket.done(Transferred {
+                bytes: 0,
+                end: match failure {
+                    Failure::Cancelled => End::Cancelled,
+                    failure => End::Storage(failure),
+                },
+            }),
+            Self::CloseData(ticket) => ticket.done(()),
+            Self::Finish(ticket, _) => ticket.done(Err(failure)),
+            Self::Report(ticket, ..) => ticket.done(Err(failure)),
+            Self::Optional(ticket, _) => ticket.done(Err(failure)),
             Self::Cancel(_) | Self::Disconnect => return None,
         })
     }
@@ -207,11 +298,20 @@ pub enum Route {
 /// What moves, and in which form it is on the wire. How it is moved is the embedder's business.
 #[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "testing", derive(Clone))]
+#[non_exhaustive]
 pub struct Plan {
     /// The direction, and what the other end is.
     pub flow: Flow,
     /// The form on the data connection.
     pub wire: Wire,
+}
+
+impl Plan {
+    /// Returns the plan to move that, in that form.
+    #[must_use]
+    pub const fn new(flow: Flow, wire: Wire) -> Self {
+        Self { flow, wire }
+    }
 }
 
 /// The direction of a transfer, and what its end within the server is.
@@ -270,6 +370,7 @@ pub enum Verdict {
 
 /// Why a transfer was abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// There was no data connection.
     NoData,

@@ -1,18 +1,31 @@
 //! Addresses in commands and replies: PORT, EPRT, 227, 229 (RFC 959, RFC 2428).
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use crate::decimal::{self, Decimal};
 
 /// Why the argument of EPRT is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AddressError {
     /// It is not of the form that RFC 959 or RFC 2428 demands (501).
     Syntax,
     /// A network protocol other than 1 (IPv4) and 2 (IPv6) (522).
     Protocol,
 }
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "this is not the form of an address",
+            Self::Protocol => "the network protocol is not known",
+        })
+    }
+}
+
+impl core::error::Error for AddressError {}
 
 /// Reads `h1,h2,h3,h4,p1,p2`, the argument of PORT: six decimal numbers below 256 and nothing
 /// else.

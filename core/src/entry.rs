@@ -71,6 +71,7 @@ pub struct Metadata {
 ///
 /// `.` and `..` are never yielded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry<'a> {
     /// The name in its directory, bytes as they are stored.
     pub name: &'a BStr,
@@ -81,4 +82,40 @@ pub struct Entry<'a> {
     pub target: Option<&'a BStr>,
     /// For a link: what it leads to, if that lies within the tree.
     pub leads_to: Option<Metadata>,
+}
+
+impl<'a> Entry<'a> {
+    /// Returns the entry of that name.
+    #[must_use]
+    pub fn new(name: impl Into<&'a BStr>, metadata: Metadata) -> Self {
+        Self {
+            name: name.into(),
+            metadata,
+            target: None,
+            leads_to: None,
+        }
+    }
+
+    /// The same with another [`target`](Self::target).
+    #[must_use]
+    pub fn with_target(self, target: Option<&'a BStr>) -> Self {
+        Self { target, ..self }
+    }
+
+    /// The same that [`leads_to`](Self::leads_to) something else.
+    #[must_use]
+    pub fn with_leads_to(self, leads_to: Option<Metadata>) -> Self {
+        Self { leads_to, ..self }
+    }
+}
+
+impl Metadata {
+    /// Returns the facts of something of which only the kind is known.
+    #[must_use]
+    pub fn of_kind(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
 }

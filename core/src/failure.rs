@@ -5,6 +5,7 @@ use core::fmt;
 /// Why a storage could not do what it was asked. The core turns it into a reply, so a storage
 /// never writes text that a client sees and cannot leak a path of the real system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Failure {
     /// No such file or directory (550).
     NotFound,

@@ -14,8 +14,12 @@
 //! client. [TLS](#tls) is the embedder's to compute; when it begins, and what is refused without it,
 //! is decided here.
 //!
-//! The crate is `no_std` with `alloc` and has no `unsafe` code. Its one feature, `testing`, adds
-//! `check`: a session that watches itself for what must never happen.
+//! The crate is `no_std` with `alloc` and has no `unsafe` code. The feature `std` adds conversions
+//! from what the standard library has; the feature `testing` adds `check`: a session that watches
+//! itself for what must never happen. An adapter that is generic over [`Machine`] is tested with it.
+//!
+//! Names and paths are bytes, as [`BStr`](bstr::BStr) and [`BString`](bstr::BString); [`bstr`] is
+//! exported again, so that no version has to fit.
 //!
 //! # The loop
 //!
@@ -41,8 +45,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use wharf_core::{
-//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Identified,
-//!     Instant, Mode, Opened, Rights, Session, TlsFailure, Transferred, VPath,
+//!     Action, Capabilities, Config, Denied, End, Endpoints, Event, Failure, Grant, Instant, Mode,
+//!     Opened, Rights, Session, Transferred,
 //! };
 //!
 //! const FILE: &[u8] = b"hello\n";
@@ -57,27 +61,19 @@
 //!         Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
 //!         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
 //!         Action::Open(ticket, Mode::Read { offset: 0 }) if session.path().as_bytes() == "/f" => {
-//!             ticket.done(Ok(Opened { size: Some(FILE.len() as u64), name: None }))
+//!             ticket.done(Ok(Opened::file(Some(FILE.len() as u64))))
 //!         }
 //!         Action::Open(ticket, _) => ticket.done(Err(Failure::NotFound)),
 //!         Action::OpenData(ticket, _) => ticket.done(Ok(())),
 //!         Action::Transfer(ticket, plan) => {
 //!             assert!(plan.wire.is_identity(), "otherwise `ascii` translates");
 //!             data.extend_from_slice(FILE);
-//!             ticket.done(Transferred { bytes: FILE.len() as u64, end: End::Clean })
+//!             ticket.done(Transferred::new(FILE.len() as u64, End::Clean))
 //!         }
 //!         Action::CloseData(ticket) => ticket.done(()),
 //!         Action::Finish(ticket, _) => ticket.done(Ok(())),
-//!         Action::Stat(ticket) => ticket.done(Err(Failure::NotFound)),
-//!         Action::Change(ticket, _) => ticket.done(Err(Failure::Denied)),
-//!         Action::Report(ticket, ..) => ticket.done(Err(Failure::Denied)),
-//!         Action::Optional(ticket, _) => ticket.decline(),
-//!         Action::Identify(ticket) => ticket.done(Ok(Identified::Password)),
-//!         Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-//!         // Nothing takes long here, so there is nothing to cancel.
-//!         Action::Cancel(_) | Action::Disconnect => return None,
+//!         // No TLS, no changes, and nothing takes long, so that there is nothing to cancel.
+//!         other => return other.refuse(Failure::Unsupported),
 //!     })
 //! }
 //!
@@ -224,7 +220,33 @@
 //! - **C11** No storage is asked without the right for it ([`Rights`]), no data connection goes
 //!   to anybody but the client, and no path leaves the root ([`VPath`]). Where TLS is required
 //!   ([`TlsPolicy`]), no login is asked for and no data move without it.
+//!
+//! # What may grow
+//!
+//! - What asks the embedder to *do* something is exhaustive: [`Action`] and what is in it, [`Edit`],
+//!   [`Mode`], [`Scope`], [`Route`], [`Flow`] and [`Verdict`]. A new duty breaks the build, until
+//!   somebody has said how it is carried out or that it is [refused](Action::refuse). So are the
+//!   answers that decide what comes next ([`Identified`], [`End`]), what a storage has to tell apart
+//!   ([`Kind`]), and the choices of a [`Config`] ([`Protection`], [`Style`], [`Notes`]).
+//! - What says *why* is `#[non_exhaustive]`: [`Failure`], [`Reason`], [`Denied`], [`DataFailure`],
+//!   [`TlsFailure`], [`PathError`] and the other errors, [`Ending`]; also [`Note`],
+//!   [`Verb`](command::Verb), [`Optional`], [`Answer`] and [`TransferMode`], which may be passed
+//!   over. A match on one of them has a last arm for what is yet to come. All errors have a text.
+//! - A struct that is written down field by field has a base and is open: `Config { site: false,
+//!   ..Config::default() }`, [`Limits`], [`TlsPolicy`], [`DoubtfulEnds`], [`Capabilities`] (on
+//!   [`Capabilities::NONE`]), [`Metadata`], [`Facts`], [`Wire`],
+//!   [`ListOptions`](listing::ListOptions). A field may be added to each, so a literal ends with its
+//!   base, and a pattern with `..`.
+//! - What an embedder answers with, and what else has no base, is `#[non_exhaustive]` and has
+//!   constructors: [`Grant::new`] with its `with_` methods, [`Opened::file`], [`Opened::named`],
+//!   [`Changed::to_mode`], [`Transferred::new`], [`Entry::new`], [`Plan::new`].
+//! - [`Machine`] grows with [`Session`].
+//! - The rest is complete as it is: [`Endpoints`], [`Instant`], [`Timestamp`], [`time::Clock`].
+//!
+//! Until version 1.0 whatever breaks one of these comes with another second number, and is told in
+//! the changelog.
 #![no_std]
+#![deny(missing_debug_implementations)]
 
 extern crate alloc;
 #[cfg(feature = "std")]
@@ -260,13 +282,16 @@ pub mod ticket;
 pub mod time;
 mod timer;
 
+/// The library whose strings of bytes names and paths are.
+pub use bstr;
+
 pub use account::{Capabilities, Denied, Grant, Identified, Rights, UnknownRight};
 pub use action::{
     Action, Edit, Facts, Flow, Mode, Plan, Reason, Route, Scope, TransferMode, Verdict, Wire,
 };
 pub use config::{Config, DoubtfulEnds, Limits, Notes, Protection, Style, TlsPolicy};
 #[cfg(feature = "std")]
-pub use conversions::Monotonic;
+pub use conversions::{Monotonic, OutOfRange};
 pub use entry::{Entry, Kind, Metadata};
 pub use failure::Failure;
 pub use forbidden::ForbiddenNames;

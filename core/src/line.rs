@@ -5,13 +5,16 @@ use core::ops::Range;
 
 use memchr::{memchr, memchr2};
 
-use crate::command::Verb;
-
 const IAC: u8 = 0xff;
 const DM: u8 = 0xf2;
 const IP: u8 = 0xf4;
 const SB: u8 = 0xfa;
 const SE: u8 = 0xf0;
+
+/// What stands behind each line: its mark, and an LF.
+const END: usize = 2;
+/// The mark of a line that the session has not seen yet.
+const UNMARKED: u8 = 0;
 
 /// Where in a Telnet sequence (RFC 854) the last byte ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +47,9 @@ enum Skipping {
 
 /// Command lines that were received and not yet run.
 ///
-/// Complete lines stand one behind the other, each with an LF for its CRLF; the beginning of the
-/// next one follows. A line longer than the limit is cut one byte beyond it, which tells it from
+/// Complete lines stand one behind the other, each with its mark and an LF for its CRLF; the
+/// beginning of the next one follows. What a mark means is the session's to say: it is one byte
+/// that is kept with the line, so that the line is not looked at twice. A line longer than the limit is cut one byte beyond it, which tells it from
 /// the others, and its tail is never kept. It ends as the lines of that client do: an LF amid it
 /// begins no line unless the client is known to send LF alone.
 #[derive(Clone, Debug, Default)]
@@ -59,13 +63,6 @@ pub(crate) struct Input {
     skipping: Skipping,
     /// The last line ended in an LF without a CR.
     bare: bool,
-    /// ABOR lines that wait.
-    pub(crate) aborts: u32,
-    /// QUIT lines that wait.
-    pub(crate) quits: u32,
-    /// The last line is AUTH, CCC or REIN, behind which the connection may become another: nothing
-    /// behind it is taken until it is answered.
-    pub(crate) barrier: bool,
 }
 
 impl Input {
@@ -189,20 +186,22 @@ impl Input {
         if !self.bare {
             self.bytes.pop();
         }
-        match Verb::of_line(&self.bytes[self.tail..]) {
-            Some(Verb::Abor) => self.aborts += 1,
-            Some(Verb::Quit) => self.quits += 1,
-            Some(Verb::Auth | Verb::Ccc | Verb::Rein) => self.barrier = true,
-            _ => {}
-        }
-        self.reserve(1);
-        self.bytes.push(b'\n');
+        self.reserve(END);
+        self.bytes.extend_from_slice(&[UNMARKED, b'\n']);
         self.tail = self.bytes.len();
     }
 
     /// The line that came last, without its end.
     pub(crate) fn last(&self) -> &[u8] {
-        &self.bytes[self.last_start()..self.tail.saturating_sub(1)]
+        &self.bytes[self.last_start()..self.tail.saturating_sub(END)]
+    }
+
+    /// Keeps a mark with the line that came last. It is no LF.
+    pub(crate) fn mark_last(&mut self, mark: u8) {
+        debug_assert_ne!(mark, b'\n', "a mark is no line end");
+        if self.has_line() {
+            self.bytes[self.tail - END] = mark;
+        }
     }
 
     /// Forgets the line that came last.
@@ -216,18 +215,14 @@ impl Input {
         self.head + memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1)
     }
 
-    /// Lends out the memory and says where the first line lies in it, without its end. Ends with
-    /// [`Input::restore`].
-    pub(crate) fn lend(&mut self) -> Option<(Vec<u8>, Range<usize>)> {
-        let end = self.head + memchr(b'\n', &self.bytes[self.head..self.tail])?;
-        let line = self.head..end;
-        self.head = end + 1;
-        match Verb::of_line(&self.bytes[line.clone()]) {
-            Some(Verb::Abor) => self.aborts -= 1,
-            Some(Verb::Quit) => self.quits -= 1,
-            _ => {}
-        }
-        Some((core::mem::take(&mut self.bytes), line))
+    /// Lends out the memory, and says where the first line lies in it, without its end, and how it
+    /// is marked. Ends with [`Input::restore`].
+    pub(crate) fn lend(&mut self) -> Option<(Vec<u8>, Range<usize>, u8)> {
+        let next = self.head + memchr(b'\n', &self.bytes[self.head..self.tail])? + 1;
+        let line = self.head..next - END;
+        let mark = self.bytes[line.end];
+        self.head = next;
+        Some((core::mem::take(&mut self.bytes), line, mark))
     }
 
     /// Takes the memory back, and wipes the line that was lent if it was a secret.

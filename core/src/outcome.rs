@@ -1,10 +1,13 @@
 //! What comes of an [`Action`](crate::Action): the outcomes that have a type of their own.
 
+use core::fmt;
+
 use crate::failure::Failure;
 use crate::path::VPath;
 
-/// What [`Action::Open`](crate::Action::Open) opened.
+/// What [`Action::Open`](crate::Action::Open) opened. By default nothing is to be said of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// For [`Mode::Read`](crate::Mode::Read): the length of the whole file, if it is known.
     pub size: Option<u64>,
@@ -12,16 +15,46 @@ pub struct Opened {
     pub name: Option<VPath>,
 }
 
+impl Opened {
+    /// Returns what is said of a file to read: its length, if that is known.
+    #[must_use]
+    pub const fn file(size: Option<u64>) -> Self {
+        Self { size, name: None }
+    }
+
+    /// Returns what is said of a new file: the path that was chosen for it.
+    #[must_use]
+    pub const fn named(path: VPath) -> Self {
+        Self {
+            size: None,
+            name: Some(path),
+        }
+    }
+}
+
 /// What [`Action::Change`](crate::Action::Change) has done, where that is not what was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changed {
     /// For [`Edit::Set`](crate::Edit::Set): the permission bits that are in effect, if they are
     /// others than those that were asked for.
     pub mode: Option<u16>,
 }
 
+impl Changed {
+    /// It was done as it was asked.
+    pub const AS_ASKED: Self = Self { mode: None };
+
+    /// Returns that these permission bits are in effect.
+    #[must_use]
+    pub const fn to_mode(mode: u16) -> Self {
+        Self { mode: Some(mode) }
+    }
+}
+
 /// Why there is no data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DataFailure {
     /// The peer refused it.
     Refused,
@@ -33,8 +66,22 @@ pub enum DataFailure {
     Cancelled,
 }
 
+impl fmt::Display for DataFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the peer refused the data connection",
+            Self::Unreachable => "the peer cannot be reached",
+            Self::NoResources => "nothing is left to make a data connection with",
+            Self::Cancelled => "the data connection was given up",
+        })
+    }
+}
+
+impl core::error::Error for DataFailure {}
+
 /// Why a TLS handshake or closure failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TlsFailure {
     /// The handshake did not succeed.
     Handshake,
@@ -46,14 +93,36 @@ pub enum TlsFailure {
     Cancelled,
 }
 
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the TLS handshake did not succeed",
+            Self::NotResumed => "the TLS session was not resumed",
+            Self::Closed => "the connection ended",
+            Self::Cancelled => "the TLS handshake was given up",
+        })
+    }
+}
+
+impl core::error::Error for TlsFailure {}
+
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transferred {
     /// Bytes of the file that were read or written, before or after translation; for a listing,
     /// bytes of text.
     pub bytes: u64,
     /// How the data ended.
     pub end: End,
+}
+
+impl Transferred {
+    /// Returns that so many bytes moved, and how that ended.
+    #[must_use]
+    pub const fn new(bytes: u64, end: End) -> Self {
+        Self { bytes, end }
+    }
 }
 
 /// How the data of a transfer ended.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::FromStr;
 
 use bstr::{BStr, ByteSlice};
 use memchr::memchr3;
@@ -16,7 +17,7 @@ use memchr::memchr3;
 /// ```
 /// use wharf_core::VPath;
 ///
-/// let home = VPath::resolve(&VPath::root(), b"home//user/.")?;
+/// let home: VPath = "home//user/.".parse()?;
 /// assert_eq!(home.as_bytes(), "/home/user");
 /// assert_eq!(VPath::resolve(&home, b"../../../etc")?.as_bytes(), "/etc");
 /// assert!(VPath::resolve(&home, b"a\0b").is_err());
@@ -27,6 +28,7 @@ pub struct VPath(Vec<u8>);
 
 /// Why an argument is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PathError {
     /// It holds a NUL, a CR or a LF.
     ForbiddenByte,
@@ -178,9 +180,31 @@ impl VPath {
     /// Whether this path is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0
-            .strip_prefix(&other.0[..])
-            .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        self.strip_prefix(other).is_some()
+    }
+
+    /// Returns the rest of this path below `base`, without a slash at its beginning: empty for `base`
+    /// itself, and `None` for what does not lie below it.
+    ///
+    /// ```
+    /// use wharf_core::VPath;
+    ///
+    /// let path: VPath = "/pub/a/b".parse()?;
+    /// assert_eq!(path.strip_prefix(&"/pub".parse()?), Some("a/b".into()));
+    /// assert_eq!(path.strip_prefix(&path), Some("".into()));
+    /// assert_eq!(path.strip_prefix(&"/pu".parse()?), None);
+    /// // A directory is renamed, and all that lies below it.
+    /// let renamed = VPath::resolve(&"/old".parse()?, path.strip_prefix(&"/pub".parse()?).unwrap())?;
+    /// assert_eq!(renamed.as_bytes(), "/old/a/b");
+    /// # Ok::<(), wharf_core::PathError>(())
+    /// ```
+    #[must_use]
+    pub fn strip_prefix(&self, base: &Self) -> Option<&BStr> {
+        match self.0.strip_prefix(&base.0[..])? {
+            [] => Some(BStr::new(b"")),
+            [b'/', rest @ ..] => Some(rest.as_bstr()),
+            _ => None,
+        }
     }
 
     /// Removes the last component.
@@ -196,6 +220,24 @@ impl VPath {
     /// Bytes of memory held.
     pub(crate) fn capacity(&self) -> usize {
         self.0.capacity()
+    }
+}
+
+impl TryFrom<&[u8]> for VPath {
+    type Error = PathError;
+
+    /// Returns what the bytes mean at the root, as [`VPath::resolve`] does.
+    fn try_from(path: &[u8]) -> Result<Self, PathError> {
+        Self::resolve(&Self::root(), path)
+    }
+}
+
+impl FromStr for VPath {
+    type Err = PathError;
+
+    /// Returns what the text means at the root, as [`VPath::resolve`] does.
+    fn from_str(path: &str) -> Result<Self, PathError> {
+        Self::try_from(path.as_bytes())
     }
 }
 

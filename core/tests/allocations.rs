@@ -48,16 +48,10 @@ mod quick {
         match action {
             Action::Stat(ticket) => ticket.done(Ok(directory)),
             Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
-            Action::Open(ticket, _) => ticket.done(Ok(Opened {
-                size: Some(5),
-                name: None,
-            })),
+            Action::Open(ticket, _) => ticket.done(Ok(Opened::file(Some(5)))),
             Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
             Action::OpenData(ticket, _) => ticket.done(Ok(())),
-            Action::Transfer(ticket, _) => ticket.done(Transferred {
-                bytes: 5,
-                end: End::Clean,
-            }),
+            Action::Transfer(ticket, _) => ticket.done(Transferred::new(5, End::Clean)),
             Action::CloseData(ticket) => ticket.done(()),
             Action::Finish(ticket, _) => ticket.done(Ok(())),
             other => panic!("{other:?} is not asked for here"),
@@ -203,12 +197,7 @@ fn a_tree_is_listed_in_bounded_memory() {
             kind: Kind::Directory,
             ..Metadata::default()
         };
-        let entry = Entry {
-            name: name.as_str().into(),
-            metadata,
-            target: None,
-            leads_to: None,
-        };
+        let entry = Entry::new(name.as_str(), metadata);
         for _ in 0..50 {
             for _ in 0..300 {
                 while !listing.push(&entry, CLOCK, &mut out).taken {}

@@ -30,3 +30,4 @@ mod telnet;
 mod timers;
 mod tls;
 mod transfer;
+mod values;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::check::{Checked, Machine, State, fulfil, refuse, wind_down};
+use wharf_core::check::{Checked, Machine, State, fulfil, wind_down};
 use wharf_core::{Action, Failure, Grant, Instant, Kind, Metadata, Protection, TlsPolicy};
 
 use crate::common::Scene;
@@ -242,7 +242,7 @@ impl World {
                 let _ = session.handle(self.now, event);
             }
             Fails(failure) => {
-                let Some(event) = self.out.take().and_then(|out| refuse(out, failure)) else {
+                let Some(event) = self.out.take().and_then(|out| out.refuse(failure)) else {
                     return false;
                 };
                 let _ = session.handle(self.now, event);

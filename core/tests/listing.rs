@@ -475,15 +475,13 @@ fn line(form: Form, entry: &Entry<'_>, clock: Clock) -> String {
 #[test]
 fn old_and_future_files_show_their_year() {
     let at = |seconds: i64| {
-        let entry = Entry {
-            name: "f".into(),
-            metadata: Metadata {
+        let entry = Entry::new(
+            "f",
+            Metadata {
                 modified: Some(Timestamp::from_seconds(seconds)),
                 ..Metadata::default()
             },
-            target: None,
-            leads_to: None,
-        };
+        );
         let line = line(Form::Unix, &entry, CLOCK);
         line[line.len() - 16..].trim_end().to_owned()
     };
@@ -500,15 +498,13 @@ fn old_and_future_files_show_their_year() {
 
 #[test]
 fn the_zone_moves_list_and_never_the_facts() {
-    let entry = Entry {
-        name: "f".into(),
-        metadata: Metadata {
+    let entry = Entry::new(
+        "f",
+        Metadata {
             modified: Some(CLOCK.now),
             ..Metadata::default()
         },
-        target: None,
-        leads_to: None,
-    };
+    );
     let east = Clock {
         offset: 5 * 3_600 + 1_800,
         ..CLOCK
@@ -531,15 +527,13 @@ fn midnight_and_noon_are_twelve() {
         (12, "12:00PM"),
         (23, "11:00PM"),
     ] {
-        let entry = Entry {
-            name: "f".into(),
-            metadata: Metadata {
+        let entry = Entry::new(
+            "f",
+            Metadata {
                 modified: Some(Timestamp::from_seconds(hour * 3_600)),
                 ..Metadata::default()
             },
-            target: None,
-            leads_to: None,
-        };
+        );
         let line = line(Form::MsDos, &entry, CLOCK);
         assert!(line.starts_with(&format!("01-01-70  {shown} ")), "{line}");
     }
@@ -553,9 +547,9 @@ fn modes_are_shown_to_the_last_bit() {
         (Kind::Directory, 0o0750, "drwxr-x--- "),
         (Kind::Link, 0o0000, "l--------- "),
     ] {
-        let entry = Entry {
-            name: "f".into(),
-            metadata: Metadata {
+        let entry = Entry::new(
+            "f",
+            Metadata {
                 kind,
                 mode: Some(mode),
                 links: Some(12),
@@ -563,9 +557,7 @@ fn modes_are_shown_to_the_last_bit() {
                 group: Some(u32::MAX),
                 ..Metadata::default()
             },
-            target: None,
-            leads_to: None,
-        };
+        );
         let line = line(Form::Unix, &entry, CLOCK);
         assert!(
             line.starts_with(&format!("{shown} 12 1000     4294967295")),
@@ -583,12 +575,7 @@ fn more_names_than_are_sorted_come_in_the_order_of_the_storage() {
     let count = 10_050;
     for number in 0..count {
         let name = format!("{number:05}");
-        let entry = Entry {
-            name: name.as_str().into(),
-            metadata: Metadata::default(),
-            target: None,
-            leads_to: None,
-        };
+        let entry = Entry::new(name.as_str(), Metadata::default());
         loop {
             let pushed = listing.push(&entry, CLOCK, &mut out);
             text.extend_from_slice(&out[..pushed.written]);
@@ -611,15 +598,13 @@ fn a_tree_is_entered_to_a_bounded_depth_and_count() {
     let (options, _) = ListOptions::parse(b"-R");
     let mut listing = Listing::new(Form::Names, options);
     let mut out = vec![0; Listing::MAX_LINE];
-    let entry = Entry {
-        name: "again".into(),
-        metadata: Metadata {
+    let entry = Entry::new(
+        "again",
+        Metadata {
             kind: Kind::Directory,
             ..Metadata::default()
         },
-        target: None,
-        leads_to: None,
-    };
+    );
     let mut entered = 0;
     loop {
         // Every directory holds twenty more, for ever.
@@ -654,15 +639,13 @@ fn depth_is_counted_from_the_directory_that_is_listed() {
 }
 
 fn directory(name: &str) -> Entry<'_> {
-    Entry {
-        name: name.into(),
-        metadata: Metadata {
+    Entry::new(
+        name,
+        Metadata {
             kind: Kind::Directory,
             ..Metadata::default()
         },
-        target: None,
-        leads_to: None,
-    }
+    )
 }
 
 #[test]
@@ -732,15 +715,14 @@ fn names_that_are_kept_back_wait_for_room_with_their_header() {
 fn a_line_is_written_whole_or_not_at_all() {
     let argument = "./".repeat(120);
     let (name, target) = ("n".repeat(300), "t".repeat(700));
-    let entry = Entry {
-        name: name.as_str().into(),
-        metadata: Metadata {
+    let entry = Entry::new(
+        name.as_str(),
+        Metadata {
             kind: Kind::Link,
             ..Metadata::default()
         },
-        target: Some(target.as_str().into()),
-        leads_to: None,
-    };
+    )
+    .with_target(Some(target.as_str().into()));
     for command in ["LIST", "NLST", "LIST -R", "NLST -R", "LIST -r"] {
         let mut peer = begun(&format!("{command} {argument}"), "/");
         let mut out = vec![0; Listing::MAX_LINE];

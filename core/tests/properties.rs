@@ -342,7 +342,7 @@ proptest! {
         let entries: Vec<Entry<'_>> = names
             .iter()
             .zip(&facts)
-            .map(|(name, metadata)| Entry { name: name.as_bstr(), metadata: *metadata, target: Some("a\r\n;b".into()), leads_to: None })
+            .map(|(name, metadata)| Entry::new(name.as_bstr(), *metadata).with_target(Some("a\r\n;b".into())))
             .collect();
         // The smallest room that a line of these needs.
         let text = lines(&mut listing, &entries, 256 + 32 + room);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::BString;
-use wharf_core::check::{Checked, Machine, refuse};
+use wharf_core::check::{Checked, Machine};
 use wharf_core::{Config, Endpoints, Failure, Instant, Limits, Notes};
 
 /// However the bytes are cut, they are the same lines (I02). The watch holds each line, in its
@@ -60,7 +60,7 @@ fn settle(session: &mut Checked, replies: &mut BString) {
         if action.is_none() && waiting == 0 {
             return;
         }
-        if let Some(event) = action.and_then(|action| refuse(action, Failure::Denied)) {
+        if let Some(event) = action.and_then(|action| action.refuse(Failure::Denied)) {
             assert_eq!(session.handle(Instant::ZERO, event), Ok(()));
         }
     }

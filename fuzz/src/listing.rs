@@ -26,11 +26,9 @@ pub fn listing(bytes: &[u8]) {
     let entries: Vec<Entry<'_>> = names
         .iter()
         .enumerate()
-        .map(|(at, name)| Entry {
-            name: name.as_bstr(),
-            metadata: metadata(head, at),
-            target: names.last().map(|target| target.as_bstr()),
-            leads_to: None,
+        .map(|(at, name)| {
+            Entry::new(name.as_bstr(), metadata(head, at))
+                .with_target(names.last().map(|target| target.as_bstr()))
         })
         .collect();
     let facts = Form::Facts {
@@ -72,12 +70,7 @@ pub(crate) fn list(listing: Listing) -> Vec<u8> {
     let entries: Vec<Entry<'_>> = names
         .iter()
         .enumerate()
-        .map(|(at, name)| Entry {
-            name: (*name).into(),
-            metadata: metadata(&[1; 24], at),
-            target: None,
-            leads_to: None,
-        })
+        .map(|(at, name)| Entry::new(*name, metadata(&[1; 24], at)))
         .collect();
     write(listing, &entries, &mut [0xee; Listing::MAX_LINE])
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::ByteSlice;
-use wharf_core::check::{Checked, Machine, fulfil, refuse, wind_down};
+use wharf_core::check::{Checked, Machine, fulfil, wind_down};
 use wharf_core::{
     Action, Capabilities, Config, Denied, DoubtfulEnds, End, Endpoints, Event, Failure, Flow,
     ForbiddenNames, Grant, Identified, Instant, Kind, Limits, Metadata, Notes, Protection, Rights,
@@ -212,28 +212,25 @@ impl Run {
 }
 
 fn grant(how: u8) -> Grant {
-    Grant {
-        rights: match how {
-            2 => Rights::LIST,
-            3 => Rights::DELETE,
-            _ => Rights::ALL,
-        },
-        capabilities: if how == 1 {
-            Capabilities::NONE
-        } else {
-            Capabilities::ALL
-        },
-        start: VPath::root(),
-        protect_data: how == 3,
-        accept: DoubtfulEnds {
+    let rights = match how {
+        2 => Rights::LIST,
+        3 => Rights::DELETE,
+        _ => Rights::ALL,
+    };
+    let capabilities = match how {
+        1 => Capabilities::NONE,
+        _ => Capabilities::ALL,
+    };
+    Grant::new(rights, capabilities)
+        .with_protect_data(how == 3)
+        .with_accept(DoubtfulEnds {
             truncated: how == 2,
             hang_up: how == 1,
-        },
-        forbidden: match how {
+        })
+        .with_forbidden(match how {
             1 => ForbiddenNames::new(["d*"]),
             _ => ForbiddenNames::NONE,
-        },
-    }
+        })
 }
 
 /// Failures take turns, since there are more of them than ways.
@@ -291,15 +288,9 @@ fn outcome(action: Action, how: u8, turn: usize) -> Option<Event> {
         }))),
         Action::Transfer(ticket, _) if how < 4 => {
             let ends = [End::Truncated, End::Reset, End::Cancelled, End::Clean];
-            Some(ticket.done(Transferred {
-                bytes: u64::from(how),
-                end: ends[usize::from(how)],
-            }))
+            Some(ticket.done(Transferred::new(u64::from(how), ends[usize::from(how)])))
         }
         action if how < 8 => fulfil(action, &grant(how)),
-        action => refuse(
-            action,
-            FAILURES[(usize::from(how - 8) + turn * 8) % FAILURES.len()],
-        ),
+        action => action.refuse(FAILURES[(usize::from(how - 8) + turn * 8) % FAILURES.len()]),
     }
 }

@@ -180,12 +180,7 @@ impl BlockingDirectory for Hidden {
     }
 
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            name: b".hidden".into(),
-            metadata: Metadata::default(),
-            target: None,
-            leads_to: None,
-        }
+        Entry::new(b".hidden", Metadata::default())
     }
 
     fn enter(&mut self, _: &VPath) -> Result<(), Failure> {

@@ -169,12 +169,9 @@ impl BlockingDirectory for Entries {
     }
 
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            name: BStr::new(&self.name),
-            metadata: self.metadata,
-            target: self.link.as_ref().map(|(text, _)| BStr::new(text)),
-            leads_to: self.link.as_ref().map(|(_, metadata)| *metadata),
-        }
+        Entry::new(BStr::new(&self.name), self.metadata)
+            .with_target(self.link.as_ref().map(|(text, _)| BStr::new(text)))
+            .with_leads_to(self.link.as_ref().map(|(_, metadata)| *metadata))
     }
 
     fn enter(&mut self, path: &VPath) -> Result<(), Failure> {

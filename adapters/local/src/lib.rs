@@ -371,10 +371,7 @@ impl Tree {
     fn read(&self, path: &VPath, offset: u64, lookup: Lookup) -> Result<BlockingOpening, Failure> {
         let (source, size) = source::open(self, path, offset, lookup)?;
         Ok(BlockingOpening {
-            opened: Opened {
-                size: Some(size),
-                name: None,
-            },
+            opened: Opened::file(Some(size)),
             handle: BlockingHandle::Source(Box::new(source)),
         })
     }

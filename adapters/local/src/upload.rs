@@ -164,10 +164,7 @@ pub(crate) fn open_unique(
                 resumable,
             };
             let upload = Upload::claimed(tree, spot, base_of(None), &request, claim)?;
-            let opened = Opened {
-                size: None,
-                name: Some(name),
-            };
+            let opened = Opened::named(name);
             let handle = BlockingHandle::Sink(Box::new(upload));
             return Ok(BlockingOpening { opened, handle });
         }

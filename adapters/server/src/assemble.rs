@@ -523,12 +523,10 @@ impl Homes {
             demands_tls: access.demand >= Demand::Login,
         });
         Admission {
-            grant: Grant {
-                protect_data: access.demand == Demand::Data,
-                accept: access.accept,
-                forbidden: access.forbidden,
-                ..Grant::new(rights, Capabilities::ALL)
-            },
+            grant: Grant::new(rights, Capabilities::ALL)
+                .with_protect_data(access.demand == Demand::Data)
+                .with_accept(access.accept)
+                .with_forbidden(access.forbidden),
             home,
             // No user's name is empty, so none ever sees the partials of anonymous clients.
             owner: user.unwrap_or_default().into(),

@@ -252,10 +252,8 @@ impl Admission {
             return Err(io::Error::other(ROOT));
         }
         let local = root.account(&self.owner)?;
-        let grant = Grant {
-            capabilities: local.capabilities(),
-            ..self.grant.clone()
-        };
+        let mut grant = self.grant.clone();
+        grant.capabilities = local.capabilities();
         Ok(Account {
             grant,
             storage: Arc::new(Blocking::new(local)),

@@ -132,18 +132,18 @@ impl BlockingDirectory for Listed {
     }
 
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            name: self.name[..].into(),
-            metadata: Metadata {
+        Entry::new(
+            &self.name[..],
+            Metadata {
                 size: self.at as u64,
                 ..Metadata::default()
             },
-            target: Some(self.name[..].into()),
-            leads_to: Some(Metadata {
-                kind: Kind::Other,
-                ..Metadata::default()
-            }),
-        }
+        )
+        .with_target(Some(self.name[..].into()))
+        .with_leads_to(Some(Metadata {
+            kind: Kind::Other,
+            ..Metadata::default()
+        }))
     }
 
     fn enter(&mut self, _: &VPath) -> Result<(), Failure> {

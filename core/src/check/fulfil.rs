@@ -1,13 +1,11 @@
-//! An embedder that does everything at once and well, or badly.
+//! An embedder that does everything at once and well.
 
-use crate::account::{Denied, Grant, Identified};
+use crate::account::{Grant, Identified};
 use crate::action::{Action, Flow, Mode};
 use crate::entry::{Kind, Metadata};
-use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::optional::{Answer, Optional};
-use crate::outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
-use crate::path::VPath;
+use crate::outcome::{Changed, End, Opened, Transferred};
 use crate::ticket::Event;
 use crate::time::Instant;
 
@@ -33,14 +31,10 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
             ..Metadata::default()
         })),
         Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
-        Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened {
-            size: Some(SIZE),
-            name: None,
-        })),
-        Action::Open(ticket, Mode::Unique { .. }) => ticket.done(Ok(Opened {
-            size: None,
-            name: VPath::resolve(&VPath::root(), b"unique").ok(),
-        })),
+        Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened::file(Some(SIZE)))),
+        Action::Open(ticket, Mode::Unique { .. }) => {
+            ticket.done(Ok("unique".parse().map(Opened::named).unwrap_or_default()))
+        }
         Action::Open(ticket, _) => ticket.done(Ok(Opened::default())),
         Action::Listen(ticket) => ticket.done(Ok(([127, 0, 0, 1], 51_210).into())),
         Action::OpenData(ticket, _) => ticket.done(Ok(())),
@@ -50,49 +44,13 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
                 Flow::Send { length } => length.unwrap_or(SIZE),
                 Flow::Receive | Flow::List(_) => SIZE,
             };
-            ticket.done(Transferred {
-                bytes,
-                end: End::Clean,
-            })
+            ticket.done(Transferred::new(bytes, End::Clean))
         }
         Action::CloseData(ticket) => ticket.done(()),
         Action::Finish(ticket, _) => ticket.done(Ok(())),
         Action::Report(ticket, ..) => ticket.done(Ok(())),
         Action::Optional(ticket, Optional::Available) => ticket.done(Ok(Answer::Bytes(ROOM))),
         Action::Optional(ticket, _) => ticket.done(Ok(Answer::Bytes(SIZE))),
-        Action::Cancel(_) | Action::Disconnect => return None,
-    })
-}
-
-/// The event of a request that failed in that way, as far as it can fail: closing cannot. A
-/// transfer moves nothing, and is cancelled if the failure is [`Failure::Cancelled`].
-#[must_use]
-pub fn refuse(action: Action, failure: Failure) -> Option<Event> {
-    Some(match action {
-        Action::Identify(ticket) => ticket.done(Err(Denied::Unprotected)),
-        Action::Login(ticket) => ticket.done(Err(Denied::Credentials)),
-        Action::StartTls(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-        Action::StopTls(ticket) => ticket.done(Err(TlsFailure::Closed)),
-        Action::Stat(ticket) => ticket.done(Err(failure)),
-        Action::Change(ticket, _) => ticket.done(Err(failure)),
-        Action::Open(ticket, _) => ticket.done(Err(failure)),
-        Action::Listen(ticket) => ticket.done(Err(failure)),
-        Action::OpenData(ticket, _) => ticket.done(Err(match failure {
-            Failure::Cancelled => DataFailure::Cancelled,
-            _ => DataFailure::Refused,
-        })),
-        Action::Secure(ticket) => ticket.done(Err(TlsFailure::Handshake)),
-        Action::Transfer(ticket, _) => ticket.done(Transferred {
-            bytes: 0,
-            end: match failure {
-                Failure::Cancelled => End::Cancelled,
-                failure => End::Storage(failure),
-            },
-        }),
-        Action::CloseData(ticket) => ticket.done(()),
-        Action::Finish(ticket, _) => ticket.done(Err(failure)),
-        Action::Report(ticket, ..) => ticket.done(Err(failure)),
-        Action::Optional(ticket, _) => ticket.done(Err(failure)),
         Action::Cancel(_) | Action::Disconnect => return None,
     })
 }

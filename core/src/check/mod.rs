@@ -98,13 +98,14 @@ mod fulfil;
 mod lines;
 mod replies;
 mod request;
+mod snapshot;
 mod standing;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use crate::machine::Machine;
-pub use crate::session::State;
 pub use codes::codes;
-pub use fulfil::{fulfil, refuse, wind_down};
+pub use fulfil::{fulfil, wind_down};
+pub use snapshot::State;
 pub use watch::Checked;

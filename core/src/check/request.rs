@@ -1,10 +1,8 @@
 //! What the command in hand may ask for, in which order, and what a success must stand on.
 
-use core::net::SocketAddr;
-
 use super::lines::Line;
-use super::standing::{Ready, Standing, transfers};
-use crate::account::{Denied, Grant, Identified, Rights};
+use super::standing::{Got, Ready, Standing, transfers};
+use crate::account::{Identified, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
 use crate::command::{Command, Site, Verb};
 use crate::failure::Failure;
@@ -68,14 +66,7 @@ pub(super) struct Causes {
 /// What the command in hand has asked for and got.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
-    /// The path that was looked at or changed.
-    pub(super) path: Option<VPath>,
-    /// The login that succeeded.
-    pub(super) grant: Option<Grant>,
-    /// Why the login failed.
-    pub(super) denied: Option<Denied>,
-    /// The address of the listener that was asked for.
-    pub(super) listening: Option<SocketAddr>,
+    pub(super) got: Got,
     /// Something was asked and done.
     done: bool,
     /// The last request that was answered failed.
@@ -160,9 +151,9 @@ impl Work {
                 let has_one = !session.password().is_empty() || line.bytes.len() <= 5;
                 assert!(has_one, "I22: a login without its password");
             }
-            Action::Stat(_) => self.path = Some(session.path().clone()),
+            Action::Stat(_) => self.got.path = Some(session.path().clone()),
             Action::Change(_, edit) => {
-                self.path = Some(session.path().clone());
+                self.got.path = Some(session.path().clone());
                 check_edit(*edit, standing, session);
             }
             Action::Open(_, mode) => {
@@ -309,18 +300,18 @@ impl Work {
         self.failed = match outcome {
             Outcome::Identify(outcome) => {
                 if let Ok(Identified::Account(grant)) = outcome {
-                    self.grant = Some(grant.clone());
+                    self.got.grant = Some(grant.clone());
                 }
-                self.denied = outcome.as_ref().err().copied();
+                self.got.denied = outcome.as_ref().err().copied();
                 outcome.is_err()
             }
             Outcome::Login(outcome) => {
-                self.grant = outcome.as_ref().ok().cloned();
-                self.denied = outcome.as_ref().err().copied();
+                self.got.grant = outcome.as_ref().ok().cloned();
+                self.got.denied = outcome.as_ref().err().copied();
                 outcome.is_err()
             }
             Outcome::Listen(outcome) => {
-                self.listening = outcome.ok();
+                self.got.listening = outcome.ok();
                 outcome.is_err()
             }
             Outcome::Open(outcome) => {

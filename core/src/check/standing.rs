@@ -7,8 +7,7 @@ use bstr::ByteSlice;
 
 use super::lines::Line;
 use super::replies::Reply;
-use super::request::Work;
-use crate::account::{Denied, Rights};
+use crate::account::{Denied, Grant, Rights};
 use crate::address;
 use crate::command::{Command, Epsv, Type, Verb};
 use crate::config::{Config, DoubtfulEnds, Protection, TlsPolicy};
@@ -97,6 +96,19 @@ impl Tls {
     }
 }
 
+/// What the answers to a command's requests told, which its final reply makes hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Got {
+    /// The path that was looked at or changed.
+    pub(super) path: Option<VPath>,
+    /// The login that succeeded.
+    pub(super) grant: Option<Grant>,
+    /// Why the login failed.
+    pub(super) denied: Option<Denied>,
+    /// The address of the listener that was asked for.
+    pub(super) listening: Option<SocketAddr>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standing {
     pub(super) tls: Tls,
@@ -132,7 +144,7 @@ impl Standing {
     }
 
     /// A command got its final reply.
-    pub(super) fn on_reply(&mut self, line: &Line, reply: &Reply, work: &Work, most_tries: u32) {
+    pub(super) fn on_reply(&mut self, line: &Line, reply: &Reply, got: &Got, most_tries: u32) {
         let verb = line.verb;
         let knows = self.rights.is_some();
         match (verb, reply.code) {
@@ -147,35 +159,35 @@ impl Standing {
             }
             (Some(Verb::Ccc), 200) => self.tls.turning = Some(Turning::Clear),
             (Some(Verb::Pass), 230) | (Some(Verb::User), 232) => {
-                assert!(work.grant.is_some(), "I15: {} without a grant", reply.code);
+                assert!(got.grant.is_some(), "I15: {} without a grant", reply.code);
                 self.forget();
-                self.tls.demanded = work.grant.as_ref().is_some_and(|grant| grant.protect_data);
-                self.rights = work.grant.as_ref().map(|grant| grant.rights);
-                self.accept[1] = work
+                self.tls.demanded = got.grant.as_ref().is_some_and(|grant| grant.protect_data);
+                self.rights = got.grant.as_ref().map(|grant| grant.rights);
+                self.accept[1] = got
                     .grant
                     .as_ref()
                     .map_or(DoubtfulEnds::NONE, |grant| grant.accept);
-                self.cwd = work.grant.as_ref().map(|grant| grant.start.clone());
+                self.cwd = got.grant.as_ref().map(|grant| grant.start.clone());
                 self.text = true;
                 self.tries = 0;
             }
-            (Some(Verb::User | Verb::Pass), 530) => match work.denied {
+            (Some(Verb::User | Verb::Pass), 530) => match got.denied {
                 Some(Denied::Credentials) => self.on_refusal(reply, most_tries),
                 Some(_) => self.forget(),
                 None => {}
             },
-            (Some(Verb::Rnfr), 350) => self.rename_from.clone_from(&work.path),
-            (Some(Verb::Cwd | Verb::Cdup), 250) => self.cwd.clone_from(&work.path),
+            (Some(Verb::Rnfr), 350) => self.rename_from.clone_from(&got.path),
+            (Some(Verb::Cwd | Verb::Cdup), 250) => self.cwd.clone_from(&got.path),
             (Some(Verb::Pwd), 257) => check_quoted(reply, self.cwd.as_ref()),
-            (Some(Verb::Mkd), 257) => check_quoted(reply, work.path.as_ref()),
+            (Some(Verb::Mkd), 257) => check_quoted(reply, got.path.as_ref()),
             (Some(Verb::Rnfr), _) if knows && line.command().is_some() => self.rename_from = None,
             (Some(Verb::Rnto), _) if knows && line.command().is_some() => self.rename_from = None,
             (Some(Verb::Pasv), 227) => {
-                check_pasv(reply, work.listening);
+                check_pasv(reply, got.listening);
                 self.ready = Ready::Passive;
             }
             (Some(Verb::Epsv), 229) => {
-                let port = work.listening.map_or(0, |address| address.port());
+                let port = got.listening.map_or(0, |address| address.port());
                 let told = reply.between(b'(', b')');
                 let told = told.trim_with(|c| c == '|').to_str().unwrap_or_default();
                 assert_eq!(told.parse(), Ok(port), "I31: another port listens");

@@ -10,7 +10,7 @@ use std::{assert, assert_eq, format, vec};
 
 use bstr::{BStr, ByteSlice};
 
-use super::{Checked, Machine, fulfil, refuse, wind_down};
+use super::{Checked, Machine, fulfil, wind_down};
 use crate::account::{Capabilities, Grant, Rights};
 use crate::action::{Action, Edit, Flow, Mode, Reason, Route, Verdict};
 use crate::config::{Config, Limits, Notes, Protection, TlsPolicy};
@@ -348,7 +348,7 @@ fn perform(play: &Play, fault: Fault) {
         if let Some(action) = session.poll() {
             let failure = play.fails.filter(|(which, _)| which(&action));
             let event = match failure {
-                Some((_, failure)) => refuse(action, failure),
+                Some((_, failure)) => action.refuse(failure),
                 None => fulfil(action, &grant),
             };
             if let Some(event) = event {

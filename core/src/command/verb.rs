@@ -184,6 +184,9 @@ const VERBS: [(Verb, Access, &str); 52] = [
     (Verb::User, Always, "USER <SP> name"),
 ];
 
+/// The mark of a line without a verb; those of verbs follow.
+const NO_VERB: u8 = b' ';
+
 impl Verb {
     /// The verbs that have a syntax, in the order of the alphabet.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -197,9 +200,12 @@ impl Verb {
     }
 
     /// PASS or ACCT, if what stands behind it is a secret, though the line may be no command for a
-    /// blank too many, a tab, or a blank too few.
+    /// blank too many, a tab, or a blank too few. `verb` is that of the line.
     #[must_use]
-    pub(crate) fn of_secret(line: &[u8]) -> Option<Self> {
+    pub(crate) fn of_secret(verb: Option<Self>, line: &[u8]) -> Option<Self> {
+        if verb.is_some() {
+            return verb.filter(|verb| matches!(verb, Self::Pass | Self::Acct));
+        }
         let start = line.iter().position(u8::is_ascii_alphabetic)?;
         let word = line.get(start..start + 4)?;
         Self::parse(word).filter(|verb| matches!(verb, Self::Pass | Self::Acct))
@@ -281,6 +287,21 @@ impl Verb {
             }
             _ => return None,
         })
+    }
+
+    /// A verb, or none, in one byte that is no line end.
+    pub(crate) fn to_mark(verb: Option<Self>) -> u8 {
+        verb.map_or(NO_VERB, |verb| NO_VERB + 1 + verb as u8)
+    }
+
+    /// The verb of that byte.
+    pub(crate) fn of_mark(mark: u8) -> Option<Self> {
+        let index = mark.checked_sub(NO_VERB + 1)?;
+        match VERBS.get(usize::from(index)) {
+            Some((verb, ..)) => Some(*verb),
+            None if index == Self::Absent as u8 => Some(Self::Absent),
+            None => Some(Self::Foreign),
+        }
     }
 
     /// Whether it may be given before a login.

@@ -1,6 +1,7 @@
 //! [`Lines`]: the text of a listing, read like a file.
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::task::{Context, Poll};
 
 use crate::entry::Entry;
@@ -57,7 +58,7 @@ pub struct Lines {
     state: State,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The next entry is needed.
     Advance,
@@ -68,6 +69,16 @@ enum State {
     /// The lines before it are being read.
     Failed(Failure),
     Done,
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("listing", &self.listing)
+            .field("clock", &self.clock)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lines {

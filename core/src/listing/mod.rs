@@ -17,7 +17,7 @@
 //!
 //! for name in ["a.txt", ".hidden"] {
 //!     let metadata = Metadata { size: 5, modified, ..Metadata::default() };
-//!     let entry = Entry { name: name.into(), metadata, target: None, leads_to: None };
+//!     let entry = Entry::new(name, metadata);
 //!     let pushed = listing.push(&entry, clock, &mut buffer);
 //!     assert!(pushed.taken);
 //!     text.extend_from_slice(&buffer[..pushed.written]);

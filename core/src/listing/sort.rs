@@ -101,11 +101,10 @@ impl Sorter {
     }
 
     pub(crate) fn peek(&self) -> Option<Entry<'_>> {
-        self.kept.get(self.next).map(|kept| Entry {
-            name: kept.name.as_bstr(),
-            metadata: kept.metadata,
-            target: kept.target.as_ref().map(|target| target.as_bstr()),
-            leads_to: kept.leads_to,
+        self.kept.get(self.next).map(|kept| {
+            Entry::new(kept.name.as_bstr(), kept.metadata)
+                .with_target(kept.target.as_ref().map(|target| target.as_bstr()))
+                .with_leads_to(kept.leads_to)
         })
     }
 

@@ -3,25 +3,13 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::Session;
-use super::run::{After, Job};
+use super::state::{After, Data, Job};
 use crate::account::Rights;
 use crate::action::{Action, Route};
 use crate::address;
 use crate::command::{Epsv, Type, Verb};
 use crate::failure::Failure;
 use crate::optional::{Answer, Optional};
-
-/// What stands ready for the next data connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Data {
-    /// Nothing: a transfer is refused.
-    #[default]
-    None,
-    /// The embedder listens.
-    Passive,
-    /// The client listens there.
-    Active(SocketAddr),
-}
 
 impl Session {
     pub(super) fn pasv(&mut self) {

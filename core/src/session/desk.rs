@@ -6,7 +6,7 @@ use crate::ticket::{Event, Foreign, Outcome, Request, Ticket, TicketId};
 /// Hands out tickets, one at a time, and knows which one is out.
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "testing", derive(Clone))]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     serial: u32,
     out: Option<Out>,
     /// The action with the ticket, until it is polled.
@@ -51,7 +51,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel != Cancel::No
     }
 

@@ -2,8 +2,8 @@
 
 use bstr::{BStr, ByteSlice};
 
-use super::run::{Job, Look, Work};
-use super::{Login, Session};
+use super::Session;
+use super::state::{Job, Login, Look, Work};
 use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
 use crate::config::{Config, Style};
@@ -192,8 +192,8 @@ impl Session {
         self.output.inner().text(representation.as_bytes()).end();
         match &self.work {
             Work::Waiting(Job::Transfer(transfer)) | Work::Settling(transfer) => {
-                let line = self.output.inner().text(transfer.verb().name().as_bytes());
-                let line = line.text(b": ").number(transfer.bytes());
+                let line = self.output.inner().text(transfer.verb.name().as_bytes());
+                let line = line.text(b": ").number(transfer.bytes);
                 match transfer.length() {
                     Some(length) => line.text(b" of ").number(length).text(b" bytes").end(),
                     None => line.text(b" bytes").end(),

@@ -3,8 +3,8 @@
 use bstr::BStr;
 
 use super::Session;
-use super::navigation::UNABLE;
-use super::run::{Job, Look};
+use super::answer::UNABLE;
+use super::state::{Job, Look};
 use crate::account::Rights;
 use crate::action::{Action, Edit, Facts};
 use crate::command::Verb;

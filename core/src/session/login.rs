@@ -2,9 +2,9 @@
 
 use bstr::{BStr, BString};
 
-use super::protection::{Turn, UNPROTECTED};
-use super::run::{After, Job, Penalty, Work};
-use super::{Login, Session, Settings};
+use super::Session;
+use super::protection::UNPROTECTED;
+use super::state::{After, Job, Login, Penalty, Settings, Turn, Work};
 use crate::account::{Denied, Grant, Identified};
 use crate::action::Action;
 use crate::config::Notes;

@@ -1,17 +1,18 @@
 //! [`Session`]: the protocol of one control connection.
 
+mod answer;
 mod data;
 mod desk;
+mod dispatch;
 mod extensions;
 mod files;
 mod login;
 mod navigation;
 mod noting;
+mod permission;
 mod protection;
 mod rate;
-mod run;
-#[cfg(feature = "testing")]
-mod state;
+pub(crate) mod state;
 mod time;
 mod transfer;
 
@@ -22,13 +23,11 @@ use core::time::Duration;
 
 use bstr::{BStr, BString, ByteSlice};
 
-use crate::account::{Capabilities, Rights};
 use crate::action::{Action, Reason};
-use crate::command::{Type, Verb};
-use crate::config::{Config, DoubtfulEnds, Notes};
+use crate::command::Verb;
+use crate::config::Config;
 use crate::forbidden::ForbiddenNames;
 use crate::line::{Input, wipe_bytes};
-use crate::listing::FactSet;
 use crate::note::{Ending, Journal, Note};
 use crate::pace::Pace;
 use crate::path::VPath;
@@ -37,12 +36,8 @@ use crate::shared::Shared;
 use crate::ticket::{Event, Foreign};
 use crate::time::Instant;
 use crate::timer::{Timer, Timers};
-use data::Data;
 use desk::Desk;
-use protection::Protected;
-use run::{Job, Work};
-#[cfg(feature = "testing")]
-pub use state::State;
+use state::{Ahead, Job, Login, Overdue, Protected, Settings, Work};
 
 /// The two ends of the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +57,16 @@ pub struct Session {
     ends: Endpoints,
     /// The latest time that was told; it never goes back.
     now: Instant,
-    input: Input,
+    pub(crate) input: Input,
+    ahead: Ahead,
     output: Output,
     timers: Timers,
     /// What the client owes by now: the session ends once no command runs.
-    overdue: Overdue,
+    pub(crate) overdue: Overdue,
     /// Bytes of replies that the client has taken since the window of [`Timer::Unread`] began.
     taken: usize,
-    desk: Desk,
-    work: Work,
+    pub(crate) desk: Desk,
+    pub(crate) work: Work,
     journal: Journal,
     /// The line of the command in hand, for its note.
     noted: Option<BString>,
@@ -81,7 +77,7 @@ pub struct Session {
     /// Why the session will be over, where that is known before.
     ending: Option<Ending>,
 
-    login: Login,
+    pub(crate) login: Login,
     username: Vec<u8>,
     password: Vec<u8>,
     /// Logins that were refused.
@@ -97,63 +93,20 @@ pub struct Session {
     cwd: VPath,
     path: VPath,
     other: VPath,
-    settings: Settings,
-    protected: Protected,
+    pub(crate) settings: Settings,
+    pub(crate) protected: Protected,
 
+    /// The last line is AUTH, CCC or REIN, behind which the connection may become another: nothing
+    /// behind it is taken until it is answered.
+    barrier: bool,
     /// The client will send no more.
-    ended: bool,
+    pub(crate) ended: bool,
     /// The control connection is gone.
-    lost: bool,
+    pub(crate) lost: bool,
     /// The server wants to stop.
-    stopping: bool,
+    pub(crate) stopping: bool,
     /// An ABOR that waits has met a transfer.
-    aborted: bool,
-}
-
-/// Who the client is.
-#[derive(Clone, Copy, Debug)]
-enum Login {
-    /// Nobody yet.
-    Nobody,
-    /// USER was given.
-    Named,
-    /// Logged in.
-    Account {
-        rights: Rights,
-        capabilities: Capabilities,
-        /// Data moves under PROT P only.
-        protect_data: bool,
-        /// Doubtful ends of uploads that count for this account.
-        accept: DoubtfulEnds,
-    },
-}
-
-/// Deadlines that have passed while a command ran, which is answered first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Overdue {
-    /// The client has not logged in.
-    login: bool,
-    /// The line that began has not ended.
-    line: bool,
-}
-
-/// What a login starts with, and REIN and USER go back to.
-#[derive(Clone, Debug, Default)]
-struct Settings {
-    representation: Type,
-    data: Data,
-    /// EPSV ALL was given.
-    epsv_only: bool,
-    /// REST, for the next transfer.
-    restart: u64,
-    /// ALLO, for the next upload.
-    announced: Option<u64>,
-    /// The partial whose length SIZE has told last, for APPE.
-    told: Option<(VPath, u64)>,
-    /// RNFR, for RNTO.
-    rename_from: Option<VPath>,
-    facts: FactSet,
-    umask: Option<u16>,
+    pub(crate) aborted: bool,
 }
 
 impl Session {
@@ -166,6 +119,7 @@ impl Session {
             ends,
             now,
             input: Input::default(),
+            ahead: Ahead::default(),
             output: Output::default(),
             timers: Timers::default(),
             overdue: Overdue::default(),
@@ -190,6 +144,7 @@ impl Session {
             other: VPath::root(),
             settings: Settings::default(),
             protected: Protected::new(config.tls),
+            barrier: false,
             ended: false,
             lost: false,
             stopping: false,
@@ -206,7 +161,7 @@ impl Session {
     /// Whether [`receive`](Session::receive) would take a byte.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        !self.ended && !self.work.is_over() && !self.input.barrier && self.input_room() > 0
+        !self.ended && !self.work.is_over() && !self.barrier && self.input_room() > 0
     }
 
     /// Takes bytes of the control connection, runs the commands in them as far as nothing is
@@ -236,12 +191,12 @@ impl Session {
 
     /// The client will send no more, though it may still read. Complete lines that wait still
     /// run; a transfer is aborted unless a QUIT waits behind it, or how an upload ends is still to
-    /// be seen ([`DoubtfulEnds`], ALLO).
+    /// be seen ([`DoubtfulEnds`](crate::DoubtfulEnds), ALLO).
     pub fn receive_eof(&mut self, now: Instant) {
         self.advance_clock(now);
         self.ended = true;
         self.forget_line();
-        if self.input.quits == 0 {
+        if self.ahead.quits == 0 {
             self.hang_up();
         }
         self.advance();
@@ -253,7 +208,7 @@ impl Session {
         self.advance_clock(now);
         self.ended = true;
         self.lost = true;
-        self.input.clear();
+        self.forget_input();
         self.output.clear();
         self.timers.clear(Timer::Unread);
         if let Work::Penalty(_) | Work::Turning(_) = self.work {
@@ -446,7 +401,7 @@ impl Session {
     /// PASV does, that of EPSV tells a port only.
     #[must_use]
     pub fn announces_address(&self) -> bool {
-        matches!(self.work, Work::Waiting(run::Job::Listen(Verb::Pasv)))
+        matches!(self.work, Work::Waiting(Job::Listen(Verb::Pasv)))
     }
 
     /// The two ends of the control connection.
@@ -506,31 +461,6 @@ impl Session {
         self.config.limits.output.max(MAX_REPLY + SHORT_REPLY)
     }
 
-    /// The final reply of the command in hand, of one line.
-    fn done(&mut self, code: u16, text: &str) {
-        self.output.line(code, text);
-        self.finished(code);
-    }
-
-    /// The final reply of the command in hand is written.
-    fn finished(&mut self, code: u16) {
-        if let Some(line) = self.noted.take() {
-            self.note_that(Notes::Commands, |_| Note::Command { line, code });
-        }
-        // AUTH, CCC and REIN are always the last line that was taken.
-        self.input.barrier &= self.input.has_line();
-        self.work = Work::Idle;
-        self.rest();
-    }
-
-    /// Nothing is to be done: the times that count while no command runs begin.
-    fn rest(&mut self) {
-        let limits = &self.config.limits;
-        self.timers.set(Timer::Idle, self.now, limits.idle);
-        self.timers
-            .set(Timer::Buffers, self.now, limits.keep_buffers);
-    }
-
     /// Where replies wait, a window begins in which the client has to take some, unless one has
     /// begun already.
     fn expect_reader(&mut self) {
@@ -541,36 +471,17 @@ impl Session {
         }
     }
 
+    /// Forgets what was received and not run.
+    fn forget_input(&mut self) {
+        self.input.clear();
+        self.ahead = Ahead::default();
+        self.barrier = false;
+    }
+
     /// No line is waited for: it has ended, or will not.
     fn forget_line(&mut self) {
         self.timers.clear(Timer::Line);
         self.overdue.line = false;
-    }
-
-    /// The final reply by which a command is refused, which is worth a note.
-    fn forbid(&mut self, code: u16, text: &'static str) {
-        self.forbidden = Some((code, text));
-        self.done(code, text);
-    }
-
-    /// The final reply and the end of the session.
-    fn farewell(&mut self, code: u16, text: &str, why: Ending) {
-        self.done(code, text);
-        self.close(why);
-    }
-
-    /// Nothing more is taken; what is written is still sent.
-    fn close(&mut self, why: Ending) {
-        let why = self.ending.unwrap_or(why);
-        self.note_that(Notes::Audit, |_| Note::Ended { why });
-        self.input.clear();
-        if self.lost {
-            self.output.clear();
-        }
-        self.work = Work::Closing;
-        let unread = self.config.limits.unread;
-        self.timers.clear_all();
-        self.timers.set(Timer::Unread, self.now, unread);
     }
 
     /// Overwrites the password.

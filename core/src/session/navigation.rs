@@ -3,7 +3,7 @@
 use bstr::{BStr, ByteSlice};
 
 use super::Session;
-use super::run::{Job, Look};
+use super::state::{Job, Look, Work};
 use crate::account::Rights;
 use crate::action::{Action, Scope};
 use crate::command::Type;
@@ -17,9 +17,6 @@ use crate::time::Timestamp;
 
 /// What is needed to learn the facts of a file: one of the rights that show it anyway.
 const KNOW: Rights = Rights::LIST.union(Rights::READ);
-
-/// A command that this storage does not have.
-pub(super) const UNABLE: &str = "This storage cannot do that.";
 
 impl Session {
     pub(super) fn pwd(&mut self) {
@@ -188,12 +185,7 @@ impl Session {
     /// MLST: the facts of one path, which is printed whole (RFC 3659 section 7.2).
     fn facts_reply(&mut self, facts: &Metadata) {
         let listing = self.listing(self.facts_form(), ListOptions::default());
-        let entry = Entry {
-            name: b"".as_bstr(),
-            metadata: *facts,
-            target: None,
-            leads_to: None,
-        };
+        let entry = Entry::new(b"".as_bstr(), *facts);
         let mut text = [0; 256];
         let length = listing.write_facts(&entry, &mut text);
         self.output.first(250, "Facts follow.");
@@ -272,7 +264,7 @@ impl Session {
             .output
             .room(limit)
             .saturating_sub(crate::reply::SHORT_REPLY);
-        let super::run::Work::Waiting(Job::Report { code, begun }) = &mut self.work else {
+        let Work::Waiting(Job::Report { code, begun }) = &mut self.work else {
             return 0;
         };
         // Only whole lines are taken, so that what fits is a reply at every moment.
@@ -323,10 +315,5 @@ impl Session {
             .sorted_within(limit, by_name)
             .with_link_targets(self.config.link_targets)
             .without(&self.forbidden_names)
-    }
-
-    /// The final reply for a command that this storage does not have.
-    pub(super) fn refuse_verb(&mut self) {
-        self.forbid(502, UNABLE);
     }
 }

@@ -3,58 +3,15 @@
 
 use bstr::BStr;
 
-use super::run::{After, Job, Work};
-use super::{Login, Session};
+use super::Session;
+use super::state::{After, Job, Login, Protected, Turn, Work};
 use crate::action::Action;
-use crate::config::{Protection, TlsPolicy};
+use crate::config::Protection;
 use crate::note::Ending;
 use crate::outcome::TlsFailure;
 
 /// A name or a password in clear.
 pub(super) const UNPROTECTED: &str = "Protect the connection with AUTH TLS first.";
-
-/// What is a TLS connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Protected {
-    /// The control connection.
-    pub(super) control: bool,
-    /// PBSZ was given.
-    sized: bool,
-    /// PROT P: data connections.
-    pub(super) data: bool,
-}
-
-/// The control connection changes once the reply that says so was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// To TLS. Whether data connections are protected from the start.
-    Tls { data: bool },
-    /// To clear text.
-    Clear,
-}
-
-impl Protected {
-    /// For [`State`](super::State).
-    #[cfg(feature = "testing")]
-    pub(super) fn name(self) -> &'static str {
-        match (self.control, self.sized, self.data) {
-            (false, _, false) => "",
-            (false, _, true) => "data",
-            (true, false, false) => "control",
-            (true, true, false) => "sized",
-            (true, _, true) => "both",
-        }
-    }
-
-    /// What a session begins with, and REIN goes back to.
-    pub(super) fn new(policy: TlsPolicy) -> Self {
-        Self {
-            control: policy.implicit,
-            sized: policy.implicit,
-            data: policy.implicit && policy.data != Protection::Off,
-        }
-    }
-}
 
 impl Session {
     pub(super) fn auth(&mut self, mechanism: &BStr) {
@@ -160,7 +117,7 @@ impl Session {
         self.done(code, text);
         if !self.lost {
             // What follows is for the other connection.
-            self.input.barrier = true;
+            self.barrier = true;
             self.work = Work::Turning(turn);
         }
     }
@@ -175,7 +132,7 @@ impl Session {
     }
 
     pub(super) fn on_turned(&mut self, turn: Turn, outcome: Result<(), TlsFailure>) {
-        self.input.barrier = false;
+        self.barrier = false;
         self.work = Work::Idle;
         match (turn, outcome) {
             (Turn::Tls { data }, Ok(())) => {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Session;
-use super::run::{Job, Work};
+use super::state::{Job, Work};
 use crate::action::Reason;
 use crate::timer::Timer;
 

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::run::{Job, Penalty, Work};
-use super::{Overdue, Session};
+use super::Session;
+use super::state::{Job, Overdue, Penalty, Work};
 use crate::action::{Reason, Verdict};
 use crate::note::Ending;
 use crate::path::VPath;

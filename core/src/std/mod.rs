@@ -8,3 +8,4 @@ mod path;
 mod time;
 
 pub use clock::Monotonic;
+pub use time::OutOfRange;

@@ -9,7 +9,7 @@ use wharf_core::listing::{Clock, Listing, Step};
 use wharf_core::{
     Action, Answer, Changed, DataFailure, Denied, Edit, End, Entry, Event, Failure, Flow, Grant,
     Identified, Instant, Kind, Metadata, Mode, Note, Opened, Optional, Plan, Route, Scope, Session,
-    Timestamp, TlsFailure, Transferred, VPath, Verdict,
+    Timestamp, TlsFailure, Transferred, Verdict,
 };
 use wharf_script::number;
 
@@ -202,12 +202,9 @@ impl Peer {
             },
             _ => (rest, None),
         };
-        let entry = Entry {
-            name: name.into(),
-            metadata,
-            target: target.map(Into::into),
-            leads_to,
-        };
+        let entry = Entry::new(name, metadata)
+            .with_target(target.map(Into::into))
+            .with_leads_to(leads_to);
         let pushed = self.listing().push(&entry, CLOCK, &mut out);
         assert!(pushed.taken, "a buffer of MAX_LINE has room for a line");
         self.give(&out[..pushed.written]);
@@ -374,14 +371,8 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
         }),
         Action::Listen(ticket) => ticket.done(outcome.parse().map_err(|_| failure(outcome))),
         Action::Open(ticket, _) => ticket.done(match first {
-            "opened" => Ok(Opened {
-                size: (!rest.is_empty()).then(|| number(rest)),
-                name: None,
-            }),
-            "chosen" => Ok(Opened {
-                size: None,
-                name: VPath::resolve(&VPath::root(), rest.as_bytes()).ok(),
-            }),
+            "opened" => Ok(Opened::file((!rest.is_empty()).then(|| number(rest)))),
+            "chosen" => Ok(rest.parse().map(Opened::named).unwrap_or_default()),
             _ => Err(failure(outcome)),
         }),
         Action::OpenData(ticket, _) => ticket.done(match first {
@@ -395,26 +386,24 @@ pub(crate) fn answer(action: Action, outcome: &str, grant: &Grant) -> Event {
         Action::Transfer(ticket, _) => {
             let (bytes, end) = split(rest);
             assert_eq!(first, "moved", "no outcome of a transfer: {outcome}");
-            ticket.done(Transferred {
-                bytes: number(bytes),
-                end: match end {
+            ticket.done(Transferred::new(
+                number(bytes),
+                match end {
                     "clean" => End::Clean,
                     "truncated" => End::Truncated,
                     "reset" => End::Reset,
                     "cancelled" => End::Cancelled,
                     other => End::Storage(failure(other)),
                 },
-            })
+            ))
         }
         Action::CloseData(ticket) => {
             assert_eq!(outcome, "ok", "closing cannot fail");
             ticket.done(())
         }
         Action::Change(ticket, _) => ticket.done(match first {
-            "mode" => Ok(Changed {
-                mode: u16::from_str_radix(rest, 8).ok(),
-            }),
-            _ => simple().map(|()| Changed::default()),
+            "mode" => Ok(u16::from_str_radix(rest, 8).map_or(Changed::AS_ASKED, Changed::to_mode)),
+            _ => simple().map(|()| Changed::AS_ASKED),
         }),
         Action::Finish(ticket, _) => ticket.done(simple()),
         Action::Report(ticket, ..) => ticket.done(simple()),

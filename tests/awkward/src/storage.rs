@@ -271,12 +271,7 @@ impl Directory for OneNow {
     }
 
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            name: b"first".into(),
-            metadata: Metadata::default(),
-            target: None,
-            leads_to: None,
-        }
+        Entry::new(b"first", Metadata::default())
     }
 
     fn enter(&mut self, _: &VPath) {}

@@ -137,10 +137,7 @@ impl Embedder {
             }
             _ => 0,
         };
-        Transferred {
-            bytes: bytes as u64,
-            end: End::Clean,
-        }
+        Transferred::new(bytes as u64, End::Clean)
     }
 
     /// The lines of what was opened.
@@ -151,12 +148,7 @@ impl Embedder {
         let mut lines = Vec::new();
         let mut line = vec![0; Listing::MAX_LINE];
         for (name, metadata) in entries {
-            let entry = Entry {
-                name: name.as_ref(),
-                metadata: *metadata,
-                target: None,
-                leads_to: None,
-            };
+            let entry = Entry::new(&name[..], *metadata);
             let pushed = listing.push(&entry, CLOCK, &mut line);
             lines.extend_from_slice(&line[..pushed.written]);
         }

@@ -246,7 +246,7 @@ impl Seat {
                 }
                 Some(ticket.done(Err(failure)))
             }
-            action => wharf_core::check::refuse(action, failure),
+            action => action.refuse(failure),
         }
     }
 
@@ -328,10 +328,7 @@ impl Seat {
             handle.write(&file);
             length = file.len();
         }
-        Ok(moving.ticket.done(Transferred {
-            bytes: length as u64,
-            end,
-        }))
+        Ok(moving.ticket.done(Transferred::new(length as u64, end)))
     }
 
     /// The session is over: everything that belongs to it is dropped.
@@ -357,12 +354,9 @@ impl Seat {
     pub(crate) fn answer_late(&mut self) -> Option<Event> {
         match self.job.take()? {
             Job::Lost(action) | Job::Silent(action) | Job::Request(action, _) => {
-                wharf_core::check::refuse(action, Failure::Io)
+                action.refuse(Failure::Io)
             }
-            Job::Moving(moving) => Some(moving.ticket.done(Transferred {
-                bytes: 0,
-                end: End::Clean,
-            })),
+            Job::Moving(moving) => Some(moving.ticket.done(Transferred::new(0, End::Clean))),
         }
     }
 }

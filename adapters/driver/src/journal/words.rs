@@ -44,6 +44,7 @@ pub(super) fn denied(why: Denied) -> Option<&'static str> {
         Denied::TooMany => "too many sessions of the account",
         Denied::Waits => "too many refused logins from the address",
         Denied::Unavailable => "the account cannot be served now",
+        _ => "refused",
     })
 }
 
@@ -97,6 +98,7 @@ pub(super) fn outcome(abandoned: Option<Reason>) -> (&'static str, Option<&'stat
         Some(Reason::Slow) => "too slow",
         Some(Reason::Storage(failure)) => bare(failure.text()),
         Some(Reason::Refused) => bare(Failure::PastEnd.text()),
+        Some(_) => "not carried out",
     };
     ("failed", Some(why))
 }

@@ -153,12 +153,12 @@ impl Sink for Memory {
 
 fn send(handle: Handle, length: Option<u64>, wire: Wire) -> Pump {
     let flow = Flow::Send { length };
-    Pump::new(handle, Plan { flow, wire }, clock()).unwrap()
+    Pump::new(handle, Plan::new(flow, wire), clock()).unwrap()
 }
 
 fn receive(handle: Handle, wire: Wire) -> Pump {
     let flow = Flow::Receive;
-    Pump::new(handle, Plan { flow, wire }, clock()).unwrap()
+    Pump::new(handle, Plan::new(flow, wire), clock()).unwrap()
 }
 
 /// Takes steps until the transfer has ended, or until the socket is not ready.
@@ -415,10 +415,7 @@ fn a_listing_passes_through_a_small_buffer() {
     }
     let directory = place.open(Mode::List(Scope::Entries), &VPath::root());
     let listing = Listing::new(Form::Names, ListOptions::default());
-    let plan = Plan {
-        flow: Flow::List(listing),
-        wire: BINARY,
-    };
+    let plan = Plan::new(Flow::List(listing), BINARY);
     let mut pump = Pump::new(directory, plan, clock()).unwrap();
     let text = String::from_utf8(sent(&mut pump, narrow_pair())).unwrap();
     assert_eq!(pump.moved(), text.len() as u64);
@@ -482,7 +479,7 @@ fn a_storage_that_fails_ends_the_transfer() {
 
 #[test]
 fn a_plan_for_something_else_is_refused() {
-    let plan = |flow| Plan { flow, wire: BINARY };
+    let plan = |flow| Plan::new(flow, BINARY);
     let handle = || Handle::Source(Box::new(Memory::default()));
     let receive = Pump::new(handle(), plan(Flow::Receive), clock());
     assert_eq!(receive.err(), Some(Failure::Io));

@@ -129,10 +129,7 @@ impl Work {
     }
 
     pub(super) fn transfer(&mut self, ticket: Ticket<Transfer>, plan: Plan) -> Option<Event> {
-        let failed = |failure| Transferred {
-            bytes: 0,
-            end: End::Storage(failure),
-        };
+        let failed = |failure| Transferred::new(0, End::Storage(failure));
         let Opened::Handle(handle) = std::mem::take(&mut self.opened) else {
             return Some(ticket.done(failed(Failure::Io)));
         };
@@ -218,13 +215,13 @@ impl Work {
                 self.data = Some(data);
                 self.pumped(ticket, pump, step)
             }
-            Err(failure) => Some(ticket.done(Transferred {
-                bytes: self.progress.load(Ordering::Relaxed),
-                end: match failure {
+            Err(failure) => Some(ticket.done(Transferred::new(
+                self.progress.load(Ordering::Relaxed),
+                match failure {
                     Failure::Cancelled => End::Cancelled,
                     failure => End::Storage(failure),
                 },
-            })),
+            ))),
         }
     }
 

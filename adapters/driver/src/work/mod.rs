@@ -381,6 +381,6 @@ impl Work {
     fn moved_all(&mut self, ticket: Ticket<Transfer>, pump: Box<Pump>, end: End) -> Event {
         let bytes = pump.moved();
         self.opened = Opened::Pump(pump);
-        ticket.done(Transferred { bytes, end })
+        ticket.done(Transferred::new(bytes, end))
     }
 }

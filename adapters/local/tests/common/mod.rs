@@ -89,7 +89,7 @@ pub const fn append_to(told: Option<u64>) -> Mode {
 }
 
 /// What comes of a change that did just what was asked.
-pub const DONE: Result<Changed, Failure> = Ok(Changed { mode: None });
+pub const DONE: Result<Changed, Failure> = Ok(Changed::AS_ASKED);
 
 pub const READ: Mode = Mode::Read { offset: 0 };
 

@@ -174,18 +174,10 @@ impl Directory for Ahead {
             .checked_sub(1)
             .and_then(|at| self.batch.rows.get(at))
         {
-            Some(row) => Entry {
-                name: text(&row.name),
-                metadata: row.metadata,
-                target: row.target.as_ref().map(text),
-                leads_to: row.leads_to,
-            },
-            None => Entry {
-                name: BStr::new(b""),
-                metadata: Metadata::default(),
-                target: None,
-                leads_to: None,
-            },
+            Some(row) => Entry::new(text(&row.name), row.metadata)
+                .with_target(row.target.as_ref().map(text))
+                .with_leads_to(row.leads_to),
+            None => Entry::new("", Metadata::default()),
         }
     }
 

@@ -250,7 +250,7 @@ impl<M: Machine> Checked<M> {
         work.check_final(line, code, &self.standing);
         let knew = self.standing.rights.is_some();
         let most_tries = self.config.limits.login_tries;
-        self.standing.on_reply(line, reply, &work, most_tries);
+        self.standing.on_reply(line, reply, &work.got, most_tries);
         if knew && self.standing.rights.is_none() {
             self.stranger_since = self.begun;
         }

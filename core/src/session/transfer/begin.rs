@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 
 use bstr::{BStr, ByteSlice};
 
-use super::{Stage, Transfer};
 use crate::account::Rights;
 use crate::action::{Action, Mode, Scope, Verdict};
 use crate::command::{Type, Verb};
@@ -12,8 +11,7 @@ use crate::entry::{Kind, Metadata};
 use crate::failure::Failure;
 use crate::listing::{Form, ListOptions};
 use crate::session::Session;
-use crate::session::data::Data;
-use crate::session::run::{Job, Look};
+use crate::session::state::{Data, Job, Look, Stage, Transfer};
 
 impl Session {
     pub(in crate::session) fn retr(&mut self, path: &BStr) {
@@ -188,11 +186,11 @@ impl Session {
     /// Whether a transfer may begin: no ABOR waits behind it, nor the end of the input without a
     /// QUIT, and something stands ready for data.
     fn may_begin(&mut self) -> bool {
-        if self.ended && self.input.quits == 0 {
+        if self.ended && self.ahead.quits == 0 {
             self.done(426, "The control connection is gone.");
             return false;
         }
-        if self.input.aborts > 0 {
+        if self.ahead.aborts > 0 {
             self.aborted = true;
             self.done(426, "Transfer aborted.");
             return false;

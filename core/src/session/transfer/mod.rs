@@ -15,21 +15,17 @@
 mod begin;
 mod stop;
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::Session;
-use super::data::Data;
-use super::run::{Job, Work};
+use super::state::{Data, Job, Stage, Transfer, Work};
 use crate::action::{Action, Flow, Plan, Reason, Verdict, Wire};
 use crate::command::{Type, Verb};
 use crate::config::{DoubtfulEnds, Notes};
 use crate::failure::Failure;
-use crate::listing::Listing;
 use crate::note::Note;
 use crate::outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
 use crate::ticket::Outcome;
-use crate::time::Instant;
 use crate::timer::Timer;
 
 /// An upload that took less than this is not doubted: for many small files it would cost too much.
@@ -37,57 +33,7 @@ const WORTH_DOUBTING: Duration = Duration::from_millis(20);
 /// To doubt for less than this would tell too little.
 const LEAST_DOUBT: Duration = Duration::from_millis(2);
 
-/// A transfer command on its way.
-#[derive(Clone, Debug)]
-pub(super) struct Transfer {
-    verb: Verb,
-    stage: Stage,
-    /// The 150 was sent.
-    announced: bool,
-    /// What the directory is formatted with, until it is handed over.
-    listing: Option<Box<Listing>>,
-    /// When the command began.
-    since: Instant,
-    /// The first byte of the file that moves.
-    offset: u64,
-    /// The length of the whole file, or what ALLO said of an upload.
-    size: Option<u64>,
-    /// Bytes that have moved so far.
-    bytes: u64,
-    /// Those of them that had when the rate was measured last.
-    measured: u64,
-    /// Why it shall stop, once that is known.
-    stop: Option<Reason>,
-    /// The client has closed the control connection without QUIT.
-    hung_up: bool,
-    /// The doubtful end that was accepted.
-    accepted: Option<Reason>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Opening,
-    Connecting,
-    Securing,
-    Moving,
-    Closing(Verdict),
-    Finishing(Verdict),
-}
-
 impl Transfer {
-    #[cfg(feature = "testing")]
-    pub(super) fn stage(&self) -> Stage {
-        self.stage
-    }
-
-    pub(super) fn verb(&self) -> Verb {
-        self.verb
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// How many bytes will have moved, if that is known.
     pub(super) fn length(&self) -> Option<u64> {
         self.size.and_then(|size| size.checked_sub(self.offset))

@@ -1,9 +1,8 @@
 //! ABOR, and what else stops a transfer.
 
-use super::Stage;
 use crate::action::{Reason, Verdict};
 use crate::session::Session;
-use crate::session::run::{After, Job, Look, Work};
+use crate::session::state::{After, Job, Look, Stage, Work};
 use crate::timer::Timer;
 
 impl Session {

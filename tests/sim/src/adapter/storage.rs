@@ -304,20 +304,10 @@ impl BlockingDirectory for Listed {
     }
 
     fn entry(&self) -> Entry<'_> {
-        let nothing = Entry {
-            name: b"".into(),
-            metadata: Metadata::default(),
-            target: None,
-            leads_to: None,
-        };
+        let nothing = Entry::new(b"", Metadata::default());
         self.entry
             .as_ref()
-            .map_or(nothing, |(name, metadata)| Entry {
-                name: name.as_ref(),
-                metadata: *metadata,
-                target: None,
-                leads_to: None,
-            })
+            .map_or(nothing, |(name, metadata)| Entry::new(&name[..], *metadata))
     }
 
     fn enter(&mut self, path: &VPath) -> Result<(), Failure> {

@@ -1,123 +1,14 @@
 //! From lines to commands, from outcomes to replies: who does what.
 
-use core::time::Duration;
-
 use bstr::ByteSlice;
 
-use super::protection::Turn;
-use super::transfer::Transfer;
-use super::{Login, Session};
-use crate::account::{Capabilities, Rights};
-use crate::action::{Action, Edit, Reason, Verdict};
+use super::Session;
+use super::state::{Job, Login, Look, Work};
+use crate::action::{Reason, Verdict};
 use crate::command::{Access, Command, Epsv, Refusal, Site, Verb};
-use crate::config::DoubtfulEnds;
-use crate::failure::Failure;
-use crate::listing::ListOptions;
 use crate::note::Ending;
-use crate::path::PathError;
 use crate::reply::{MAX_REPLY, SHORT_REPLY};
-use crate::ticket::{Outcome, Request, Ticket};
-use crate::timer::Timer;
-
-/// What the session is doing.
-#[derive(Clone, Debug)]
-pub(super) enum Work {
-    /// No command runs; the next line may.
-    Idle,
-    /// A command is being run at this moment.
-    Running,
-    /// A command waits for its ticket.
-    Waiting(Job),
-    /// The data of an upload has ended: is its client still there?
-    Settling(Transfer),
-    /// A refused login waits for its time.
-    Penalty(Penalty),
-    /// The control connection becomes another when all replies are written.
-    Turning(Turn),
-    /// The last replies are being sent.
-    Closing,
-    /// It is over.
-    Closed,
-}
-
-/// What is done when the time of a refused login has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Penalty {
-    /// The client may try again.
-    Retry,
-    /// It has tried too often.
-    Last,
-}
-
-/// A command that waits for a ticket, and what it wants to do with the outcome.
-#[derive(Clone, Debug)]
-pub(super) enum Job {
-    /// USER, where TLS is offered.
-    Identify,
-    /// PASS.
-    Login,
-    /// CloseData, so that what stood ready for data is gone.
-    Forget(After),
-    /// Stat.
-    Look(Look),
-    /// Change.
-    Change(Verb, Edit),
-    /// Listen for PASV or EPSV.
-    Listen(Verb),
-    /// A transfer command.
-    Transfer(Transfer),
-    /// SIZE in TYPE A, AVBL.
-    Count,
-    /// ALLO of so many bytes.
-    Allocate(u64),
-    /// StartTls, StopTls.
-    Turn(Turn),
-    /// STAT with a path: the code of its reply, and whether its first line is written.
-    Report { code: u16, begun: bool },
-}
-
-/// What follows when the data connection was forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// USER: ask for the password.
-    User,
-    /// REIN: as if just connected.
-    Rein,
-    /// AUTH, and whether data connections are protected with it.
-    Auth { data: bool },
-    /// PORT, EPRT.
-    Active(core::net::SocketAddr),
-    /// ABOR without a transfer.
-    Abor,
-    /// PASV for which there is no IPv4 address.
-    NoAddress,
-}
-
-/// What a Stat was for.
-#[derive(Clone, Debug)]
-pub(super) enum Look {
-    /// CWD, CDUP; whether a name that is not there may mean one below the home.
-    Enter { or_home: bool },
-    /// SIZE.
-    Size,
-    /// MDTM.
-    Modified,
-    /// MLST.
-    Facts,
-    /// RNFR.
-    RenameFrom,
-    /// STAT with a path: a directory, a file, or a pattern.
-    Status(ListOptions),
-    /// LIST or NLST with an argument: a directory, a file, or nothing of that name?
-    List(Transfer, ListOptions),
-}
-
-impl Work {
-    /// Whether no more input is taken.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self, Self::Closing | Self::Closed)
-    }
-}
+use crate::ticket::Outcome;
 
 impl Session {
     /// Does what is to be done by now.
@@ -141,13 +32,13 @@ impl Session {
             if !has_room || self.input.has_line() && !self.keeps_pace() {
                 return;
             }
-            let Some((bytes, line)) = self.input.lend() else {
+            let Some((bytes, line, mark)) = self.input.lend() else {
                 break;
             };
-            let secret = self.run(&bytes[line.clone()]);
+            let secret = self.run(Verb::of_mark(mark), &bytes[line.clone()]);
             self.input.restore(bytes, secret.then_some(line));
             if self.work.is_over() {
-                self.input.clear();
+                self.forget_input();
             }
         }
         if self.ended && matches!(self.work, Work::Idle) && !self.input.has_line() {
@@ -163,10 +54,18 @@ impl Session {
     /// A line has just become complete. What cannot wait for its turn is seen to here.
     pub(super) fn on_line(&mut self) {
         let line = self.input.last();
-        match Verb::of_line(line) {
-            Some(Verb::Abor) => self.abort_transfer(Reason::Aborted),
+        let verb = Verb::of_line(line);
+        let asks_for_status = verb == Some(Verb::Stat) && line.trim_ascii().len() == 4;
+        self.input.mark_last(Verb::to_mark(verb));
+        match verb {
+            Some(Verb::Abor) => {
+                self.ahead.aborts += 1;
+                self.abort_transfer(Reason::Aborted);
+            }
+            Some(Verb::Quit) => self.ahead.quits += 1,
+            Some(Verb::Auth | Verb::Ccc | Verb::Rein) => self.barrier = true,
             Some(Verb::Stat)
-                if self.is_moving() && line.trim_ascii().len() == 4
+                if asks_for_status && self.is_moving()
                 // While a transfer runs, STAT is answered at once, if there is room.
                 && self.output.room(self.output_limit()) >= MAX_REPLY + SHORT_REPLY
                 && self.keeps_pace() =>
@@ -183,9 +82,14 @@ impl Session {
     }
 
     /// Runs one line and says whether it holds a secret.
-    fn run(&mut self, line: &[u8]) -> bool {
+    fn run(&mut self, verb: Option<Verb>, line: &[u8]) -> bool {
         self.work = Work::Running;
-        let (verb, secret) = (Verb::of_line(line), Verb::of_secret(line));
+        match verb {
+            Some(Verb::Abor) => self.ahead.aborts -= 1,
+            Some(Verb::Quit) => self.ahead.quits -= 1,
+            _ => {}
+        }
+        let secret = Verb::of_secret(verb, line);
         (self.unnoted, self.forbidden) = (verb, None);
         self.note_line(secret, line);
         self.obey(verb, line);
@@ -206,7 +110,7 @@ impl Session {
             self.note_forbidden(None);
             return;
         }
-        match Command::parse(line) {
+        match Command::of(verb, line) {
             Ok(command) => {
                 self.dispatch(command);
                 self.note_forbidden(command.about());
@@ -319,20 +223,6 @@ impl Session {
         }
     }
 
-    /// Asks the embedder for something; the command waits for it.
-    pub(super) fn ask<K: Request>(
-        &mut self,
-        job: Job,
-        limit: Duration,
-        action: impl FnOnce(Ticket<K>) -> Action,
-    ) {
-        self.desk.issue(action);
-        self.timers.clear(Timer::Idle);
-        self.timers.clear(Timer::Buffers);
-        self.timers.set(Timer::Ticket, self.now, limit);
-        self.work = Work::Waiting(job);
-    }
-
     /// A line that is no command. Before the login only a few are borne.
     fn misunderstood(&mut self, code: u16, text: &str) {
         if let Login::Nobody | Login::Named = self.login {
@@ -353,93 +243,5 @@ impl Session {
             .text(verb.syntax().as_bytes())
             .end();
         self.finished(501);
-    }
-
-    /// The final reply for something that the storage refused. What is not there, or is something
-    /// else, is an answer and no refusal.
-    pub(super) fn refuse(&mut self, failure: Failure) {
-        if failure == Failure::Denied || failure.code() != 550 {
-            self.forbid(failure.code(), failure.text());
-        } else {
-            self.done(failure.code(), failure.text());
-        }
-    }
-
-    pub(super) fn rights(&self) -> Rights {
-        match self.login {
-            Login::Account { rights, .. } => rights,
-            Login::Nobody | Login::Named => Rights::NONE,
-        }
-    }
-
-    pub(super) fn capabilities(&self) -> Capabilities {
-        match self.login {
-            Login::Account { capabilities, .. } => capabilities,
-            Login::Nobody | Login::Named => Capabilities::ALL,
-        }
-    }
-
-    /// The doubtful ends of an upload that count.
-    pub(super) fn accepted(&self) -> DoubtfulEnds {
-        match self.login {
-            Login::Account { accept, .. } => self.config.accept.union(accept),
-            Login::Nobody | Login::Named => self.config.accept,
-        }
-    }
-
-    /// Whether the account has all of these rights; if not, the command is answered.
-    pub(super) fn permit(&mut self, rights: Rights) -> bool {
-        let permitted = self.rights().contains(rights);
-        if !permitted {
-            self.refuse(Failure::Denied);
-        }
-        permitted
-    }
-
-    /// Makes the argument the path of the command; if it is none, the command is answered.
-    pub(super) fn target(&mut self, argument: &[u8]) -> bool {
-        self.resolve(argument, 550)
-    }
-
-    /// [`Session::target`] with the code for a path that is too long.
-    fn resolve(&mut self, argument: &[u8], too_long: u16) -> bool {
-        match self.path.assign(&self.cwd, argument) {
-            Ok(()) if self.forbidden_names.forbid(&self.path) => {
-                self.refuse(Failure::Denied);
-                false
-            }
-            Ok(()) => true,
-            Err(PathError::ForbiddenByte) => {
-                self.forbid(501, "A path cannot hold NUL, CR or LF.");
-                false
-            }
-            Err(PathError::TooLong) => {
-                self.forbid(too_long, "The path is too long.");
-                false
-            }
-        }
-    }
-
-    /// As [`Session::target`], for a name that is to be made: what controls a terminal or turns the
-    /// direction of writing is refused too, since others would read another name.
-    pub(super) fn new_target(&mut self, argument: &[u8]) -> bool {
-        if !self.resolve(argument, 553) {
-            return false;
-        }
-        let printable = is_printable(self.path.as_bytes());
-        if !printable {
-            self.forbid(553, "A name cannot hold control characters.");
-        }
-        printable
-    }
-}
-
-/// Whether a name has no character that is not shown as itself. Bytes that are not UTF-8 may be
-/// those of another encoding.
-fn is_printable(name: &[u8]) -> bool {
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    match core::str::from_utf8(name) {
-        Ok(text) => !text.contains(|c: char| c.is_control() || turns(c)),
-        Err(_) => !name.iter().any(u8::is_ascii_control),
     }
 }
