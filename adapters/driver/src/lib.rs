@@ -14,6 +14,7 @@ mod escape;
 mod executors;
 pub mod journal;
 mod kept;
+mod kernel;
 mod listener;
 mod lock;
 mod network;
