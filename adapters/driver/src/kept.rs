@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex};
 
-use rustix::event::{Timespec, epoll};
 use rustix::process::{Resource, getrlimit};
 
+use crate::kernel::{Host, Kernel, Watch};
 use crate::lock::lock;
 use crate::sockets::{AT_ONCE, drop_stranger, is_exhausted};
 use crate::system::System;
@@ -18,14 +19,14 @@ use crate::system::System;
 /// Who connects meanwhile is dropped by whoever waits for [`Kept::strays`]. A listener that is
 /// leased is not watched, so that the session that has it accepts by itself.
 pub(crate) struct Kept {
-    watch: OwnedFd,
+    watch: <Host as Kernel>::Watch,
     most: usize,
     listeners: Mutex<Listeners>,
 }
 
 struct Listeners {
     /// The port comes first: it is what is known of one where somebody waits.
-    by_port: BTreeMap<(u16, SocketAddr), TcpListener>,
+    by_port: BTreeMap<(u16, SocketAddr), Arc<TcpListener>>,
     /// The server stops.
     closed: bool,
 }
@@ -49,7 +50,7 @@ impl Kept {
     /// No listeners yet; `None` if the system has nothing to watch them with.
     pub(crate) fn new() -> Option<Self> {
         Some(Self {
-            watch: epoll::create(epoll::CreateFlags::CLOEXEC).ok()?,
+            watch: Watch::new().ok()?,
             most: most(),
             listeners: Mutex::new(Listeners {
                 by_port: BTreeMap::new(),
@@ -64,8 +65,8 @@ impl Kept {
         if listeners.closed || listeners.by_port.len() >= self.most {
             return;
         }
-        let port = epoll::EventData::new_u64(address.port().into());
-        if epoll::add(&self.watch, &listener, port, epoll::EventFlags::IN).is_ok() {
+        let listener = Arc::new(listener);
+        if self.watch.add(address.port(), &listener).is_ok() {
             let place = (address.port(), address);
             listeners.by_port.insert(place, listener);
         }
@@ -77,15 +78,18 @@ impl Kept {
             .by_port
             .remove(&(address.port(), address))?;
         // What is still watched would wake others for each of its clients.
-        epoll::delete(&self.watch, &listener).ok()?;
-        Some(listener)
+        self.watch.remove(&listener).ok()?;
+        Arc::into_inner(listener)
     }
 
     /// Closes all of them, and those that are given back later.
     pub(crate) fn close(&self) {
         let mut listeners = lock(&self.listeners);
         listeners.closed = true;
-        listeners.by_port.clear();
+        for listener in mem::take(&mut listeners.by_port).into_values() {
+            // One that is closed is watched no longer in any case.
+            let _ = self.watch.remove(&listener);
+        }
     }
 
     /// Readable while somebody waits at one of them.
@@ -95,19 +99,9 @@ impl Kept {
 
     /// Drops who waits at them.
     pub(crate) fn drop_strays(&self, system: &dyn System) -> io::Result<()> {
-        let nothing = epoll::Event {
-            flags: epoll::EventFlags::empty(),
-            data: epoll::EventData::new_u64(0),
-        };
-        let mut events = [nothing; 16];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let count = epoll::wait(&self.watch, &mut events, Some(&at_once))?;
+        let waiting = self.watch.waiting()?;
         let listeners = lock(&self.listeners);
-        for event in &events[..count] {
-            let port = u16::try_from(event.data.u64()).unwrap_or_default();
+        for port in waiting {
             let first = (port, SocketAddr::from(([0, 0, 0, 0], 0)));
             let from_there = listeners.by_port.range(first..);
             let here = from_there.take_while(|((at, _), _)| *at == port);

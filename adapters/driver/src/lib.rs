@@ -15,6 +15,7 @@ mod escape;
 mod executors;
 pub mod journal;
 mod kept;
+mod kernel;
 mod listener;
 mod lock;
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
 
-use rustix::event::{EventfdFlags, eventfd};
-
+use crate::kernel::{Host, Kernel};
 use crate::lock::lock;
 
 /// A descriptor that is given up for a moment when there is no other, so that a client can be
@@ -42,5 +41,5 @@ impl Turn<'_> {
 }
 
 fn spare() -> Option<OwnedFd> {
-    eventfd(0, EventfdFlags::CLOEXEC).ok()
+    Host::spare().ok()
 }

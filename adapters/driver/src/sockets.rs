@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
+use rustix::net::{AddressFamily, sockopt};
+
+use crate::kernel::{Host, Kernel};
 
 /// How long to wait before the next try when accepting failed for want of descriptors.
 pub const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -66,9 +67,7 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<OwnedFd> {
     } else {
         AddressFamily::INET
     };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    Ok(socket)
+    Ok(Host::socket(family)?)
 }
 
 /// A socket that connects from this address, also where others do so from its port.
@@ -78,7 +77,7 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<OwnedFd> {
 pub fn bound(local: SocketAddr) -> io::Result<OwnedFd> {
     let socket = open(local)?;
     if local.port() != 0 {
-        sockopt::set_socket_reuseaddr(&socket, true)?;
+        Host::share_port(&socket)?;
     }
     rustix::net::bind(&socket, &local)?;
     Ok(socket)
@@ -90,8 +89,7 @@ pub fn bound(local: SocketAddr) -> io::Result<OwnedFd> {
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] if none waits; see [`is_exhausted`] for others.
 pub fn accept(listener: &TcpListener, vanished: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let (socket, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    let (socket, peer) = Host::accept(listener)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     sockopt::set_socket_oobinline(&socket, true)?;
     watch(&socket, vanished)?;
@@ -122,7 +120,7 @@ pub(crate) fn drop_stranger(stream: TcpStream) {
 /// answer carries it; a peer with Nagle's algorithm sends nothing more till then.
 pub(crate) fn acknowledge(socket: impl AsFd) {
     // What is not possible is slower, and no more.
-    let _ = sockopt::set_tcp_quickack(socket, true);
+    let _ = Host::acknowledge(socket);
 }
 
 /// Has the kernel give a connection up when what was sent is not acknowledged for so long, and an idle
@@ -135,7 +133,7 @@ fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
     let idle = seconds.saturating_sub(interval * u64::from(PROBES)).max(1);
     sockopt::set_tcp_nodelay(socket, true)?;
     let millis = i32::try_from(vanished.as_millis()).unwrap_or(i32::MAX);
-    sockopt::set_tcp_user_timeout(socket, millis.unsigned_abs())?;
+    Host::give_up_after(socket, millis.unsigned_abs())?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, Duration::from_secs(idle))?;
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(interval))?;
@@ -146,7 +144,7 @@ fn watch(socket: impl AsFd + Copy, vanished: Duration) -> io::Result<()> {
 /// one that does not answer. The session's own limits tell whether it takes its replies.
 pub(crate) fn bear_a_slow_reader(socket: impl AsFd) {
     // What is not possible ends the connection earlier, and no more.
-    let _ = sockopt::set_tcp_user_timeout(socket, 0);
+    let _ = Host::give_up_after(socket, 0);
 }
 
 /// Whether accepting failed for want of descriptors or memory: to try again at once would spin.

@@ -5,9 +5,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, sockopt};
+use rustix::net::sockopt;
 use wharf_core::{Instant, Monotonic};
 
+use crate::kernel::{Host, Kernel};
 use crate::sockets;
 
 /// Time, and where data connections come from. The sockets are the kernel's own and do not block,
@@ -69,8 +70,7 @@ impl System for Machine {
 
     fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
         loop {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match rustix::net::acceptfrom_with(listener, flags) {
+            match Host::accept(listener) {
                 Ok((stream, peer)) => {
                     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
                     let address = peer.map(|peer| peer.ip().to_canonical());

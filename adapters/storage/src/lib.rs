@@ -8,6 +8,7 @@
 
 mod account;
 mod blocking;
+mod descriptor;
 mod everybody;
 mod executor;
 mod operation;
@@ -20,6 +21,7 @@ pub use blocking::{
     Blocking, BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink, BlockingSource,
     BlockingStorage,
 };
+pub use descriptor::Descriptor;
 pub use everybody::{Everybody, Nobody};
 pub use executor::{Executor, Group, Job, NotDone, OnCancel, Wanted, run};
 pub use operation::{Begun, Operation};

@@ -1,12 +1,12 @@
 //! [`Storage`] and the handles that it opens.
 
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use wharf_core::listing::Directory;
 use wharf_core::{Capabilities, Changed, Edit, Failure, Metadata, Mode, Opened, Reason, VPath};
 
+use crate::descriptor::Descriptor;
 use crate::executor::{Executor, Group};
 use crate::operation::Begun;
 
@@ -80,7 +80,7 @@ pub enum Handle {
 #[derive(Clone, Copy, Debug)]
 pub struct Backing<'a> {
     /// The file.
-    pub file: BorrowedFd<'a>,
+    pub file: Descriptor<'a>,
     /// Whether it is on a local disk, for which a thread that serves one session may wait.
     pub is_short: bool,
     /// What may hang together with it.

@@ -1,23 +1,22 @@
 //! From the data connection into a sink.
 
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags};
 use wharf_core::ascii::ToFile;
 use wharf_core::{End, Failure};
 use wharf_storage::{Backing, Sink};
 
 use super::{Step, ended, ended_by, failed};
+use crate::kernel::{Host, Kernel, Pipe as _};
 use crate::stream::Stream;
+
+type Pipe = <Host as Kernel>::Pipe;
 
 /// A buffer of bytes from the socket. Most files are small, and many networks slow: a large one is worth it
 /// only once a small one was full.
 const SMALL: usize = 32 << 10;
 const LARGE: usize = 256 << 10;
-/// What goes through the pipe at once.
-const PIPE: usize = 1 << 20;
 /// An upload that is longer than this is worth a pipe.
 const LONG: u64 = 1 << 20;
 
@@ -36,7 +35,7 @@ enum Way {
     /// Through the translation of TYPE A.
     Text { codec: ToFile, raw: Buffer },
     /// Through a pipe, within the kernel.
-    Pipe { read: OwnedFd, write: OwnedFd },
+    Pipe(Pipe),
 }
 
 /// Bytes on their way: received, and not taken yet by what is next.
@@ -135,8 +134,8 @@ impl Receiver {
         moved: &mut u64,
         cx: &mut Context<'_>,
     ) -> Step {
-        if let Way::Pipe { read, write } = &self.way {
-            return splice(data, self.sink.as_ref(), read, write, moved);
+        if let Way::Pipe(pipe) = &self.way {
+            return splice(data, self.sink.as_ref(), pipe, moved);
         }
         let pending = match self.hand_over(moved, cx) {
             Poll::Ready(Ok(())) => false,
@@ -151,7 +150,7 @@ impl Receiver {
         }
         let into = match &mut self.way {
             Way::Text { raw, .. } => raw,
-            Way::Bytes | Way::Pipe { .. } => &mut self.held,
+            Way::Bytes | Way::Pipe(_) => &mut self.held,
         };
         let room = into.room();
         if room.is_empty() {
@@ -176,11 +175,11 @@ impl Receiver {
             && *moved >= LONG
             && data.plain().is_some()
             && self.backing().is_some()
-            && let Some(way) = pipe()
+            && let Some(pipe) = Pipe::new()
         {
             // What shows its file has taken all of it.
             self.held.buffer = Vec::new();
-            self.way = way;
+            self.way = Way::Pipe(pipe);
         }
         Step::Moved
     }
@@ -227,29 +226,22 @@ fn close(data: &mut Stream, end: End) -> Step {
 }
 
 /// Moves bytes from the socket through the pipe into the file.
-fn splice(
-    data: &Stream,
-    sink: &dyn Sink,
-    read: &OwnedFd,
-    write: &OwnedFd,
-    moved: &mut u64,
-) -> Step {
-    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-    match rustix::pipe::splice(data, None, write, None, PIPE, flags) {
+fn splice(data: &Stream, sink: &dyn Sink, pipe: &Pipe, moved: &mut u64) -> Step {
+    match pipe.fill(data) {
         Ok(0) => ended(End::Clean),
-        Ok(count) => drain(sink, read, count, moved),
+        Ok(count) => drain(sink, pipe, count, moved),
         Err(error) => ended_by(error),
     }
 }
 
 /// Empties the pipe into the file.
-fn drain(sink: &dyn Sink, pipe: &OwnedFd, count: usize, moved: &mut u64) -> Step {
+fn drain(sink: &dyn Sink, pipe: &Pipe, count: usize, moved: &mut u64) -> Step {
     let Some(Backing { file, .. }) = sink.backing() else {
         return ended(End::Storage(Failure::Io));
     };
     let mut left = count;
     while left > 0 {
-        match rustix::pipe::splice(pipe, None, file, None, left, SpliceFlags::MOVE) {
+        match pipe.drain(file, left) {
             Ok(0) => return ended(End::Storage(Failure::Io)),
             Ok(written) => {
                 left -= written.min(left);
@@ -268,11 +260,4 @@ fn failure(error: Errno) -> Failure {
         Errno::DQUOT | Errno::FBIG => Failure::Quota,
         _ => Failure::Io,
     }
-}
-
-fn pipe() -> Option<Way> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).ok()?;
-    // A smaller pipe does as well, with more calls.
-    let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
-    Some(Way::Pipe { read, write })
 }

@@ -1,17 +1,15 @@
 //! From a file, a source or a listing to the data connection.
 
-use std::io::IoSliceMut;
 use std::net::TcpStream;
 use std::task::{Context, Poll};
 
-use rustix::fs;
-use rustix::io::{Errno, ReadWriteFlags};
 use wharf_core::ascii::ToWire;
 use wharf_core::listing::{Lines, Piece};
 use wharf_core::{End, Failure};
 use wharf_storage::{Backing, Source};
 
 use super::{Step, ended, ended_by, failed};
+use crate::kernel::{Host, Kernel};
 use crate::stream::Stream;
 
 /// As much as one call to the kernel may move; the socket's buffer is the true limit.
@@ -81,7 +79,7 @@ impl Sendfile {
         }
         let file = self.backing()?.file;
         let count = usize::try_from(self.0.left.unwrap_or(AT_ONCE).min(AT_ONCE)).ok()?;
-        match fs::sendfile(socket, file, None, count) {
+        match Host::send_file(socket, file, count)? {
             Ok(0) => Some(ended(End::Clean)),
             Ok(sent) => {
                 let sent = sent as u64;
@@ -93,20 +91,14 @@ impl Sendfile {
                     Step::Moved
                 })
             }
-            Err(Errno::INVAL | Errno::NOSYS) => None,
             Err(error) => Some(ended_by(error)),
         }
     }
 
     /// Whether the next bytes are in memory.
     pub(super) fn is_cached(&self) -> bool {
-        let Some(Backing { file, .. }) = self.backing() else {
-            return false;
-        };
-        let Ok(at) = fs::tell(file) else { return false };
-        let mut byte = [0];
-        let mut probe = [IoSliceMut::new(&mut byte)];
-        rustix::io::preadv2(file, &mut probe, at, ReadWriteFlags::NOWAIT).is_ok()
+        self.backing()
+            .is_some_and(|backing| Host::is_cached(backing.file))
     }
 }
 

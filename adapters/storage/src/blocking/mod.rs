@@ -4,7 +4,6 @@ mod directory;
 mod sink;
 mod source;
 
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use wharf_core::{
     Capabilities, Changed, Edit, Entry, Failure, Metadata, Mode, Opened, Reason, VPath,
 };
 
+use crate::descriptor::Descriptor;
 use crate::executor::{Executor, Group, OnCancel, Wanted, run};
 use crate::operation::{Begun, Operation};
 use crate::storage::{Handle, Opening, Storage};
@@ -119,7 +119,7 @@ pub trait BlockingSource: Send {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure>;
 
     /// Returns the file, if there is one, with its position at the next byte.
-    fn file(&self) -> Option<BorrowedFd<'_>> {
+    fn file(&self) -> Option<Descriptor<'_>> {
         None
     }
 }
@@ -133,7 +133,7 @@ pub trait BlockingSink: Send {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
 
     /// Returns the file, if there is one, with its position at the next byte.
-    fn file(&self) -> Option<BorrowedFd<'_>> {
+    fn file(&self) -> Option<Descriptor<'_>> {
         None
     }
 
