@@ -1,13 +1,14 @@
 //! [`Client`]: who has connected and has a place.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use wharf_core::{Config, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 
 use crate::journal::Journal;
+use crate::log;
 use crate::service::{Permit, Refusal, Service};
 
 /// A client that has connected and has a place among the sessions of the server, as long as this or its
@@ -73,8 +74,9 @@ impl Client {
         self.permit.service()
     }
 
-    /// Tells the client that it cannot be served for want of a thread, memory or descriptors.
-    pub fn refuse(self) {
+    /// Tells the client that it cannot be served for want of a thread, memory or descriptors, and the log why.
+    pub fn refuse(self, error: &io::Error) {
+        log::warn!(%error, peer = %self.peer, "a client cannot be served");
         refuse(&self.socket, self.peer, &self.protocol, Refusal::Exhausted);
     }
 }

@@ -117,13 +117,13 @@ impl<M: Machine> Connection<M> {
             let tls = settings.tls.as_ref().ok_or(ErrorKind::Unsupported)?;
             let limit = protocol.limits.handshake;
             let until = (!limit.is_zero()).then(|| now + limit);
-            control.open(tls, until).map_err(io::Error::other)?;
+            control.open(tls, until)?;
         }
         let held = Held::new(permit, executors);
         Ok(Self {
             session: M::new(&protocol, ends, now),
             work: Work::new(&service, ends, Arc::clone(&held)),
-            journal: Journal::new(peer, Arc::clone(&settings.backlog)),
+            journal: Journal::new(peer, settings),
             control,
             unanswered: false,
             written: 0,

@@ -7,8 +7,9 @@ use wharf_core::ticket::{StartTls, StopTls};
 use wharf_core::{Event, Instant, Ticket, TlsFailure};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::log;
 use crate::sockets::acknowledge;
-use crate::tls::{Channel, Keys, Tls, failure};
+use crate::tls::{Channel, Keys, Tls};
 
 /// What is read at once.
 const PIECE: usize = 4096;
@@ -52,7 +53,7 @@ pub(crate) struct Turned {
 
 impl Control {
     /// TLS begins at once, and must be there at that time, if there is one.
-    pub(crate) fn open(&mut self, tls: &Tls, until: Option<Instant>) -> Result<(), rustls::Error> {
+    pub(crate) fn open(&mut self, tls: &Tls, until: Option<Instant>) -> io::Result<()> {
         let (channel, keys) = tls.begin(&[])?;
         self.layer = Layer::Tls(Box::new(channel));
         self.turn = Turn::Opening(keys, until);
@@ -68,7 +69,7 @@ impl Control {
             return None;
         }
         if let Some(Err(error)) = begun {
-            tracing::error!(%error, "TLS cannot begin");
+            log::error!(%error, "TLS cannot begin");
         }
         Some(ticket.done(Err(TlsFailure::Handshake)))
     }
@@ -265,4 +266,13 @@ impl Write for Nothing {
 /// Whether it must only be waited for.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+/// What it means to the protocol that there is no TLS.
+pub(crate) fn failure(error: &io::Error) -> TlsFailure {
+    match error.kind() {
+        // What came was no handshake, or a wrong one.
+        ErrorKind::InvalidData => TlsFailure::Handshake,
+        _ => TlsFailure::Closed,
+    }
 }

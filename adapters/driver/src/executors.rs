@@ -4,9 +4,9 @@ use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tracing::Span;
 use wharf_storage::{Executor, Executors, Group, Job, Pool};
 
+use crate::journal::Span;
 use crate::service::Permit;
 
 /// A request to the storage that no thread takes for so long is told 450.

@@ -11,6 +11,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::kernel::{Host, Kernel, Watch};
 use crate::lock::lock;
+use crate::log;
 use crate::sockets::{AT_ONCE, drop_stranger, is_exhausted};
 use crate::system::System;
 
@@ -118,7 +119,7 @@ impl Kept {
                     }
                 }
                 if count > 0 {
-                    tracing::debug!(peer = ?last, %at, count, "nobody expects a data connection here");
+                    log::debug!(peer = ?last, %at, count, "nobody expects a data connection here");
                 }
             }
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use wharf_core::{Instant, TOO_MANY_CONNECTIONS};
 
 use crate::lock::lock;
+use crate::log;
 use crate::network::Network;
 
 /// The places that there are for sessions.
@@ -214,7 +215,7 @@ impl Taken {
         if self.warned.is_none_or(|at| now.since(at) >= WARN_AGAIN) {
             self.warned = Some(now);
             let address = network.address();
-            tracing::warn!(
+            log::warn!(
                 %address, count,
                 "nearly all `sessions` are taken: the oldest that are not logged in give way"
             );

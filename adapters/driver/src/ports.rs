@@ -16,6 +16,7 @@ use wharf_core::Instant;
 use crate::bell::Bell;
 use crate::kept::Kept;
 use crate::lock::lock;
+use crate::log;
 use crate::queue::{Asker, Queue};
 use crate::sockets::{BACKLOG, drop_stranger};
 use crate::system::System;
@@ -235,7 +236,7 @@ impl PortPool {
             drop(state);
             let (Ports::Range(range) | Ports::Any(range)) = &self.all;
             let ports = format_args!("{}-{}", range.start(), range.end()).to_string();
-            tracing::warn!(
+            log::warn!(
                 ports,
                 "no passive port is free and a client has to wait: `ports` in [passive] should \
                  have more"

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
 use crate::lock::lock;
+use crate::log;
 
 /// What a client is told about where it shall connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +121,11 @@ impl PublicName {
         let announced = state.answer;
         drop(state);
         match announced {
-            Some(address) => tracing::warn!(
+            Some(address) => log::warn!(
                 name = &*self.name, error, %address,
                 "the public address cannot be looked up: clients are told the last one"
             ),
-            None => tracing::warn!(
+            None => log::warn!(
                 name = &*self.name,
                 error,
                 "the public address cannot be looked up: clients are told the local one"

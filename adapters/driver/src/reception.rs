@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Listener;
 use crate::client::{Client, refuse};
+use crate::log;
 use crate::service::{Refusal, Service};
 use crate::sockets::{self, AT_ONCE, EXHAUSTED, is_exhausted};
 
@@ -45,6 +46,18 @@ impl Service {
         None
     }
 
+    /// Returns how long to wait before the next try when listeners could not be waited for, and tells the log.
+    ///
+    /// # Errors
+    /// The same error, if it is none that goes by: the server cannot go on.
+    pub fn pause_after(&self, error: io::Error) -> io::Result<Duration> {
+        if !is_exhausted(&error) {
+            return Err(error);
+        }
+        log::warn!(%error, "clients cannot be waited for now");
+        Ok(EXHAUSTED)
+    }
+
     fn next(self: &Arc<Self>, listener: &Listener) -> Next {
         let vanished = self.settings().vanished;
         let protocol = listener.protocol(self.settings());
@@ -65,14 +78,14 @@ impl Service {
                     Some(Ok(())) => Next::Refused,
                     Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Next::Nobody,
                     Some(Err(_)) | None => {
-                        tracing::warn!(%error, "no client can be accepted for now");
+                        log::warn!(%error, "no client can be accepted for now");
                         Next::Exhausted
                     }
                 }
             }
             // That client is gone; others wait.
             Err(error) => {
-                tracing::debug!(%error, "a client was gone before it was accepted");
+                log::debug!(%error, "a client was gone before it was accepted");
                 Next::Refused
             }
         }

@@ -14,6 +14,7 @@ use wharf_core::{Config, Notes};
 use wharf_storage::Accounts;
 
 use crate::BackOff;
+#[cfg(feature = "tracing")]
 use crate::journal::Backlog;
 use crate::public::look_up;
 use crate::system::{Machine, System};
@@ -27,6 +28,7 @@ pub struct Settings {
     /// the log tells; by default all but the commands.
     pub protocol: Arc<Config>,
     /// How much of the log waits to be written, where it is written by somebody who tells.
+    #[cfg(feature = "tracing")]
     pub backlog: Arc<Backlog>,
     /// Who may log in, and what they then see.
     pub accounts: Arc<dyn Accounts>,
@@ -76,6 +78,7 @@ impl Settings {
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         Self {
+            #[cfg(feature = "tracing")]
             backlog: Arc::default(),
             protocol: Arc::new(Config {
                 notes: Notes::Audit,

@@ -11,7 +11,7 @@ use futures_lite::FutureExt;
 use smol::Executor;
 use smol::channel::{self, Receiver, Sender};
 use wharf_driver::task::serve_client;
-use wharf_driver::{Client, Listener, Service, sockets};
+use wharf_driver::{Client, Listener, Service};
 
 use crate::native::AsyncIo;
 
@@ -70,9 +70,12 @@ pub async fn serve_on(
     let sweeper = {
         let (service, stop) = (Arc::clone(service), stop.clone());
         executor.spawn(async move {
-            if let Err(error) = drop_strays(&service, &stop).await {
-                // The next session that has the port drops them.
-                tracing::warn!(%error, "who comes to a free passive port is not dropped at once");
+            while let Err(error) = drop_strays(&service, &stop).await {
+                // The next session that has the port drops them, too.
+                let Ok(pause) = service.pause_after(error) else {
+                    break;
+                };
+                or_stop(pause, &stop).await;
             }
         })
     };
@@ -142,11 +145,7 @@ impl Acceptor {
                         or_stop(pause, &self.stop).await;
                     }
                 }
-                Err(error) if sockets::is_exhausted(&error) => {
-                    tracing::warn!(%error, "clients cannot be waited for now");
-                    or_stop(sockets::EXHAUSTED, &self.stop).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => or_stop(self.service.pause_after(error)?, &self.stop).await,
             }
         }
         Ok(())
@@ -155,10 +154,7 @@ impl Acceptor {
     fn start(&self, client: Client) {
         let reactor = match Async::new_nonblocking(Arc::clone(client.socket())) {
             Ok(socket) => AsyncIo(socket),
-            Err(error) => {
-                tracing::warn!(%error, peer = %client.peer(), "a client cannot be waited for");
-                return client.refuse();
-            }
+            Err(error) => return client.refuse(&error),
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
         let session = async move {

@@ -16,6 +16,13 @@
 //! wharf_smol::serve(vec![listener], &service)
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default: such a server speaks clear text and writes no log.
+//!
+//! - `aws-lc-rs` or `ring`: FTPS, with that cryptography. `tls` is FTPS with a provider of your own.
+//! - `tracing`: a log of what happens in sessions.
 
 mod acceptor;
 mod native;

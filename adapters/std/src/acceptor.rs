@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use wharf_driver::{Bell, Client, Listener, Service, sockets};
+use wharf_driver::{Bell, Client, Listener, Service};
 
 use crate::session;
 
@@ -44,11 +44,7 @@ pub fn serve<L: Into<Listener>>(listeners: Vec<L>, service: &Arc<Service>) -> io
         match poll(&mut waits, None).map_err(io::Error::from) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if sockets::is_exhausted(&error) => {
-                tracing::warn!(%error, "clients cannot be waited for now");
-                or_stop(sockets::EXHAUSTED, &stop);
-            }
-            Err(error) => return Err(error),
+            Err(error) => or_stop(service.pause_after(error)?, &stop),
         }
         let ready: Vec<bool> = waits
             .iter()
@@ -77,13 +73,13 @@ fn or_stop(pause: Duration, stop: &Bell) {
 }
 
 fn start(client: Client, stop: &Arc<Bell>, running: &mpsc::Sender<()>) {
-    let peer = client.peer();
+    let name = format!("ftp {}", client.peer());
     // What a thread is given is gone if it cannot be started.
     let left_here = Arc::new(Mutex::new(Some(client)));
     let place = Arc::clone(&left_here);
     let (stop, running) = (Arc::clone(stop), running.clone());
     let spawned = thread::Builder::new()
-        .name(format!("ftp {peer}"))
+        .name(name)
         .stack_size(STACK)
         .spawn(move || {
             if let Some(client) = take(&place) {
@@ -91,9 +87,10 @@ fn start(client: Client, stop: &Arc<Bell>, running: &mpsc::Sender<()>) {
             }
             drop(running);
         });
-    if let Err(error) = spawned {
-        tracing::warn!(%error, %peer, "no thread for a client");
-        take(&left_here).into_iter().for_each(Client::refuse);
+    if let Err(error) = spawned
+        && let Some(client) = take(&left_here)
+    {
+        client.refuse(&error);
     }
 }
 

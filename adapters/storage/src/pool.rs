@@ -1,6 +1,7 @@
 //! [`Pool`]: a bounded number of threads for calls that may block.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe};
@@ -94,7 +95,10 @@ impl Pool {
                 Ok(()) => state.threads += 1,
                 // Others may take it; without any, nobody ever would.
                 Err(error) if state.threads == 0 => {
-                    tracing::warn!(%error, pool = self.0.name, "no thread can be started");
+                    tell(
+                        self.0.name,
+                        &format_args!("no thread can be started: {error}"),
+                    );
                     return match state.waiting.pop_back() {
                         Some(waiting) => Err(waiting.job),
                         None => Ok(()),
@@ -165,7 +169,7 @@ impl Inner {
             if waited >= self.patience {
                 let late = state.waiting.pop_front();
                 drop(state);
-                tracing::warn!(pool = self.name, "no thread is free for a request");
+                tell(self.name, &"no thread is free for a request");
                 drop(late);
                 state = self.state();
                 continue;
@@ -218,4 +222,12 @@ impl Executor for Shared {
             _ => {}
         }
     }
+}
+
+/// Tells the log, if there is one.
+fn tell(pool: &str, what: &dyn fmt::Display) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(pool, "{what}");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (pool, what);
 }

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tracing::Level;
 use tracing::field::{Empty, debug};
-use tracing::{Level, Span};
 use wharf_core::{Edit, Ending, Machine, Note};
 
 use self::allowance::Allowance;
@@ -28,7 +28,9 @@ use self::allowance::Allowance;
 pub use self::backlog::{Backlog, Kind};
 use self::backlog::{CHANGE, COMMAND, CONNECTION, LOGIN, REFUSAL, TRANSFER};
 use crate::service::Refusal;
+use crate::settings::Settings;
 use crate::{Escape, sockets};
+pub(crate) use tracing::Span;
 
 /// A note waits no longer for room in the log than this; then it is written or counts as lost.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -66,7 +68,7 @@ struct Refusals {
 
 impl Journal {
     /// A client has connected.
-    pub(crate) fn new(peer: SocketAddr, backlog: Arc<Backlog>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, settings: &Settings) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let peer = sockets::canonical(peer);
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +79,7 @@ impl Journal {
         Self {
             span,
             since,
-            backlog,
+            backlog: Arc::clone(&settings.backlog),
             allowance: Allowance::default(),
             waits: None,
             refusals: Refusals {

@@ -10,7 +10,10 @@ use wharf_core::command::Verb;
 use wharf_core::time::Timestamp;
 use wharf_core::{Denied, Facts, Failure, Reason, VPath};
 
+use wharf_storage::Nobody;
+
 use super::*;
+use crate::Settings;
 
 /// Keeps the lines of a log: the target, and the level with what was said.
 #[derive(Default)]
@@ -63,7 +66,8 @@ impl Subscriber for Lines {
 }
 
 fn journal() -> Journal {
-    Journal::new(([192, 0, 2, 1], 4_000).into(), Arc::default())
+    let settings = Settings::new(Arc::new(Nobody));
+    Journal::new(([192, 0, 2, 1], 4_000).into(), &settings)
 }
 
 /// The lines of a session in which that happens, but those of its begin and end.

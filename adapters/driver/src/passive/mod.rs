@@ -13,6 +13,7 @@ use std::time::Duration;
 use wharf_core::Instant;
 
 use crate::bell::Bell;
+use crate::log;
 use crate::ports::{Lease, Request};
 use crate::queue::Asker;
 use crate::service::Service;
@@ -106,7 +107,7 @@ impl Passive {
             let now = self.service.now();
             if self.told.is_none_or(|told| now.since(told) >= TELL_AGAIN) {
                 let others = std::mem::take(&mut self.strangers);
-                tracing::warn!(?peer, %client, others, "a stranger on the data port was dropped");
+                log::warn!(?peer, %client, others, "a stranger on the data port was dropped");
                 self.told = Some(now);
             } else {
                 self.strangers += 1;

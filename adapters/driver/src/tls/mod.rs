@@ -30,17 +30,18 @@ mod identity;
 mod store;
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, ServerConnection};
-use wharf_core::TlsFailure;
 
 use crate::lock::lock;
 
 pub(crate) use channel::Channel;
+pub use rustls;
+
 pub use identity::{Identities, Identity, IdentityError};
 use store::{Nothing, Store};
 
@@ -104,7 +105,7 @@ impl Tls {
     }
 
     /// Begins TLS on a control connection, from which these bytes were already read.
-    pub(crate) fn begin(&self, left: &[u8]) -> Result<(Channel, Keys), rustls::Error> {
+    pub(crate) fn begin(&self, left: &[u8]) -> io::Result<(Channel, Keys)> {
         let base = Arc::clone(&lock(&self.config));
         let mut control = ServerConfig::clone(&base);
         control.alpn_protocols = CONTROL.iter().map(|name| name.to_vec()).collect();
@@ -122,7 +123,8 @@ impl Tls {
             options: self.options,
             client: None,
         };
-        Ok((Channel::new(Arc::new(control), left)?, keys))
+        let channel = Channel::new(Arc::new(control), left).map_err(io::Error::other)?;
+        Ok((channel, keys))
     }
 }
 
@@ -168,11 +170,11 @@ impl Keys {
 
     /// Begins TLS on a data connection. Under TLS 1.3 it is given no ticket: a client that did not
     /// read that would end its upload with a reset, and some do not know what to make of it.
-    pub(crate) fn channel(&mut self) -> Result<Channel, rustls::Error> {
+    pub(crate) fn channel(&mut self) -> io::Result<Channel> {
         let mut config = self.config.clone();
         self.offered = self.store.as_ref().map(Store::data);
         offer(&mut config, self.offered.as_ref(), 0);
-        Channel::new(Arc::new(config), &[])
+        Channel::new(Arc::new(config), &[]).map_err(io::Error::other)
     }
 
     /// Whether a data connection, which has shaken hands, is resumed as far as it must be.
@@ -196,15 +198,6 @@ impl Keys {
     /// Whether a data connection, which has shaken hands, is of the same client.
     pub(crate) fn is_same_client(&self, data: &Channel) -> bool {
         certificate(data.tls()) == self.client.as_ref()
-    }
-}
-
-/// What it means to the protocol that there is no TLS.
-pub(crate) fn failure(error: &io::Error) -> TlsFailure {
-    match error.kind() {
-        // What came was no handshake, or a wrong one.
-        ErrorKind::InvalidData => TlsFailure::Handshake,
-        _ => TlsFailure::Closed,
     }
 }
 

@@ -14,6 +14,7 @@ use wharf_storage::{Executor as _, OnCancel, Operation, Wanted, run};
 
 use super::{Ahead, Moved, On, Opened, Task, Work};
 use crate::bell::Bell;
+use crate::log;
 use crate::public::{Announced, Known};
 use crate::pump::{Pump, Step};
 use crate::stream::Stream;
@@ -47,7 +48,7 @@ impl Work {
                 self.wait_until(Task::Listen(ticket, announced), again)
             }
             Err(error) => {
-                tracing::warn!(%error, "no listener for a data connection");
+                log::warn!(%error, "no listener for a data connection");
                 Some(ticket.done(Err(Failure::Busy)))
             }
         }
@@ -78,7 +79,7 @@ impl Work {
     /// it.
     pub(super) fn give_up_port(&mut self, now: Instant) {
         if self.port_until().is_some_and(|until| now >= until) {
-            tracing::debug!(peer = %self.ends.peer, "nobody connects to its passive port");
+            log::debug!(peer = %self.ends.peer, "nobody connects to its passive port");
             self.passive.release();
         }
     }
@@ -93,7 +94,7 @@ impl Work {
                 self.wait(Task::Accept(ticket))
             }
             Err(error) => {
-                tracing::warn!(%error, "no data connection can be accepted");
+                log::warn!(%error, "no data connection can be accepted");
                 Some(ticket.done(Err(DataFailure::NoResources)))
             }
         }
@@ -107,7 +108,7 @@ impl Work {
         match settings.system.dial(local, to) {
             Ok(stream) => self.wait(Task::Dial(ticket, stream)),
             Err(error) => {
-                tracing::warn!(%error, %to, "no data connection can be made");
+                log::warn!(%error, %to, "no data connection can be made");
                 Some(ticket.done(Err((&error).into())))
             }
         }

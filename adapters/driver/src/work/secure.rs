@@ -7,8 +7,8 @@ use wharf_core::ticket::Secure;
 use wharf_core::{Event, Ticket, TlsFailure};
 
 use super::{Ahead, Task, Wait, Work};
-use crate::control::is_passing;
-use crate::tls::failure;
+use crate::control::{failure, is_passing};
+use crate::log;
 
 impl Work {
     /// Shakes hands on the data connection. That may have begun before.
@@ -75,7 +75,7 @@ impl Work {
             return Err(ErrorKind::NotConnected.into());
         };
         if data.tls().is_none() {
-            data.protect(keys.channel().map_err(io::Error::other)?);
+            data.protect(keys.channel()?);
         }
         Ok(())
     }
@@ -95,27 +95,27 @@ impl Work {
         };
         let (peer, resumed) = (self.ends.peer, tls.is_resumed());
         if !keys.is_resumed(tls) {
-            tracing::warn!(%peer, "a data connection does not resume the session of its login");
+            log::warn!(%peer, "a data connection does not resume the session of its login");
             return Err(TlsFailure::NotResumed);
         }
         if !keys.is_same_client(tls) {
-            tracing::warn!(%peer, "a data connection shows another certificate than its login");
+            log::warn!(%peer, "a data connection shows another certificate than its login");
             return Err(TlsFailure::Handshake);
         }
         keys.approve(tls);
         if keys.is_anew(tls) && !std::mem::replace(&mut self.told_anew, true) {
-            tracing::info!(
+            log::info!(
                 "a data connection does not resume the TLS session of its login: who shares the \
                  client's address can make it, too"
             );
         }
         let version = tls.version();
-        tracing::debug!(resumed, %peer, "a data connection is protected by {version}");
+        log::debug!(resumed, %peer, "a data connection is protected by {version}");
         Ok(())
     }
 
     fn failed(&self, error: &io::Error) -> TlsFailure {
-        tracing::warn!(peer = %self.ends.peer, %error, "no TLS on a data connection");
+        log::warn!(peer = %self.ends.peer, %error, "no TLS on a data connection");
         failure(error)
     }
 }

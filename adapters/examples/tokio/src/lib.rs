@@ -114,7 +114,7 @@ async fn accept(
                 serve_client(client, Bed(socket), stopped(&stop)).await;
             });
         }
-        Err(_) => client.refuse(),
+        Err(error) => client.refuse(&error),
     };
     whenever_ready(listener.socket.as_fd(), &stop, || {
         service.accept(&listener, start)
