@@ -268,6 +268,7 @@ mod decimal;
 mod entry;
 mod failure;
 mod forbidden;
+mod glob;
 mod line;
 pub mod listing;
 mod machine;

@@ -27,7 +27,6 @@
 //! ```
 
 mod facts;
-mod glob;
 mod line;
 mod lines;
 mod options;
@@ -44,12 +43,11 @@ use crate::entry::{Entry, Kind};
 use crate::forbidden::ForbiddenNames;
 use crate::path::VPath;
 
+pub use crate::glob::glob_matches;
+pub(crate) use crate::glob::is_pattern;
 pub use crate::time::Clock;
 pub use facts::FactSet;
 pub(crate) use facts::Perm;
-pub use glob::glob_matches;
-pub(crate) use glob::is_pattern;
-pub(crate) use glob::matches;
 pub(crate) use line::Line;
 pub use lines::{Directory, Lines, Piece};
 pub use options::{ListOptions, Order};
