@@ -36,21 +36,30 @@ pub enum Action {
     /// Open [`path`](crate::Session::path) for a transfer. What was opened stays with the
     /// embedder until [`Action::Finish`].
     Open(Ticket<Open>, Mode),
-    /// Be ready for a passive data connection. A second one replaces the first, and nobody who
-    /// connected to the first is served.
+    /// Be ready for a passive data connection, and answer the address that the client is to be told.
+    /// A second one replaces the first, and nobody who connected to the first is served.
+    ///
+    /// PASV can tell an IPv4 address only, also one that is mapped into IPv6. Where it gets another one,
+    /// [`CloseData`](Action::CloseData) follows, and then the client is told 425. EPSV tells the port
+    /// alone.
     Listen(Ticket<Listen>),
     /// Make the data connection. It may already be there.
     OpenData(Ticket<OpenData>, Route),
     /// Shake hands on the data connection, after the 150. It may already be done.
     Secure(Ticket<Secure>),
-    /// Move the bytes between what was opened and the data connection.
+    /// Move the bytes between what was opened and the data connection. It is done when the last byte
+    /// was handed to the transport, or was taken from it; that the client has it is not needed.
+    /// [`Session::progress`](crate::Session::progress) tells how far it is.
     Transfer(Ticket<Transfer>, Plan),
-    /// Close the data connection and the listener, and drop who waits in its backlog.
+    /// Close the data connection and the listener, and drop who waits in its backlog. In a transfer it
+    /// comes before the [`Finish`](Action::Finish). It also comes without a transfer, where a listener
+    /// waits in vain: for PORT or EPRT after PASV, ABOR, and the end of a login.
     CloseData(Ticket<CloseData>),
     /// End of what [`Action::Open`] opened: exactly one for each that succeeded.
     Finish(Ticket<Finish>, Verdict),
-    /// Write the listing of [`path`](crate::Session::path) into the control connection through
-    /// [`Session::report`](crate::Session::report).
+    /// Write the listing of [`path`](crate::Session::path) into the control connection: give its lines
+    /// to [`Session::report`](crate::Session::report), and where that takes none for want of room, go on
+    /// after [`Session::transmitted`](crate::Session::transmitted).
     Report(Ticket<Report>, Scope, Listing),
     /// Something that not every server has. [`Ticket::decline`] answers 502.
     Optional(Ticket<Optional>, Optional),
@@ -58,7 +67,10 @@ pub enum Action {
     /// request, not an answer: if the work is already finished, nothing need be done.
     Cancel(TicketId),
     /// Close the control connection and drop everything that belongs to the session. The last
-    /// action.
+    /// action. The last reply was written before, unless the control connection broke or the client
+    /// did not take it in time ([`Limits::unread`](crate::Limits::unread)). What was opened and never
+    /// finished, since a ticket did not come back in time, goes now too: a temporary file must be gone
+    /// when what owns it is dropped.
     Disconnect,
 }
 
@@ -240,7 +252,8 @@ pub enum Mode {
 pub enum Scope {
     /// The names in a directory; anything else is [`Failure::NotADirectory`].
     Entries,
-    /// The one entry of the file or directory itself.
+    /// The one entry of the file or directory itself, under the last name of its path. The root has
+    /// none and is listed as `.`; an entry without a name, or with a slash in it, is left out.
     Itself,
 }
 
@@ -285,12 +298,15 @@ pub enum Route {
     /// Passive: accept a connection from that address. One from elsewhere is dropped, and the
     /// wait goes on.
     Accept {
-        /// The address of the control peer.
+        /// The address of the control peer. An IPv4 address that is mapped into IPv6 is the IPv4
+        /// address here, while a listener for both tells of it as `::ffff:192.0.2.1`: compare what
+        /// [`IpAddr::to_canonical`] gives.
         only_from: IpAddr,
     },
     /// Active: connect to that address.
     Dial {
-        /// On the control peer, a port of 1024 or more.
+        /// On the control peer, a port of 1024 or more. Of the family of the peer: a mapped IPv4 address
+        /// is the IPv4 address, as in [`Route::Accept`].
         to: SocketAddr,
     },
 }

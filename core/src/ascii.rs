@@ -2,7 +2,7 @@
 //!
 //! Both codecs have one signature: `push(input, output)` reads what it can and says how much was
 //! read and written; `finish(output)` writes what was kept back. A line end that is cut at the
-//! edge of a buffer is one line end all the same.
+//! edge of a buffer is one line end all the same, and one byte of room is enough to come on.
 //!
 //! ```
 //! use wharf_core::ascii::{ToFile, ToWire};
@@ -38,8 +38,9 @@ pub struct ToWire {
 }
 
 impl ToWire {
-    /// Translates as much of `input` as fits into `output`. With two bytes of room it always
-    /// reads something.
+    /// Translates as much of `input` as fits into `output`. With one byte of room it always comes on:
+    /// it reads something, or writes the first half of a line end, whose LF is read when the input is
+    /// given again.
     pub fn push(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let mut done = Progress::default();
         loop {
@@ -58,6 +59,11 @@ impl ToWire {
             }
             let end: &[u8] = if self.after_cr { b"\n" } else { b"\r\n" };
             let Some(room) = output.get_mut(done.written..done.written + end.len()) else {
+                if let Some(last) = output.get_mut(done.written) {
+                    *last = b'\r';
+                    done.written += 1;
+                    self.after_cr = true;
+                }
                 break;
             };
             room.copy_from_slice(end);
@@ -83,8 +89,8 @@ pub struct ToFile {
 }
 
 impl ToFile {
-    /// Translates as much of `input` as fits into `output`. With two bytes of room it always
-    /// reads something.
+    /// Translates as much of `input` as fits into `output`. With one byte of room it always comes on:
+    /// it reads something, or writes a CR that was kept back.
     pub fn push(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let mut done = Progress::default();
         while done.read < input.len() && done.written < output.len() {
@@ -110,7 +116,7 @@ impl ToFile {
         done
     }
 
-    /// The end of the data: a CR that was kept back is the last byte.
+    /// The end of the data: a CR that was kept back is the last byte, for which there must be room.
     pub fn finish(self, output: &mut [u8]) -> Progress {
         match output.first_mut().filter(|_| self.pending) {
             Some(byte) => {

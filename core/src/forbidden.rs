@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bstr::ByteSlice;
 
-use crate::listing::matches;
+use crate::glob::matches;
 use crate::path::VPath;
 use crate::shared::Shared;
 

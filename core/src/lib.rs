@@ -215,7 +215,8 @@
 //! - **C7** After `Disconnect`, `poll` and `deadline` give `None`, `receive` takes nothing, and
 //!   events are [`Foreign`].
 //! - **C8** How bytes are cut into calls of `receive` and `transmitted` changes nothing.
-//! - **C9** No input makes it panic, and its memory is bounded by [`Limits`].
+//! - **C9** No input makes it panic, and its memory is bounded by [`Limits`], that of
+//!   a [`Listing`] by [`Limits::sorted`] and what a tree may have ([`ListOptions`](listing::ListOptions)).
 //! - **C10** The password is wiped once it is answered, and no reply tells whether a user exists.
 //! - **C11** No storage is asked without the right for it ([`Rights`]), no data connection goes
 //!   to anybody but the client, and no path leaves the root ([`VPath`]). Where TLS is required
@@ -267,6 +268,7 @@ mod decimal;
 mod entry;
 mod failure;
 mod forbidden;
+mod glob;
 mod line;
 pub mod listing;
 mod machine;

@@ -199,9 +199,8 @@ impl Input {
     /// Keeps a mark with the line that came last. It is no LF.
     pub(crate) fn mark_last(&mut self, mark: u8) {
         debug_assert_ne!(mark, b'\n', "a mark is no line end");
-        if self.has_line() {
-            self.bytes[self.tail - END] = mark;
-        }
+        let at = self.tail - END;
+        self.bytes[at] = mark;
     }
 
     /// Forgets the line that came last.

@@ -128,7 +128,8 @@ impl Transferred {
 /// How the data of a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All was sent and taken, or the client closed properly.
+    /// All was sent and taken, or the client closed properly. If fewer bytes were sent than
+    /// [`Flow::Send`](crate::Flow::Send) asks for, the file became shorter, and the client is told 451.
     Clean,
     /// A TLS connection ended without close_notify: what came may be a part.
     Truncated,

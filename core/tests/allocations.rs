@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use wharf_core::listing::{Form, ListOptions, Listing};
-use wharf_core::{Entry, Kind, Metadata, Notes, Session};
+use wharf_core::{Action, Entry, Flow, Kind, Metadata, Notes, Session};
 
 use crate::common::peer::CLOCK;
 use crate::common::{Peer, Scene};
@@ -143,6 +143,8 @@ fn the_heap_of_a_session_is_told_honestly() {
         (Notes::None, "FEAT\r\n", ""),
         (Notes::Commands, "FEAT\r\n", "NOOP\r\nRNTO another\r\n"),
         (Notes::Commands, "USER u\r\n", "PASS secret\r\n"),
+        (Notes::None, "EPSV\r\n", "LIST -lR some/directory/*.txt\r\n"),
+        (Notes::None, "EPSV\r\n", "MLSD another/directory\r\n"),
     ] {
         let mut told = 0;
         let mut kept = None;
@@ -183,6 +185,65 @@ fn notes_count_to_the_heap_of_a_session() {
     assert!(freed.bytes_current < 0, "{freed:?}");
     let names = usize::try_from(-freed.bytes_current).unwrap_or_default();
     assert!(before - after >= names + 3 * size_of::<wharf_core::Note>());
+}
+
+/// So does a listing until it is handed over.
+#[test]
+fn a_listing_counts_to_the_heap_of_a_session_until_it_is_polled() {
+    for lines in [&["STAT -R d\r\n"][..], &["EPSV\r\n", "LIST -R d\r\n"]] {
+        let mut peer = warm(Notes::None, &[]);
+        let mut handed_over = 0;
+        for line in lines {
+            let _ = peer.session.receive(peer.now, line.as_bytes());
+            while handed_over == 0 {
+                let before = peer.session.heap_size();
+                let Some(action) = peer.session.poll() else {
+                    break;
+                };
+                let listing = match &action {
+                    Action::Report(_, _, listing) => listing,
+                    Action::Transfer(_, plan) => match &plan.flow {
+                        Flow::List(listing) => listing,
+                        other => panic!("{other:?} is no listing"),
+                    },
+                    _ => {
+                        let event = quick::answer(action);
+                        assert!(peer.session.handle(peer.now, event).is_ok());
+                        continue;
+                    }
+                };
+                handed_over = listing.heap_size();
+                assert_eq!(before - peer.session.heap_size(), handed_over);
+            }
+        }
+        assert!(handed_over > 0, "{lines:?}");
+    }
+}
+
+/// So does a listing that keeps names to sort them, and directories to enter.
+#[test]
+fn the_heap_of_a_listing_is_told_honestly() {
+    let mut told = 0;
+    let mut kept = None;
+    let info = measure(|| {
+        let (options, _) = ListOptions::parse(b"-lRt");
+        let mut listing = Listing::new(Form::Unix, options);
+        let metadata = Metadata::of_kind(Kind::Directory);
+        let mut out = vec![0; Listing::MAX_LINE];
+        for at in 0..100 {
+            let name = format!("directory {at}");
+            let entry = Entry::new(name.as_str(), metadata).with_target(Some("target".into()));
+            assert!(listing.push(&entry, CLOCK, &mut out).taken);
+        }
+        // One line is out, and its directory waits.
+        let (written, _) = listing.end_of_directory(CLOCK, &mut out[..500 + 4_096]);
+        assert!(written > 0);
+        told = listing.heap_size();
+        kept = Some(listing);
+    });
+    drop(kept);
+    assert!(told > 100 * size_of::<Metadata>(), "{told}");
+    assert_eq!(i64::try_from(told), Ok(info.bytes_current));
 }
 
 /// However many directories there are, and however deep.

@@ -14,6 +14,7 @@ mod exhaustive;
 mod extensions;
 mod files;
 mod hostile;
+mod layers;
 mod listing;
 mod login;
 mod machine;

@@ -222,6 +222,31 @@ fn d_shows_the_directory_itself() {
     );
 }
 
+/// The root has no name of its own; what no client could give back is left out.
+#[test]
+fn the_root_itself_is_listed_as_a_dot() {
+    for (command, line) in [
+        (
+            "LIST -d /",
+            "drwxr-xr-x   1 ftp      ftp                  0 May  2 09:01 .",
+        ),
+        ("NLST -d /", "/."),
+    ] {
+        list(
+            command,
+            "A: stat /
+             E: dir
+             A: open / itself",
+            &format!(
+                "D: dir /
+                 D: dir .
+                 D: end
+                 L: {line}"
+            ),
+        );
+    }
+}
+
 #[test]
 fn f_marks_what_a_name_is() {
     list(

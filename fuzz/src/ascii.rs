@@ -9,14 +9,15 @@ pub fn ascii(bytes: &[u8]) {
         return;
     };
     let piece = usize::from(cut % 16) + 1;
-    let room = usize::from(cut / 16) + 2;
+    let room = usize::from(cut / 16) + 1;
 
     let (mut wire, mut codec) = (Vec::new(), ToWire::default());
     let mut output = vec![0; room];
     for mut input in data.chunks(piece) {
         while !input.is_empty() {
             let progress = codec.push(input, &mut output);
-            assert!(progress.read > 0, "nothing is read with room for {room}");
+            let moved = progress.read + progress.written;
+            assert!(moved > 0, "it stands still with room for {room}");
             wire.extend_from_slice(&output[..progress.written]);
             input = &input[progress.read..];
         }

@@ -26,10 +26,7 @@ pub fn fulfil(action: Action, grant: &Grant) -> Option<Event> {
         Action::Login(ticket) => ticket.done(Ok(grant.clone())),
         Action::StartTls(ticket) => ticket.done(Ok(())),
         Action::StopTls(ticket) => ticket.done(Ok(())),
-        Action::Stat(ticket) => ticket.done(Ok(Metadata {
-            kind: Kind::Directory,
-            ..Metadata::default()
-        })),
+        Action::Stat(ticket) => ticket.done(Ok(Metadata::of_kind(Kind::Directory))),
         Action::Change(ticket, _) => ticket.done(Ok(Changed::default())),
         Action::Open(ticket, Mode::Read { .. }) => ticket.done(Ok(Opened::file(Some(SIZE)))),
         Action::Open(ticket, Mode::Unique { .. }) => {

@@ -27,7 +27,6 @@
 //! ```
 
 mod facts;
-mod glob;
 mod line;
 mod lines;
 mod options;
@@ -44,12 +43,11 @@ use crate::entry::{Entry, Kind};
 use crate::forbidden::ForbiddenNames;
 use crate::path::VPath;
 
+pub use crate::glob::glob_matches;
+pub(crate) use crate::glob::is_pattern;
 pub use crate::time::Clock;
 pub use facts::FactSet;
 pub(crate) use facts::Perm;
-pub use glob::glob_matches;
-pub(crate) use glob::is_pattern;
-pub(crate) use glob::matches;
 pub(crate) use line::Line;
 pub use lines::{Directory, Lines, Piece};
 pub use options::{ListOptions, Order};
@@ -93,7 +91,8 @@ pub struct Pushed {
 pub enum Step {
     /// The buffer is full: call again with an empty one.
     More,
-    /// Push the entries of this directory next. If it cannot be opened, end it at once.
+    /// Push the entries of this directory next, a path from the root of the tree. If it cannot be
+    /// opened, end it at once.
     Enter(VPath),
     /// That was all.
     Done,
@@ -264,6 +263,9 @@ impl Listing {
 
     /// Takes one entry and writes its line into `out`, if there is one and it has room.
     ///
+    /// Names that the client cannot give back are left out in silence: one that is empty, has a slash
+    /// in it or is longer than [`VPath::MAX`].
+    ///
     /// A buffer of [`Listing::MAX_LINE`] bytes always has room for one line.
     pub fn push(&mut self, entry: &Entry<'_>, clock: Clock, out: &mut [u8]) -> Pushed {
         if !self.shows(entry) {
@@ -317,7 +319,8 @@ impl Listing {
         }
     }
 
-    /// Takes the end of the directory, writes what was kept back, and says what comes next.
+    /// Takes the end of the directory, writes what was kept back, and says what comes next. `out`
+    /// may be the rest of a buffer: where it has no room for a line, the answer is [`Step::More`].
     pub fn end_of_directory(&mut self, clock: Clock, out: &mut [u8]) -> (usize, Step) {
         if let Some(sorter) = &mut self.sorter {
             sorter.sort(self.options);
@@ -343,6 +346,18 @@ impl Listing {
             None => Step::Done,
         };
         (written, step)
+    }
+
+    /// Bytes of memory beyond the listing itself: what it keeps to sort lines, and the directories
+    /// that `-R` has yet to enter. Forbidden names are the account's.
+    #[must_use]
+    pub fn heap_size(&self) -> usize {
+        let sorter = self.sorter.as_deref();
+        let tree = self.tree.as_deref();
+        self.prefix.capacity()
+            + self.pattern.as_ref().map_or(0, Vec::capacity)
+            + sorter.map_or(0, |sorter| size_of_val(sorter) + sorter.heap_size())
+            + tree.map_or(0, |tree| size_of_val(tree) + tree.heap_size())
     }
 
     /// LIST and MLSD may tell what can be continued; names without a length, and STAT, do not.
@@ -505,6 +520,14 @@ impl Listing {
 }
 
 impl Tree {
+    /// Bytes of memory behind it.
+    fn heap_size(&self) -> usize {
+        self.here.capacity()
+            + self.root.capacity()
+            + self.waiting.capacity() * size_of::<VPath>()
+            + self.waiting.iter().map(VPath::capacity).sum::<usize>()
+    }
+
     /// Queues a directory, within the limits.
     fn remember(&mut self, entry: &Entry<'_>) {
         let Ok(path) = self.here.join(entry.name) else {

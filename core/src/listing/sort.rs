@@ -119,4 +119,13 @@ impl Sorter {
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.limit);
     }
+
+    /// Bytes of memory behind it.
+    pub(crate) fn heap_size(&self) -> usize {
+        let names = |kept: &Kept| {
+            let target = kept.target.as_ref().map_or(0, |target| target.capacity());
+            kept.name.capacity() + target
+        };
+        self.kept.capacity() * size_of::<Kept>() + self.kept.iter().map(names).sum::<usize>()
+    }
 }

@@ -1,6 +1,6 @@
 //! The one ticket that may be out.
 
-use crate::action::Action;
+use crate::action::{Action, Flow};
 use crate::ticket::{Event, Foreign, Outcome, Request, Ticket, TicketId};
 
 /// Hands out tickets, one at a time, and knows which one is out.
@@ -64,6 +64,18 @@ impl Desk {
         }
         self.cancel = Cancel::Sent;
         self.out.map(|out| Action::Cancel(out.id))
+    }
+
+    /// Bytes of memory behind it.
+    pub(super) fn heap_size(&self) -> usize {
+        match &self.action {
+            Some(Action::Report(_, _, listing)) => listing.heap_size(),
+            Some(Action::Transfer(_, plan)) => match &plan.flow {
+                Flow::List(listing) => listing.heap_size(),
+                Flow::Send { .. } | Flow::Receive => 0,
+            },
+            _ => 0,
+        }
     }
 
     /// A ticket came back.

@@ -44,7 +44,8 @@ use state::{Ahead, Job, Login, Overdue, Protected, Settings, Work};
 pub struct Endpoints {
     /// The server's.
     pub local: SocketAddr,
-    /// The client's. Data connections are made with this address and no other.
+    /// The client's. Data connections are made with this address and no other. An IPv4 address that is
+    /// mapped into IPv6, as a listener for both tells of it, is taken as the IPv4 address.
     pub peer: SocketAddr,
 }
 
@@ -311,8 +312,12 @@ impl Session {
         Ok(())
     }
 
-    /// `total` bytes of the transfer that runs have moved so far. Feeds STAT and keeps the stall
-    /// timer from expiring; call it before [`tick`](Session::tick).
+    /// `total` bytes of the transfer that runs have moved so far: bytes of the file, or of the text of a
+    /// listing, as in [`Transferred::bytes`](crate::Transferred::bytes), since the transfer began. The
+    /// highest number counts; a lower one, and one while no transfer runs, changes nothing.
+    ///
+    /// Feeds STAT and keeps the stall timer from expiring. That timer begins anew when a byte is told of,
+    /// not when it moved: tell of them in every turn of the loop, before [`tick`](Session::tick).
     pub fn progress(&mut self, now: Instant, total: u64) {
         self.advance_clock(now);
         if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work
@@ -323,8 +328,10 @@ impl Session {
         }
     }
 
-    /// Takes bytes of the listing that [`Action::Report`] asked for, whole lines, and says how
-    /// many were taken: none if no report is wanted or no room is left for now.
+    /// Takes bytes of the listing that [`Action::Report`] asked for, and says how many were taken: as
+    /// many whole lines as there is room for. A line that has begun is not taken before its end is
+    /// given with it. None are taken if no report is wanted, or if no room is left for now: then more
+    /// are taken after [`transmitted`](Session::transmitted).
     #[must_use = "bytes that were not taken must be given again"]
     pub fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
         self.advance_clock(now);
@@ -410,7 +417,9 @@ impl Session {
         self.ends
     }
 
-    /// Bytes of memory beyond the session itself.
+    /// Bytes of memory beyond the session itself: lines, replies, paths, a listing that is not handed
+    /// over, notes and the texts in them. What it shares is not counted: the [`Config`] with other
+    /// sessions, forbidden names with the account.
     #[must_use]
     pub fn heap_size(&self) -> usize {
         let rename_from = self.settings.rename_from.as_ref();
@@ -427,6 +436,8 @@ impl Session {
             + self.username.capacity()
             + self.password.capacity()
             + self.journal.capacity()
+            + self.desk.heap_size()
+            + self.work.heap_size()
             + noted
             + paths
     }

@@ -109,6 +109,17 @@ impl Work {
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Closing | Self::Closed)
     }
+
+    /// Bytes of memory behind it.
+    pub(crate) fn heap_size(&self) -> usize {
+        let (Self::Waiting(Job::Transfer(transfer) | Job::Look(Look::List(transfer, _)))
+        | Self::Settling(transfer)) = self
+        else {
+            return 0;
+        };
+        let listing = transfer.listing.as_deref();
+        listing.map_or(0, |listing| size_of_val(listing) + listing.heap_size())
+    }
 }
 
 /// Who the client is.

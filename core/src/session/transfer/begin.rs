@@ -155,10 +155,7 @@ impl Session {
             // What it names decides what is listed.
             self.look(argument, Look::List(transfer, options));
         } else if self.target(argument) {
-            let here = Metadata {
-                kind: Kind::Directory,
-                ..Metadata::default()
-            };
+            let here = Metadata::of_kind(Kind::Directory);
             self.on_list_target(transfer, options, Ok(here));
         }
     }
