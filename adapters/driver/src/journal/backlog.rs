@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// What a line is about. Where not all can be kept, what can be had in any number gives way first.
 ///
-/// Lines of the [`Journal`](super::Journal) tell it by their target, which begins with
+/// Lines of a session tell it by their target, which begins with
 /// `wharf_driver::` as that of every other line of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
