@@ -10,14 +10,16 @@ use std::task::{Context, Poll, Waker};
 use smol::channel::Receiver;
 use wharf_driver::Service;
 
-use super::outside::{Bed, Elsewhere, Outside, Wake};
+use super::elsewhere::Elsewhere;
+use super::outside::{Bed, Outside, Wake};
+use crate::case::Case;
 use crate::random::Random;
 
 pub(super) struct Guest {
     /// Nothing once the session is over.
     pub(super) task: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Where calls run that may block.
-    elsewhere: Arc<Elsewhere>,
+    pub(super) elsewhere: Arc<Elsewhere>,
     pub(super) wake: Wake,
     pub(super) control: Option<TcpStream>,
 }
@@ -38,6 +40,7 @@ impl Guest {
     pub(super) fn new(
         service: &Arc<Service>,
         outside: &Arc<Outside>,
+        case: &Case,
         random: Random,
         stop: Receiver<()>,
     ) -> Self {
@@ -46,7 +49,7 @@ impl Guest {
             Err(error) => panic!("no sockets: {error}"),
         };
         let wake = Wake::default();
-        let elsewhere = Arc::new(Elsewhere::new(outside, &wake, random));
+        let elsewhere = Arc::new(Elsewhere::new(outside, &wake, case, random));
         let bed = Bed {
             control: server,
             outside: Arc::clone(outside),
@@ -80,6 +83,7 @@ impl Guest {
             Poll::Ready(()) => {
                 // The server's end of the control connection was the session's.
                 self.task = None;
+                self.elsewhere.end();
                 false
             }
             Poll::Pending => flag.0.load(Ordering::Relaxed),
