@@ -56,11 +56,17 @@ pub enum Fault {
     NoNotify,
     /// Connections take little at once.
     Narrow,
+    /// A call of the storage takes long, but not as long as any limit.
+    StorageStalls,
+    /// A call of the storage never returns.
+    StorageHangs,
+    /// A storage takes and gives bytes one by one.
+    ByteByByte,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 24] = [
+    pub const ALL: [(Self, &'static str); 27] = [
         (Self::Pieces, "pieces"),
         (Self::Delay, "delay"),
         (Self::ControlReset, "control-reset"),
@@ -85,6 +91,9 @@ impl Fault {
         (Self::ClearBehindAuth, "clear-behind-auth"),
         (Self::NoNotify, "no-notify"),
         (Self::Narrow, "narrow"),
+        (Self::StorageStalls, "storage-stalls"),
+        (Self::StorageHangs, "storage-hangs"),
+        (Self::ByteByByte, "byte-by-byte"),
     ];
 }
 
@@ -107,6 +116,14 @@ pub enum Sabotage {
     TakesCuts,
     /// A data connection that resumes nothing is taken where it must.
     TakesStrangers,
+    /// What a session has begun is done though it is over.
+    ActsForTheGone,
+    /// What the storage has begun cannot be cancelled.
+    IgnoresCancel,
+    /// A transfer is given up that moves, but slowly.
+    LosesPatience,
+    /// A session that has ended does not give its place back.
+    KeepsPlaces,
 }
 
 /// One run: the same case gives the same run.

@@ -57,7 +57,7 @@ pub(crate) struct Client {
     /// It left the last one before its end.
     pub(crate) broke: bool,
     /// Every upload and its fate.
-    pub(crate) uploads: Vec<(VPath, Vec<u8>, Fate)>,
+    uploads: Vec<(VPath, Vec<u8>, Fate)>,
     /// 221 or 421 was heard.
     pub(crate) farewell: bool,
     greeted: bool,
@@ -71,6 +71,12 @@ pub(crate) struct Client {
     pub(crate) flaw: Option<&'static str>,
     /// Nothing has gone wrong that it might feel.
     pub(crate) calm: bool,
+    /// Its storage has been slow: then an answer may take its time.
+    pub(crate) slow: bool,
+    /// The ABOR that it has sent must be answered at once, whatever the storage does.
+    pub(crate) prompt: bool,
+    /// What the last STAT amid a transfer told of the bytes that have moved.
+    told: Option<usize>,
     /// No answer takes so long then, in microseconds.
     patience: u64,
 }
@@ -82,6 +88,8 @@ pub(crate) const CUT: &str = "ends without close_notify";
 
 /// No answer takes so long where nothing is wrong.
 const AT_ONCE: u64 = 500_000;
+/// Nor one to ABOR: what another thread has is waited for a tenth of a second, and so is its end.
+const ABORTED: u64 = 300_000;
 /// Nor one to a wrong password.
 const AFTER_REFUSAL: u64 = 4_000_000;
 
@@ -140,6 +148,9 @@ impl Client {
             shield: Shield::new(TlsPolicy::default()),
             flaw: None,
             calm: false,
+            slow: false,
+            prompt: false,
+            told: None,
             patience: if password == PASSWORD {
                 AT_ONCE
             } else {
@@ -206,6 +217,11 @@ impl Client {
     pub(crate) fn downloads(&self) -> bool {
         self.begun()
             .any(|step| matches!(step, Step::Fetch(..) | Step::List(_)))
+    }
+
+    /// Whether it waits for the end of an upload.
+    pub(crate) fn uploads(&self) -> bool {
+        self.begun().any(|step| matches!(step, Step::Send { .. }))
     }
 
     /// The bytes of the upload that runs.
@@ -300,6 +316,26 @@ impl Client {
         b"NOOP\r\n"
     }
 
+    /// Asks how far the transfer is, if one is under way.
+    pub(crate) fn ask_how_far(&mut self, now: u64) -> Option<&'static [u8]> {
+        let transfers = self.sent.iter().any(|sent| {
+            let step = sent.step.as_ref();
+            matches!(
+                step,
+                Some(Step::Fetch(..) | Step::Send { .. } | Step::List(_))
+            )
+        });
+        if !transfers || self.aborting || self.babbles {
+            return None;
+        }
+        self.sent.push_back(Sent {
+            line: "STAT".into(),
+            since: now,
+            step: None,
+        });
+        Some(b"STAT\r\n")
+    }
+
     /// Whether a transfer is under way that can be given up.
     pub(crate) fn abort(&mut self, now: u64) -> Option<&'static [u8]> {
         let transfers = self
@@ -324,6 +360,9 @@ impl Client {
         while let Some(end) = self.heard.find_byte(b'\n') {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
             let is_final = line.get(3) == Some(&b' ') && line[..3].iter().all(u8::is_ascii_digit);
+            if !is_final && let Some(told) = told(&line) {
+                self.told = Some(told);
+            }
             if is_final {
                 let code = line[..3].to_str().ok().and_then(|code| code.parse().ok());
                 self.on_reply(now, code.unwrap_or(0), &line, store);
@@ -360,9 +399,10 @@ impl Client {
             }
             return;
         }
-        let Some(sent) = self.sent.pop_front() else {
+        let Some(sent) = self.take_sent(code) else {
             panic!("O6: {code} for nothing");
         };
+        self.check_storage(now, &sent);
         self.aborting &= sent.line != "ABOR";
         self.shield.hear(&sent.line, code);
         if let (Some(offset), 350) = (sent.line.strip_prefix("REST "), code) {
@@ -423,6 +463,40 @@ impl Client {
         }
     }
 
+    /// What that reply is for: the oldest command, but for STAT amid a transfer.
+    fn take_sent(&mut self, code: u16) -> Option<Sent> {
+        let first = self.sent.front()?;
+        let at = match code {
+            211 if !["FEAT", "STAT"].contains(&&first.line[..]) => {
+                self.sent.iter().position(|sent| sent.line == "STAT")?
+            }
+            _ => 0,
+        };
+        self.sent.remove(at)
+    }
+
+    /// O14 and O15, whatever the storage does: ABOR is answered at once, and STAT tells of no byte that has
+    /// not moved.
+    fn check_storage(&mut self, now: u64, sent: &Sent) {
+        if sent.line == "ABOR" && std::mem::take(&mut self.prompt) {
+            let took = now - sent.since;
+            assert!(took < ABORTED, "O14: ABOR is answered in {took} us");
+        }
+        if sent.line == "STAT"
+            && let Some(told) = self.told.take()
+            && self.downloads()
+            && !self.text
+            && !self.broke
+            && !self.shield.data
+        {
+            let came = self.download.len();
+            assert!(
+                told <= came,
+                "O15: STAT tells of {told} bytes, and {came} came"
+            );
+        }
+    }
+
     /// O6 and I47 where nothing is wrong: transfers come to their end, and answers at once.
     fn check_service(&self, now: u64, code: u16, sent: &Sent) {
         let is_cut = self.flaw == Some(CUT) && matches!(sent.step, Some(Step::Send { .. }));
@@ -435,7 +509,7 @@ impl Client {
         assert!(!fails, "O6: {code} for no reason");
         let took = now - sent.since;
         assert!(
-            took < self.patience,
+            self.slow || took < self.patience,
             "I47: {} is answered in {took} us",
             sent.line
         );
@@ -480,6 +554,15 @@ impl Client {
     /// The server has closed the connection.
     pub(crate) fn on_end(&self) {
         assert!(self.farewell, "O6: closed without a word, {:?}", self.sent);
+    }
+}
+
+/// How many bytes have moved, by that line of a reply to STAT.
+fn told(line: &[u8]) -> Option<usize> {
+    let words: Vec<&str> = line.to_str().ok()?.split_ascii_whitespace().collect();
+    match words[..] {
+        [.., at, "of", _, "bytes"] | [.., at, "bytes"] => at.parse().ok(),
+        _ => None,
     }
 }
 

@@ -36,5 +36,5 @@ fn the_adapter_plays_every_script() {
     }
     assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(left_out, None, "is no script");
-    assert_eq!(scripts.len(), 65);
+    assert_eq!(scripts.len(), 73);
 }

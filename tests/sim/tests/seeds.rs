@@ -109,6 +109,13 @@ fn every_sabotage_under_the_adapter_is_found_by_its_oracle() {
         (Sabotage::TakesStrangers, "O12"),
     ];
     every_sabotage_is_found(run_adapter, &of_tls);
+    let of_slow_storages = [
+        (Sabotage::ActsForTheGone, "O13"),
+        (Sabotage::IgnoresCancel, "O14"),
+        (Sabotage::LosesPatience, "O6: 426"),
+        (Sabotage::KeepsPlaces, "O17"),
+    ];
+    every_sabotage_is_found(run_adapter, &of_slow_storages);
 }
 
 #[test]

@@ -81,6 +81,11 @@ impl Data {
         self.upload.is_some()
     }
 
+    /// Whether it has more to say of an upload.
+    pub(super) fn has_more(&self) -> bool {
+        self.upload.as_ref().is_some_and(|rest| !rest.is_empty())
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         self.wire.is_tls()
     }

@@ -13,14 +13,16 @@ use wharf_driver::Service;
 use wharf_driver::connection::Connection;
 use wharf_driver::task::{Reactor as _, drive};
 
-use super::outside::{Bed, Elsewhere, Outside, Wake};
+use super::elsewhere::Elsewhere;
+use super::outside::{Bed, Outside, Wake};
+use crate::case::Case;
 use crate::random::Random;
 
 pub(super) struct Guest {
     /// Nothing once the session is over.
     pub(super) task: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Where calls run that may block.
-    elsewhere: Arc<Elsewhere>,
+    pub(super) elsewhere: Arc<Elsewhere>,
     pub(super) wake: Wake,
     pub(super) control: Option<TcpStream>,
 }
@@ -41,6 +43,7 @@ impl Guest {
     pub(super) fn new(
         service: &Arc<Service>,
         outside: &Arc<Outside>,
+        case: &Case,
         random: Random,
         stop: Receiver<()>,
     ) -> Self {
@@ -54,7 +57,7 @@ impl Guest {
             panic!("no place for a client");
         };
         let wake = Wake::default();
-        let elsewhere = Arc::new(Elsewhere::new(outside, &wake, random));
+        let elsewhere = Arc::new(Elsewhere::new(outside, &wake, case, random));
         let bed = Bed {
             control: Arc::clone(client.socket()),
             outside: Arc::clone(outside),
@@ -90,6 +93,7 @@ impl Guest {
             Poll::Ready(()) => {
                 // The server's end of the control connection was the session's.
                 self.task = None;
+                self.elsewhere.end();
                 false
             }
             Poll::Pending => flag.0.load(Ordering::Relaxed),

@@ -2,8 +2,10 @@
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
 mod data;
+mod elsewhere;
 mod guest;
 mod handshake;
+mod odd;
 mod outside;
 mod play;
 mod stage;
@@ -23,7 +25,7 @@ use outside::{Outside, Way};
 use smol::channel::{Receiver, Sender};
 use storage::{Disk, Everybody};
 use tls::Dialect;
-use wharf_core::{Config, DoubtfulEnds, TlsPolicy};
+use wharf_core::{Config, DoubtfulEnds, Limits, TlsPolicy};
 use wharf_driver::tls::Reuse;
 use wharf_driver::{Service, Settings};
 use wire::Wire;
@@ -36,6 +38,11 @@ use crate::random::Random;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
 
 pub use play::play_on_adapter;
+
+/// A client takes the last replies within this time, or they are dropped.
+const UNREAD: Duration = Duration::from_secs(60);
+/// What a session may be late by.
+const SCHEDULING: Duration = Duration::from_secs(1);
 
 /// What happens at a seat.
 #[derive(Debug)]
@@ -86,9 +93,13 @@ struct Seat {
     random: Random,
     /// When the client loses patience.
     fidgets: Random,
+    /// How it does so.
+    manners: Random,
     arrival: [u64; 2],
     deaf_until: u64,
     troubled: bool,
+    /// Until when the session must be over, once its client or the server is.
+    over_by: u64,
     gone: bool,
     /// The end of the replies is on its way.
     ended: bool,
@@ -138,7 +149,12 @@ impl<'a> World<'a> {
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
+        let mut limits = Limits::default();
+        if case.sabotage == Some(Sabotage::LosesPatience) {
+            limits.stall = Duration::from_millis(100);
+        }
         settings.protocol = Arc::new(Config {
+            limits,
             tls: kept(&case, policy),
             accept: DoubtfulEnds {
                 truncated: case.sabotage == Some(Sabotage::TakesCuts),
@@ -180,7 +196,7 @@ impl<'a> World<'a> {
 
     fn sit_down(&mut self, root: &Random, tls: TlsPolicy, number: u64, stop: &Receiver<()>) {
         let jobs = root.fork("jobs", number);
-        let guest = Guest::new(&self.service, &self.outside, jobs, stop.clone());
+        let guest = Guest::new(&self.service, &self.outside, &self.case, jobs, stop.clone());
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
@@ -201,9 +217,11 @@ impl<'a> World<'a> {
             holds: false,
             random: root.fork("seat", number),
             fidgets: root.fork("fidgets", number),
+            manners: root.fork("manners", number),
             arrival: [0; 2],
             deaf_until: 0,
             troubled: false,
+            over_by: u64::MAX,
             gone: false,
             ended: false,
         });
@@ -253,7 +271,7 @@ impl<'a> World<'a> {
             What::ToClient(bytes) => self.on_bytes(at, &bytes),
             What::EndToClient => {
                 let seat = &self.seats[at];
-                if !seat.gone && !seat.troubled && !self.disk.troubled.load(Ordering::Relaxed) {
+                if !seat.gone && !self.is_troubled(at) {
                     seat.client.on_end();
                     let ended = !seat.wire.is_tls() || seat.wire.has_ended();
                     assert!(ended, "O12: the replies end without close_notify");
@@ -285,6 +303,7 @@ impl<'a> World<'a> {
                 self.stopper = None;
                 for seat in 0..self.seats.len() {
                     self.seats[seat].troubled = true;
+                    self.must_end(seat, self.service.settings().grace + UNREAD);
                     self.plans.plan(now + seat as u64, seat, What::Wake);
                 }
             }
@@ -297,10 +316,12 @@ impl<'a> World<'a> {
         let now = self.outside.now();
         // What the server says of a download it says behind its bytes.
         self.drain_data(at);
+        let calm = !self.is_troubled(at);
         let seat = &mut self.seats[at];
         let unknown = self.disk.unknown.load(Ordering::Relaxed);
         seat.client.unknown |= unknown;
-        seat.client.calm = !seat.troubled && !self.disk.troubled.load(Ordering::Relaxed);
+        seat.client.calm = calm;
+        seat.client.slow |= seat.guest.elsewhere.has_stalled.load(Ordering::Relaxed);
         seat.client.hear(now, bytes, &self.disk.store());
         self.turn(at);
         if let Some(port) = self.seats[at].client.passive.take()
@@ -412,11 +433,21 @@ impl<'a> World<'a> {
             && let Some(bytes) = self.seats[at].client.abort(now)
         {
             self.seats[at].tainted |= turns.is_some() && !self.seats[at].wire.is_tls();
+            self.expect_an_end(at, turns.is_some());
+            self.send(at, bytes);
+        }
+        // Only where a storage may hold a transfer up is it worth asking.
+        let rate = self.case.rate(Fault::StorageStalls) + self.case.rate(Fault::StorageHangs);
+        if now < QUIET_AFTER
+            && self.seats[at].manners.chance(rate)
+            && let Some(bytes) = self.seats[at].client.ask_how_far(now)
+        {
             self.send(at, bytes);
         }
         if self.strikes(at, Fault::Deaf) {
             let until = now + self.network.between(1, 90_000_000);
             self.seats[at].deaf_until = until;
+            self.seats[at].client.prompt = false;
             self.plans.plan(until, at, What::Hear);
         }
         if self.strikes(at, Fault::ControlReset) {
@@ -431,6 +462,44 @@ impl<'a> World<'a> {
         }
     }
 
+    /// O14 for the ABOR that is sent now, unless the data of an upload may have ended before it comes: then
+    /// that is completed, which takes as long as it takes.
+    fn expect_an_end(&mut self, at: usize, turns: bool) {
+        let seat = &mut self.seats[at];
+        let is_whole = match &mut seat.data {
+            Some(data) if data.uploads() => {
+                // Some clients say no more of what they give up.
+                data.stalls |= data.has_more() && seat.manners.below(2) == 0;
+                !data.stalls || !data.has_more()
+            }
+            // All of it was said.
+            None => seat.client.uploads(),
+            Some(_) => false,
+        };
+        seat.client.prompt = !turns && !is_whole && self.outside.now() >= seat.deaf_until;
+    }
+
+    /// Whether something went wrong that the client may feel.
+    fn is_troubled(&self, at: usize) -> bool {
+        let seat = &self.seats[at];
+        seat.troubled
+            || self.disk.troubled.load(Ordering::Relaxed)
+            || seat.guest.elsewhere.has_hung.load(Ordering::Relaxed)
+    }
+
+    /// O16: the session must be over within its limits, and so much more, whatever its storage does.
+    fn must_end(&mut self, at: usize, more: Duration) {
+        let seat = &mut self.seats[at];
+        let limits = &self.service.settings().protocol.limits;
+        let longest = match seat.client.uploads() {
+            true => limits.finish,
+            false => limits.request,
+        };
+        let within = longest + limits.cancel + more + SCHEDULING;
+        let by = self.outside.now() + u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
+        seat.over_by = seat.over_by.min(by);
+    }
+
     /// When the client loses patience next: many sessions are over in 20 ms, others wait for minutes.
     fn plan_fidget(&mut self, at: usize) {
         let random = &mut self.seats[at].fidgets;
@@ -442,6 +511,7 @@ impl<'a> World<'a> {
     /// The control connection breaks.
     fn hang_up(&mut self, at: usize) {
         self.touch(at, Way::Control);
+        self.must_end(at, Duration::ZERO);
         self.seats[at].gone = true;
         self.seats[at].guest.control = None;
     }
@@ -488,7 +558,12 @@ impl<'a> World<'a> {
         while std::mem::take(&mut self.seats[at].touched) {
             turns += 1;
             assert!(turns < 10_000, "I47: the session does not sleep");
+            let runs = self.seats[at].guest.task.is_some();
             let wants_more = self.seats[at].guest.poll();
+            if runs && self.seats[at].guest.task.is_none() {
+                let late = self.outside.now() > self.seats[at].over_by;
+                assert!(!late, "O16: session {at} went on without its client");
+            }
             let port = self.seats[at].client.port;
             if let Some(stream) = self.outside.take_dialed(port) {
                 self.on_data(at, stream);
@@ -560,16 +635,28 @@ impl<'a> World<'a> {
 
     /// What must be so when nothing happens any more.
     fn judge(&mut self) {
+        self.judge_places();
         let store = self.disk.store();
         assert_eq!(store.open, 0, "O4: handles are open");
-        let unlucky = self.disk.troubled.load(Ordering::Relaxed);
         for (number, seat) in self.seats.iter().enumerate() {
             assert!(seat.guest.task.is_none(), "I47: session {number} goes on");
-            seat.client.judge(number, seat.troubled || unlucky, &store);
+            seat.client.judge(number, self.is_troubled(number), &store);
         }
         for port in self.outside.ports() {
             let listens = self.outside.connect(port).is_ok();
             assert!(!listens, "O4: port {port} still listens");
         }
+    }
+
+    /// O17: what hangs keeps the place of its session, so that no more hangs than there may be sessions;
+    /// when it comes back it changes nothing, and gives the place back.
+    fn judge_places(&self) {
+        let is_busy = |seat: &&Seat| seat.guest.elsewhere.is_busy();
+        let busy = self.seats.iter().filter(is_busy).count();
+        assert_eq!(self.service.sessions(), busy, "O17: places are taken");
+        for seat in &self.seats {
+            seat.guest.elsewhere.come_back();
+        }
+        assert_eq!(self.service.sessions(), 0, "O17: places are not given back");
     }
 }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 use wharf_driver::Service;
 use wharf_driver::system::System;
 use wharf_driver::task::{Alarm, Reactor};
-use wharf_storage::{Executor, Executors, Group, Job};
+use wharf_storage::{Executor, Executors};
 
-use crate::random::Random;
+use super::elsewhere::Elsewhere;
 
 /// The world outside of the sessions of one run.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Outside {
     now: AtomicU64,
     /// The server's sockets take little at once.
     narrow: bool,
+    /// What happens now was asked for by a session that is over.
+    is_left_over: AtomicBool,
     sockets: Mutex<Sockets>,
 }
 
@@ -46,7 +48,7 @@ static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -80,6 +82,15 @@ impl Outside {
 
     pub(crate) fn set_now(&self, now: u64) {
         self.now.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether what happens now was asked for by a session that is over.
+    pub(crate) fn is_left_over(&self) -> bool {
+        self.is_left_over.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_left_over(&self, is_left_over: bool) {
+        self.is_left_over.store(is_left_over, Ordering::Relaxed);
     }
 
     /// The client's end of the connection that the server made to that port, if it made one.
@@ -190,7 +201,7 @@ pub(crate) enum Way {
 }
 
 impl Wake {
-    fn at(&self, time: u64) {
+    pub(crate) fn at(&self, time: u64) {
         let mut sleep = lock(&self.0);
         sleep.until = Some(sleep.until.map_or(time, |earlier| earlier.min(time)));
     }
@@ -304,64 +315,5 @@ impl Alarm for Bell {
             None => Poll::Pending,
         })
         .await;
-    }
-}
-
-/// Another thread, whose jobs take their time.
-pub(crate) struct Elsewhere {
-    outside: Arc<Outside>,
-    wake: Wake,
-    may_wait: bool,
-    state: Mutex<Jobs>,
-}
-
-struct Jobs {
-    random: Random,
-    waiting: Vec<(u64, Job)>,
-}
-
-impl Elsewhere {
-    /// For a session that is woken so; half of them may wait for a disk themselves.
-    pub(crate) fn new(outside: &Arc<Outside>, wake: &Wake, mut random: Random) -> Self {
-        Self {
-            outside: Arc::clone(outside),
-            wake: wake.clone(),
-            may_wait: random.below(2) == 0,
-            state: Mutex::new(Jobs {
-                random,
-                waiting: Vec::new(),
-            }),
-        }
-    }
-
-    /// Does what is due by now, and has the session woken for the rest.
-    pub(crate) fn work(&self) {
-        let now = self.outside.now();
-        let is_due = |jobs: &mut Jobs| {
-            let at = jobs.waiting.iter().position(|(due, _)| *due <= now)?;
-            Some(jobs.waiting.remove(at).1)
-        };
-        loop {
-            let Some(job) = is_due(&mut lock(&self.state)) else {
-                break;
-            };
-            job();
-        }
-        for (due, _) in &lock(&self.state).waiting {
-            self.wake.at(*due);
-        }
-    }
-}
-
-impl Executor for Elsewhere {
-    fn may_wait(&self) -> bool {
-        self.may_wait
-    }
-
-    fn spawn(&self, _: Group, job: Job) {
-        let mut jobs = lock(&self.state);
-        let due = self.outside.now() + jobs.random.between(20, 3_000);
-        jobs.waiting.push((due, job));
-        self.wake.at(due);
     }
 }

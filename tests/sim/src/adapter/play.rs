@@ -76,10 +76,11 @@ impl<'a> Play<'a> {
         for (path, bytes) in &files {
             store.put(0, path, Some(bytes));
         }
+        let hangs = script.lines.iter().any(|line| line.is_event("fs-hang"));
         Self {
             script: &script.name,
             line: String::new(),
-            stage: Stage::new(store, grant(script), config(script)),
+            stage: Stage::new(store, grant(script), config(script), hangs),
             codes: Vec::new(),
             stranger: None,
             reads: true,
@@ -268,6 +269,7 @@ impl<'a> Play<'a> {
                     self.fail("no TLS");
                 }
             }
+            "fs-hang" => self.stage.hang(),
             "ctrl-reset" => self.stage.hang_up(),
             "shutdown" => self.stage.stop(),
             "time" => {
@@ -410,8 +412,14 @@ impl<'a> Play<'a> {
         self.stage.hang_up();
         self.stage.drop_data();
         self.stage.pass(1_000 * SECOND);
-        if !self.stage.is_over() || self.stage.disk.store().open > 0 {
+        if !self.stage.is_over() {
             self.fail("the session goes on without its client");
+        }
+        // What hung does nothing more when it comes back.
+        self.stage.come_back();
+        self.is_stored();
+        if self.stage.disk.store().open > 0 {
+            self.fail("something stays open");
         }
     }
 }

@@ -48,13 +48,17 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(store: Store, grant: Grant, config: Config) -> Self {
+    /// A storage that may hang is never waited for in the session's own thread.
+    pub(super) fn new(store: Store, grant: Grant, config: Config, may_hang: bool) -> Self {
         let outside = Arc::new(Outside::default());
         outside.set_now(SECOND);
         let random = Random::new(1);
         let luck = random.fork("disk", 0);
         let case = Case::draw(0).calm();
-        let disk = Disk::new(&case, store, &outside, luck, grant);
+        let disk = match may_hang {
+            true => Disk::slow(&case, store, &outside, luck, grant),
+            false => Disk::new(&case, store, &outside, luck, grant),
+        };
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
         settings.protocol = Arc::new(config);
@@ -62,7 +66,7 @@ impl Stage {
         settings.tls = Some(Arc::new(tls::serve(&case, Reuse::IfOffered)));
         let service = Service::new(settings);
         let (stopper, stop) = smol::channel::bounded(1);
-        let guest = Guest::new(&service, &outside, random.fork("jobs", 0), stop);
+        let guest = Guest::new(&service, &outside, &case, random.fork("jobs", 0), stop);
         Self {
             outside,
             disk,
@@ -174,6 +178,16 @@ impl Stage {
     pub(super) fn hang_up(&mut self) {
         self.guest.control = None;
         self.guest.wake.touch(Way::Control);
+    }
+
+    /// From now on the storage answers nothing.
+    pub(super) fn hang(&self) {
+        self.guest.elsewhere.hang();
+    }
+
+    /// It goes on with what it was asked for.
+    pub(super) fn come_back(&self) {
+        self.guest.elsewhere.come_back();
     }
 
     /// The server shall stop.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bstr::BString;
 use wharf_core::{
@@ -12,11 +12,12 @@ use wharf_core::{
 };
 use wharf_model::{self as model, Store};
 use wharf_storage::{
-    Account, Accounts, Begun, Blocking, BlockingDirectory, BlockingHandle, BlockingOpening,
-    BlockingSink, BlockingSource, BlockingStorage, Credentials, Executors, Group, OnCancel, run,
+    Account, Accounts, Begun, BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink,
+    BlockingSource, BlockingStorage, Credentials, Executors, Group, OnCancel, run,
 };
 
-use super::outside::Outside;
+use super::odd::Odd;
+use super::outside::{Outside, lock};
 use crate::case::{Case, Fault, Sabotage};
 use crate::random::Random;
 
@@ -26,6 +27,7 @@ pub(crate) struct Disk {
     pub(crate) outside: Arc<Outside>,
     pub(crate) case: Case,
     random: Mutex<Random>,
+    oddities: Mutex<Random>,
     /// Something failed.
     pub(crate) troubled: AtomicBool,
     /// It is not known whether the last upload is kept.
@@ -40,6 +42,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    /// Whose calls return at once, or do not.
     pub(crate) fn new(
         case: &Case,
         store: Store,
@@ -47,13 +50,37 @@ impl Disk {
         mut random: Random,
         grant: Grant,
     ) -> Arc<Self> {
+        let short = random.below(2) == 0;
+        Self::with(case, store, outside, random, grant, short)
+    }
+
+    /// Whose calls do not.
+    pub(crate) fn slow(
+        case: &Case,
+        store: Store,
+        outside: &Arc<Outside>,
+        random: Random,
+        grant: Grant,
+    ) -> Arc<Self> {
+        Self::with(case, store, outside, random, grant, false)
+    }
+
+    fn with(
+        case: &Case,
+        store: Store,
+        outside: &Arc<Outside>,
+        random: Random,
+        grant: Grant,
+        short: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store: Mutex::new(store),
             outside: Arc::clone(outside),
             case: case.clone(),
             doom: Mutex::new(None),
             ends_at_next_read: AtomicBool::new(false),
-            short: random.below(2) == 0,
+            short,
+            oddities: Mutex::new(random.fork("oddities", 0)),
             random: Mutex::new(random),
             troubled: AtomicBool::new(false),
             unknown: AtomicBool::new(false),
@@ -71,13 +98,27 @@ impl Disk {
         strikes
     }
 
+    /// Whether what is opened now has that oddity, which is no fault.
+    pub(super) fn is_odd(&self, oddity: Fault) -> bool {
+        lock(&self.oddities).chance(self.case.rate(oddity))
+    }
+
+    /// O13: nothing is changed for a session that is over. Every change comes by here.
+    fn change<T>(&self, change: impl FnOnce(&mut Store, u64) -> T) -> T {
+        assert!(
+            !self.outside.is_left_over(),
+            "O13: something changes for a session that is over"
+        );
+        change(&mut self.store(), self.outside.now())
+    }
+
     /// The next call fails like that.
     pub(crate) fn doom(&self, failure: Failure) {
         *lock(&self.doom) = Some(failure);
     }
 
     /// Fails now and then.
-    fn try_luck(&self) -> Result<(), Failure> {
+    pub(super) fn try_luck(&self) -> Result<(), Failure> {
         if let Some(failure) = lock(&self.doom).take() {
             return Err(failure);
         }
@@ -86,10 +127,6 @@ impl Disk {
             false => Ok(()),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Everybody's way to the disk of a run.
@@ -104,7 +141,7 @@ impl Accounts for Everybody {
         let is_right = ![&b"wrong"[..], b"bad"].contains(&credentials.password);
         let account = Account {
             grant: self.0.grant.clone(),
-            storage: Arc::new(Blocking::new(Shelf(Arc::clone(&self.0)))),
+            storage: Arc::new(Odd::new(&self.0)),
             demands_tls: self.0.grant.protect_data,
             seats: None,
         };
@@ -119,7 +156,7 @@ impl Accounts for Everybody {
 }
 
 /// The disk as one session sees it.
-struct Shelf(Arc<Disk>);
+pub(super) struct Shelf(pub(super) Arc<Disk>);
 
 impl BlockingStorage for Shelf {
     fn capabilities(&self) -> Capabilities {
@@ -145,8 +182,8 @@ impl BlockingStorage for Shelf {
 
     fn change(&self, edit: Edit, path: &VPath, other: &VPath) -> Result<Changed, Failure> {
         self.0.try_luck()?;
-        let now = self.0.outside.now();
-        self.0.store().change(now, path, other, edit)
+        self.0
+            .change(|store, now| store.change(now, path, other, edit))
     }
 
     fn open(&self, mode: Mode, path: &VPath) -> Result<BlockingOpening, Failure> {
@@ -217,6 +254,11 @@ impl Drop for Held {
             let now = self.disk.outside.now();
             match self.disk.case.sabotage {
                 Some(Sabotage::Leaks) => {}
+                Some(Sabotage::ActsForTheGone) if self.disk.outside.is_left_over() => {
+                    let _ = self
+                        .disk
+                        .change(|store, now| store.finish(now, handle, true));
+                }
                 sabotage => {
                     let keep = sabotage == Some(Sabotage::KeepsAll);
                     let _ = self.disk.store().finish(now, handle, keep);
@@ -277,9 +319,8 @@ impl BlockingSink for Writer {
         disk.unknown.fetch_or(unknown, Ordering::Relaxed);
         let loses = disk.case.sabotage == Some(Sabotage::LosesUploads);
         let keep = !loses && (!unknown || lock(&disk.random).below(2) == 0);
-        let now = disk.outside.now();
         let handle = self.0.handle.take().ok_or(Failure::Io)?;
-        let outcome = disk.store().finish(now, handle, keep);
+        let outcome = disk.change(|store, now| store.finish(now, handle, keep));
         if unknown {
             Err(Failure::Unknown)
         } else {
