@@ -244,7 +244,8 @@ pub struct Limits {
     /// the time that the upload took, or two milliseconds; not at all if it took less than twenty.
     /// Default: `25ms`.
     pub settle: Duration,
-    /// For [`Action::Finish`](crate::Action::Finish): to complete a large object takes time.
+    /// For [`Action::Finish`](crate::Action::Finish), which takes time with a large object, or until its
+    /// [progress](crate::Session::progress) is told again.
     /// Default: `600s`.
     pub finish: Duration,
     /// For a ticket to come back after its [`Action::Cancel`](crate::Action::Cancel); then the

@@ -430,6 +430,26 @@ fn a_commit_has_a_longer_time() {
 }
 
 #[test]
+fn a_commit_that_goes_on_has_its_time_again() {
+    storing(
+        "E: moved 5 clean
+         A: close-data
+         E: ok
+         A: finish commit
+         T: +599s
+         E: progress 1
+         T: +599s
+         E: progress 1
+         T: +1s
+         A: cancel
+         E: progress 2
+         T: +29s
+         E: ok
+         S: 226 Transfer complete.",
+    );
+}
+
+#[test]
 fn a_client_that_reads_no_reply_is_ended() {
     let mut peer = logged_in("");
     peer.reads = false;

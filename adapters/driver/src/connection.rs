@@ -247,6 +247,8 @@ impl<M: Machine> Connection<M> {
             self.session.lost(now);
         }
         self.work.wake(now, ready.work);
+        // What has moved meanwhile is no stall.
+        self.session.progress(now, self.work.moved());
         self.session.tick(now);
     }
 

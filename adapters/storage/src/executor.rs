@@ -1,6 +1,6 @@
 //! [`Executor`]: where calls that may block run.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -26,15 +26,31 @@ pub trait Executor: Send + Sync {
     fn spawn(&self, group: Group, job: Job);
 }
 
-/// Whether what a job does is still wanted. It looks between the pieces of its work.
+/// Whether what a job does is still wanted. It looks between the pieces of its work, and may tell how far it
+/// has come.
 #[derive(Clone, Debug)]
-pub struct Wanted(Arc<AtomicBool>);
+pub struct Wanted(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    is_wanted: AtomicBool,
+    progress: AtomicU64,
+}
 
 impl Wanted {
     /// Returns whether nobody has cancelled it.
     #[must_use]
     pub fn is_so(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Tells how far the job has come: what [`Operation::progress`] returns from now on.
+    pub fn advance_to(&self, progress: u64) {
+        self.0.progress.store(progress, Ordering::Relaxed);
+    }
+
+    fn withdraw(&self) {
+        self.0.is_wanted.store(false, Ordering::Relaxed);
     }
 
     /// Goes on if nobody has cancelled it.
@@ -86,7 +102,10 @@ where
     E: NotDone,
 {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
-    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let wanted = Wanted(Arc::new(Shared {
+        is_wanted: AtomicBool::new(true),
+        progress: AtomicU64::new(0),
+    }));
     let mut answer = Answer {
         slot: Arc::clone(&slot),
         is_given: false,
@@ -177,8 +196,12 @@ impl<T: Send, E: NotDone> Operation<T, E> for Running<T, E> {
         }
     }
 
+    fn progress(&self) -> u64 {
+        self.wanted.0.progress.load(Ordering::Relaxed)
+    }
+
     fn cancel(&mut self) {
-        self.wanted.0.store(false, Ordering::Relaxed);
+        self.wanted.withdraw();
         if self.on_cancel == OnCancel::Leave {
             self.slot.answer(Err(E::CANCELLED));
         }
@@ -187,7 +210,7 @@ impl<T: Send, E: NotDone> Operation<T, E> for Running<T, E> {
 
 impl<T, E> Drop for Running<T, E> {
     fn drop(&mut self) {
-        self.wanted.0.store(false, Ordering::Relaxed);
+        self.wanted.withdraw();
         // What was opened may take time to close: not under the lock.
         let unwanted = std::mem::replace(&mut *self.slot.state(), State::Over);
         drop(unwanted);

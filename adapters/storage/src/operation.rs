@@ -18,6 +18,12 @@ pub trait Operation<T, E = Failure>: Send {
 
     /// Asks it to end soon. It is ready then, with whatever is true: done after all, or failed.
     fn cancel(&mut self);
+
+    /// Returns how far it has come, in whatever unit: a number that grows as long as it goes on. What takes
+    /// long to commit an upload is given up by the session's limit if it does not grow. 0 by default.
+    fn progress(&self) -> u64 {
+        0
+    }
 }
 
 /// What was asked for: done already, or begun.
@@ -129,6 +135,14 @@ where
             Self::First(first, _) => first.cancel(),
             Self::Second(second) => second.cancel(),
             Self::Over => {}
+        }
+    }
+
+    fn progress(&self) -> u64 {
+        match self {
+            Self::First(first, _) => first.progress(),
+            Self::Second(second) => second.progress(),
+            Self::Over => 0,
         }
     }
 }

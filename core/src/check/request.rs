@@ -26,6 +26,11 @@ pub(super) struct Out {
 }
 
 impl Out {
+    /// Whether it is [`Action::Finish`], and nobody wants it back.
+    pub(super) fn finishes(&self) -> bool {
+        self.verdict.is_some() && !self.cancelled
+    }
+
     /// `None` for actions that ask nothing.
     pub(super) fn of(action: &Action) -> Option<Self> {
         Some(Self {

@@ -318,13 +318,16 @@ impl Session {
     ///
     /// Feeds STAT and keeps the stall timer from expiring. That timer begins anew when a byte is told of,
     /// not when it moved: tell of them in every turn of the loop, before [`tick`](Session::tick).
+    ///
+    /// While [`Action::Finish`] is carried out, a number that is higher than any before since it was asked
+    /// for tells that it goes on, in whatever unit, and begins its limit anew.
     pub fn progress(&mut self, now: Instant, total: u64) {
         self.advance_clock(now);
         if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work
-            && transfer.advance_to(total)
+            && let Some(limit) = transfer.advance_to(total, &self.config.limits)
+            && !self.desk.is_cancelled()
         {
-            self.timers
-                .set(Timer::Ticket, self.now, self.config.limits.stall);
+            self.timers.set(Timer::Ticket, self.now, limit);
         }
     }
 

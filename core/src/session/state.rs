@@ -237,7 +237,7 @@ pub(crate) struct Transfer {
     pub(crate) size: Option<u64>,
     /// Bytes that have moved so far.
     pub(crate) bytes: u64,
-    /// Those of them that had when the rate was measured last.
+    /// Those of them that had when the rate was measured last; while it finishes, how far that has come.
     pub(crate) measured: u64,
     /// Why it shall stop, once that is known.
     pub(crate) stop: Option<Reason>,

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wharf_core::{Denied, Grant, Rights};
+use wharf_core::{Config, Denied, Grant, Rights};
 use wharf_driver::{Service, Settings};
 use wharf_storage::{Account, Accounts, Begun, Blocking, Credentials, Executors, Group, Storage};
 
@@ -18,6 +18,9 @@ use crate::client::Client;
 use crate::storage::{Hang, Odd, Slow};
 
 type Listeners = Vec<TcpListener>;
+
+/// A commit may take so long of which nothing is heard.
+const FINISH: Duration = Duration::from_millis(1_500);
 
 /// What is answered at once has been by then, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -62,6 +65,9 @@ fn with(
     let mut settings = Settings::new(Arc::new(homes));
     settings.storage_threads = NonZero::new(threads).expect("some threads");
     settings.grace = Duration::ZERO;
+    let mut protocol = Config::clone(&settings.protocol);
+    protocol.limits.finish = FINISH;
+    settings.protocol = Arc::new(protocol);
     let service = Service::new(settings);
     thread::scope(|scope| {
         scope.spawn(|| serve(vec![listener], &service));
@@ -235,6 +241,18 @@ pub fn says_that_a_commit_failed_late(
     with(serve, homes, 4, |server| {
         let mut client = Client::log_in(server, "odd");
         client.store("late", b"content", 452);
+        client.ask("NOOP", 200);
+    });
+}
+
+/// It takes longer than a commit may of which nothing is heard.
+pub fn waits_for_a_commit_that_goes_on(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().with("odd", Odd::default());
+    with(serve, homes, 4, |server| {
+        let mut client = Client::log_in(server, "odd");
+        client.store("long", b"content", 226);
         client.ask("NOOP", 200);
     });
 }

@@ -24,6 +24,7 @@ macro_rules! cases {
             cancels_what_a_lost_session_has_begun,
             moves_every_byte_one_by_one,
             says_that_a_commit_failed_late,
+            waits_for_a_commit_that_goes_on,
             lists_what_is_there_by_now,
         );
     };

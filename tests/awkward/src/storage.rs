@@ -224,7 +224,10 @@ impl Sink for Taker {
 
     fn commit(self: Box<Self>) -> Begun<()> {
         if self.name.starts_with("/late") {
-            return Begun::Pending(Box::new(Late(Instant::now())));
+            return Begun::Pending(Box::new(Late::new(A_WHILE, Err(Failure::NoSpace))));
+        }
+        if self.name.starts_with("/long") {
+            return Begun::Pending(Box::new(Late::new(5 * A_WHILE, Ok(()))));
         }
         let mut files = self.storage.files.lock().expect("nobody panics");
         files.insert(self.name.clone(), self.bytes.bytes.clone());
@@ -236,26 +239,47 @@ impl Sink for Taker {
     }
 }
 
-/// It fails after a while.
-struct Late(Instant);
+/// It comes to that after so long, and tells how far it has come.
+struct Late {
+    since: Instant,
+    takes: Duration,
+    outcome: Result<(), Failure>,
+}
+
+impl Late {
+    fn new(takes: Duration, outcome: Result<(), Failure>) -> Self {
+        Self {
+            since: Instant::now(),
+            takes,
+            outcome,
+        }
+    }
+}
 
 /// That while.
 const A_WHILE: Duration = Duration::from_millis(500);
 
 impl Operation<()> for Late {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if self.0.elapsed() >= A_WHILE {
-            return Poll::Ready(Err(Failure::NoSpace));
+        let left = self.takes.saturating_sub(self.since.elapsed());
+        if left.is_zero() {
+            return Poll::Ready(self.outcome);
         }
         let waker = cx.waker().clone();
         thread::spawn(move || {
-            thread::sleep(A_WHILE);
+            thread::sleep(left);
             waker.wake();
         });
         Poll::Pending
     }
 
-    fn cancel(&mut self) {}
+    fn cancel(&mut self) {
+        (self.takes, self.outcome) = (Duration::ZERO, Err(Failure::Cancelled));
+    }
+
+    fn progress(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// A directory with one entry that is there, and others that never come.

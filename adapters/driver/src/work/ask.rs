@@ -15,6 +15,9 @@ pub(super) trait Ask: Send {
 
     /// It shall be answered soon.
     fn cancel(&mut self);
+
+    /// How far it has come.
+    fn progress(&self) -> u64;
 }
 
 struct Asked<K: Request, T, E, F> {
@@ -44,6 +47,10 @@ where
 
     fn cancel(&mut self) {
         self.operation.cancel();
+    }
+
+    fn progress(&self) -> u64 {
+        self.operation.progress()
     }
 }
 

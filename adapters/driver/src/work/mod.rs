@@ -252,11 +252,13 @@ impl Work {
         self.ready |= matches!(self.task, Task::Report(..));
     }
 
-    /// Bytes that the transfer in hand has moved.
+    /// Bytes that the transfer in hand has moved, or how far it has come with another request.
     pub(crate) fn moved(&self) -> u64 {
         match &self.task {
             Task::Move(_, pump, _) => pump.moved(),
             Task::Away(..) => self.progress.load(Ordering::Relaxed),
+            Task::Ask(ask) => ask.progress(),
+            Task::Abandon(_, operation) => operation.progress(),
             _ => 0,
         }
     }

@@ -214,6 +214,9 @@ impl<M: Machine> Machine for Checked<M> {
         if self.out.as_ref().is_some_and(|out| out.moves) && total > self.moved.1 {
             self.moved = (self.now, total);
         }
+        if self.out.as_ref().is_some_and(|out| out.finishes()) && total > self.reached {
+            (self.since, self.reached) = (self.now, total);
+        }
         self.session.progress(now, total);
         self.look();
     }

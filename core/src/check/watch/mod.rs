@@ -54,6 +54,8 @@ pub struct Checked<M: Machine = Session> {
     since: Instant,
     /// When a byte of the transfer moved last, and how many had.
     moved: (Instant, u64),
+    /// How far what finishes has come.
+    reached: u64,
     /// When the minute in which the rate is measured began, and how many had moved by then.
     minute: (Instant, u64),
     /// When nobody was logged in first.
@@ -103,6 +105,7 @@ impl<M: Machine> Checked<M> {
             begun: now,
             since: now,
             moved: (now, 0),
+            reached: 0,
             minute: (now, 0),
             stranger_since: now,
             line_since: now,
@@ -391,6 +394,7 @@ impl<M: Machine> Checked<M> {
             .on_request(action, line, &mut self.standing, &self.session);
         self.out = Out::of(action);
         self.moved = (self.since, 0);
+        self.reached = 0;
         self.minute = self.moved;
     }
 

@@ -21,7 +21,7 @@ use super::Session;
 use super::state::{Data, Job, Stage, Transfer, Work};
 use crate::action::{Action, Flow, Plan, Reason, Verdict, Wire};
 use crate::command::{Type, Verb};
-use crate::config::{DoubtfulEnds, Notes};
+use crate::config::{DoubtfulEnds, Limits, Notes};
 use crate::failure::Failure;
 use crate::note::Note;
 use crate::outcome::{DataFailure, End, Opened, TlsFailure, Transferred};
@@ -39,14 +39,20 @@ impl Transfer {
         self.size.and_then(|size| size.checked_sub(self.offset))
     }
 
-    /// Bytes have moved: whether that proves that the transfer is alive.
-    pub(super) fn advance_to(&mut self, total: u64) -> bool {
-        let advanced = self.stage == Stage::Moving && total > self.bytes;
-        if advanced {
-            self.bytes = total;
+    /// Bytes have moved, or what finishes has come further: how long it may take until it does again, if
+    /// that proves that the transfer is alive.
+    pub(super) fn advance_to(&mut self, total: u64, limits: &Limits) -> Option<Duration> {
+        let (reached, limit) = match self.stage {
+            Stage::Moving => (&mut self.bytes, limits.stall),
+            Stage::Finishing(_) => (&mut self.measured, limits.finish),
+            _ => return None,
+        };
+        if total <= *reached {
+            return None;
         }
+        *reached = total;
         // What shall stop must not win time by moving on.
-        advanced && self.stop.is_none()
+        self.stop.is_none().then_some(limit)
     }
 
     /// Measures the rate: whether so many bytes have moved since the last time.
@@ -309,6 +315,7 @@ impl Session {
 
     fn finish(&mut self, mut transfer: Transfer, verdict: Verdict) {
         transfer.stage = Stage::Finishing(verdict);
+        transfer.measured = 0;
         let limit = self.config.limits.finish;
         self.ask(Job::Transfer(transfer), limit, |ticket| {
             Action::Finish(ticket, verdict)
