@@ -5,6 +5,7 @@
 //! kernel, level-triggered: what is ready is told as long as it is. An adapter that is told of changes only
 //! asks [`sockets::is_ready`](crate::sockets::is_ready) before it believes that something is.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -80,6 +81,14 @@ pub struct Ready {
     pub work: bool,
     /// The server shall stop.
     pub stop: bool,
+}
+
+impl<M: Machine> fmt::Debug for Connection<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("ends", &self.session.endpoints())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {

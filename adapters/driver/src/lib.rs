@@ -17,6 +17,8 @@
 //!   of your own. Without it [`Settings::tls`] can only be `None`.
 //! - `tracing`: the log of what happens in sessions, in `journal`.
 
+#![deny(missing_debug_implementations)]
+
 mod backoff;
 mod bell;
 mod client;

@@ -69,6 +69,16 @@ pub struct Settings {
 /// As many as the requests that a disk or a server has at once, most of the time.
 const STORAGE_THREADS: NonZero<usize> = NonZero::new(64).unwrap();
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("protocol", &self.protocol)
+            .field("passive_ports", &self.passive_ports)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Settings {
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
     /// sessions of which 64 from one address, [`BackOff::default`], 64 threads for storages, listings in UTC,

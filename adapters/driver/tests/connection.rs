@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id, Record};
 use wharf_core::{
-    Capabilities, Changed, Config, Denied, Edit, Entry, Failure, Grant, Limits, Metadata, Mode,
-    Notes, Opened, Rights, VPath,
+    Capabilities, Changed, Config, Denied, Edit, Entry, Failure, Limits, Metadata, Mode, Notes,
+    Opened, Rights, VPath,
 };
 use wharf_driver::connection::{Connection, Ready, Wait};
 use wharf_driver::{Service, Settings};
@@ -193,12 +193,7 @@ struct Everybody(Arc<dyn Storage>);
 
 impl Accounts for Everybody {
     fn login(&self, _: &Credentials<'_>, executors: &Executors) -> Begun<Account, Denied> {
-        let account = Account {
-            grant: Grant::new(Rights::ALL, self.0.capabilities()),
-            storage: Arc::clone(&self.0),
-            demands_tls: false,
-            seats: None,
-        };
+        let account = Account::new(Arc::clone(&self.0), Rights::ALL);
         let work = move |_: &_| Ok(account);
         Begun::Pending(run(
             &*executors.logins,

@@ -2,6 +2,7 @@
 //!
 //! It stands on calls that only Linux has: statx, O_PATH, renameat2, and openat2 where it is there.
 #![cfg(target_os = "linux")]
+#![deny(missing_debug_implementations)]
 
 mod adorn;
 mod append;
@@ -30,6 +31,7 @@ mod sweep;
 mod temporary;
 mod upload;
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -172,6 +174,15 @@ struct Tree {
 /// continued.
 pub fn prepare() {
     partial::new_base();
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("account", &self.tree.account)
+            .field("options", &self.tree.options)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Local {

@@ -1,5 +1,6 @@
 //! [`Root`]: a directory that several accounts may see.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -59,6 +60,14 @@ impl RootId {
     #[must_use]
     pub fn directory(&self) -> (u64, u64) {
         self.directory
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,6 +141,14 @@ impl Root {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         rustix::fs::fstat(self).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+}
+
+impl fmt::Debug for WeakRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakRoot")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

@@ -254,11 +254,10 @@ impl Admission {
         let local = root.account(&self.owner)?;
         let mut grant = self.grant.clone();
         grant.capabilities = local.capabilities();
-        Ok(Account {
-            grant,
-            storage: Arc::new(Blocking::new(local)),
-            demands_tls: self.demands_tls,
-            seats: self.seats.clone(),
-        })
+        let mut account = Account::new(Arc::new(Blocking::new(local)), grant.rights);
+        account.grant = grant;
+        account.demands_tls = self.demands_tls;
+        account.seats = self.seats.clone();
+        Ok(account)
     }
 }

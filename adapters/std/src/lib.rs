@@ -25,6 +25,8 @@
 //! - `aws-lc-rs` or `ring`: FTPS, with that cryptography. `tls` is FTPS with a provider of your own.
 //! - `tracing`: a log of what happens in sessions.
 
+#![deny(missing_debug_implementations)]
+
 mod acceptor;
 mod session;
 

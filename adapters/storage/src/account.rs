@@ -1,10 +1,11 @@
 //! [`Accounts`]: who may log in, and what they then see.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bstr::BStr;
-use wharf_core::{Denied, Grant};
+use wharf_core::{Denied, Grant, Rights};
 
 use crate::executor::Executor;
 use crate::operation::Begun;
@@ -12,7 +13,7 @@ use crate::seats::Seats;
 use crate::storage::Storage;
 
 /// What is known of a client that has told its name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Introduction<'a> {
     /// The argument of USER.
     pub username: &'a BStr,
@@ -38,8 +39,20 @@ pub struct Credentials<'a> {
     pub protected: bool,
 }
 
+impl fmt::Debug for Credentials<'_> {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .field("peer", &self.peer)
+            .field("protected", &self.protected)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An account that has logged in.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Account {
     /// What it may do.
     pub grant: Grant,
@@ -51,6 +64,30 @@ pub struct Account {
     pub seats: Option<Seats>,
 }
 
+impl Account {
+    /// Returns an account that sees this storage with these rights, may log in in clear text, and as often as
+    /// it likes.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>, rights: Rights) -> Self {
+        Self {
+            grant: Grant::new(rights, storage.capabilities()),
+            storage,
+            demands_tls: false,
+            seats: None,
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("grant", &self.grant)
+            .field("demands_tls", &self.demands_tls)
+            .field("seats", &self.seats)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where the calls of one session run that may block.
 #[derive(Clone)]
 pub struct Executors {
@@ -59,6 +96,12 @@ pub struct Executors {
     /// Passwords, which are hashed by few threads so that a flood of logins takes neither all memory nor
     /// all processors.
     pub logins: Arc<dyn Executor>,
+}
+
+impl fmt::Debug for Executors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executors").finish_non_exhaustive()
+    }
 }
 
 /// Checks logins.

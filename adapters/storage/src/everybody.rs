@@ -2,27 +2,21 @@
 
 use std::sync::Arc;
 
-use wharf_core::{Denied, Grant, Rights};
+use wharf_core::{Denied, Rights};
 
 use crate::account::{Account, Accounts, Credentials, Executors};
 use crate::operation::Begun;
 use crate::storage::Storage;
 
 /// Lets everybody in to one storage, whatever the name and the password.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Everybody(Account);
 
 impl Everybody {
     /// Returns accounts that all see this storage, with these rights.
     #[must_use]
     pub fn new(storage: impl Storage + 'static, rights: Rights) -> Self {
-        let grant = Grant::new(rights, storage.capabilities());
-        Self(Account {
-            grant,
-            storage: Arc::new(storage),
-            demands_tls: false,
-            seats: None,
-        })
+        Self(Account::new(Arc::new(storage), rights))
     }
 }
 

@@ -6,6 +6,8 @@
 //! makes a storage; its calls run on the threads of a [`Pool`], or in the session's own thread where they
 //! are short. The crate `wharf-local` is such a backend, for a directory.
 
+#![deny(missing_debug_implementations)]
+
 mod account;
 mod blocking;
 mod descriptor;

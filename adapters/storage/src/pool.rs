@@ -48,6 +48,15 @@ struct Waiting {
     since: Instant,
 }
 
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.0.name)
+            .field("size", &self.0.size)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Pool {
     /// Returns a pool of at most so many threads with that name, in which a job waits at most so long for
     /// one.

@@ -1,5 +1,6 @@
 //! [`Storage`] and the handles that it opens.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -55,6 +56,7 @@ pub trait Storage: Send + Sync {
 }
 
 /// What [`Storage::open`] opened.
+#[derive(Debug)]
 pub struct Opening {
     /// What the core wants to know of it.
     pub opened: Opened,
@@ -70,6 +72,16 @@ pub enum Handle {
     Sink(Box<dyn Sink>),
     /// Opened with [`Mode::List`].
     Directory(Box<dyn Directory>),
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source(_) => "Source(..)",
+            Self::Sink(_) => "Sink(..)",
+            Self::Directory(_) => "Directory(..)",
+        })
+    }
 }
 
 /// The file behind a source or a sink, with its position at the next byte: the kernel may move bytes

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wharf_core::{Config, Denied, Grant, Rights};
+use wharf_core::{Config, Denied, Rights};
 use wharf_driver::{Service, Settings};
 use wharf_storage::{Account, Accounts, Begun, Blocking, Credentials, Executors, Group, Storage};
 
@@ -43,12 +43,7 @@ impl Homes {
 impl Accounts for Homes {
     fn login(&self, credentials: &Credentials<'_>, _: &Executors) -> Begun<Account, Denied> {
         let home = self.0.get(&*credentials.username.to_string());
-        let account = home.map(|storage| Account {
-            grant: Grant::new(Rights::ALL, storage.capabilities()),
-            storage: Arc::clone(storage),
-            demands_tls: false,
-            seats: None,
-        });
+        let account = home.map(|storage| Account::new(Arc::clone(storage), Rights::ALL));
         Begun::Done(account.ok_or(Denied::Credentials))
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,15 @@ pub struct Service {
 
 /// How long after the grace time sessions may take to end.
 const LATE: Duration = Duration::from_secs(5);
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("sessions", &self.sessions())
+            .field("is_stopping", &self.is_stopping())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Service {
     /// A service with these settings, which no server runs yet.

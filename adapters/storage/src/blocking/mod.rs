@@ -4,6 +4,7 @@ mod directory;
 mod sink;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ pub trait BlockingStorage: Send + Sync {
 }
 
 /// What [`BlockingStorage::open`] opened.
+#[derive(Debug)]
 pub struct BlockingOpening {
     /// What the core wants to know of it.
     pub opened: Opened,
@@ -108,6 +110,16 @@ pub enum BlockingHandle {
     Sink(Box<dyn BlockingSink>),
     /// Opened with [`Mode::List`].
     Directory(Box<dyn BlockingDirectory>),
+}
+
+impl fmt::Debug for BlockingHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source(_) => "Source(..)",
+            Self::Sink(_) => "Sink(..)",
+            Self::Directory(_) => "Directory(..)",
+        })
+    }
 }
 
 /// A file that is read; see [`Source`](crate::Source).
@@ -173,6 +185,7 @@ pub trait BlockingDirectory: Send {
 /// What the backend calls short is done at once where the session's thread may wait for a disk. The rest
 /// is done by the executor, many entries or bytes at a time: reading ahead, and taking the next bytes of
 /// an upload while the last ones are written.
+#[derive(Debug)]
 pub struct Blocking<S> {
     backend: Arc<S>,
 }

@@ -139,12 +139,10 @@ impl Accounts for Everybody {
         executors: &Executors,
     ) -> Begun<Account, Denied> {
         let is_right = ![&b"wrong"[..], b"bad"].contains(&credentials.password);
-        let account = Account {
-            grant: self.0.grant.clone(),
-            storage: Arc::new(Odd::new(&self.0)),
-            demands_tls: self.0.grant.protect_data,
-            seats: None,
-        };
+        let grant = self.0.grant.clone();
+        let mut account = Account::new(Arc::new(Odd::new(&self.0)), grant.rights);
+        account.demands_tls = grant.protect_data;
+        account.grant = grant;
         let check = move |_: &_| is_right.then_some(account).ok_or(Denied::Credentials);
         Begun::Pending(run(
             &*executors.logins,
