@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wharf_core::{Config, Denied, Rights};
 use wharf_driver::{Service, Settings};
 use wharf_storage::{Account, Accounts, Begun, Blocking, Credentials, Executors, Group, Storage};
@@ -18,6 +19,9 @@ use crate::client::Client;
 use crate::storage::{Hang, Odd, Slow};
 
 type Listeners = Vec<TcpListener>;
+
+/// Uploads that hang at once.
+const MANY: usize = 1_000;
 
 /// A commit may take so long of which nothing is heard.
 const FINISH: Duration = Duration::from_millis(1_500);
@@ -60,6 +64,7 @@ fn with(
     let mut settings = Settings::new(Arc::new(homes));
     settings.storage_threads = NonZero::new(threads).expect("some threads");
     settings.grace = Duration::ZERO;
+    (settings.sessions, settings.sessions_per_address) = (2 * MANY, 2 * MANY);
     let mut protocol = Config::clone(&settings.protocol);
     protocol.limits.finish = FINISH;
     settings.protocol = Arc::new(protocol);
@@ -142,6 +147,15 @@ pub fn tells_how_far_a_slow_upload_is(
 pub fn serves_other_homes_while_one_hangs(
     serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
 ) {
+    // Here are both ends of two connections for each of them.
+    let most = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: most.maximum,
+        ..most
+    };
+    setrlimit(Resource::Nofile, all).expect("the process's own limit");
+    let most = most.maximum.map_or(MANY, |most| (most / 10) as usize);
+    let many = MANY.min(most);
     let hang = Hang::default();
     let mut other = slow(Duration::ZERO, None);
     other.group = Group(2);
@@ -149,7 +163,7 @@ pub fn serves_other_homes_while_one_hangs(
         .slow("hangs", slow(Duration::ZERO, Some(&hang)))
         .slow("other", other);
     with(serve, homes, 6, |server| {
-        let hanging: Vec<_> = (0..40)
+        let hanging: Vec<_> = (0..many)
             .map(|_| {
                 let mut client = Client::log_in(server, "hangs");
                 let mut data = client.data();
