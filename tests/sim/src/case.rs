@@ -122,6 +122,8 @@ pub enum Sabotage {
     IgnoresCancel,
     /// A transfer is given up that moves, but slowly.
     LosesPatience,
+    /// A transfer that does not move is not given up in time.
+    WaitsTooLong,
     /// A session that has ended does not give its place back.
     KeepsPlaces,
 }

@@ -9,6 +9,7 @@ use wharf_model::{Store, Version, at, to_wire};
 
 use crate::protection::Shield;
 use crate::random::Random;
+use crate::reply::{port, told};
 use crate::step::{SHARED, Step, blurt, step};
 
 /// A line that was sent and has no final reply.
@@ -73,6 +74,13 @@ pub(crate) struct Client {
     pub(crate) calm: bool,
     /// Its storage has been slow: then an answer may take its time.
     pub(crate) slow: bool,
+    /// Bytes of its data have moved last at that time.
+    pub(crate) moved_at: u64,
+    /// So long a transfer may go on after that, and so much longer an upload, in microseconds; none where it
+    /// may take no replies for a while.
+    pub(crate) stands_still: Option<(u64, u64)>,
+    /// A transfer that takes longer than this may be given up for being slow.
+    pub(crate) window: u64,
     /// The ABOR that it has sent must be answered at once, whatever the storage does.
     pub(crate) prompt: bool,
     /// What the last STAT amid a transfer told of the bytes that have moved.
@@ -149,6 +157,9 @@ impl Client {
             flaw: None,
             calm: false,
             slow: false,
+            moved_at: 0,
+            stands_still: None,
+            window: u64::MAX,
             prompt: false,
             told: None,
             patience: if password == PASSWORD {
@@ -475,12 +486,25 @@ impl Client {
         self.sent.remove(at)
     }
 
-    /// O14 and O15, whatever the storage does: ABOR is answered at once, and STAT tells of no byte that has
-    /// not moved.
+    /// O14, O15 and O18, whatever the storage does: ABOR is answered at once, STAT tells of no byte that has
+    /// not moved, and a transfer that does not move comes to an end.
     fn check_storage(&mut self, now: u64, sent: &Sent) {
         if sent.line == "ABOR" && std::mem::take(&mut self.prompt) {
             let took = now - sent.since;
             assert!(took < ABORTED, "O14: ABOR is answered in {took} us");
+        }
+        if let (Some((longest, upload)), Some(step)) = (self.stands_still, &sent.step) {
+            let longest = match step {
+                Step::Send { .. } => longest + upload,
+                Step::Fetch(..) | Step::List(_) => longest,
+                _ => u64::MAX,
+            };
+            let still = now.saturating_sub(sent.since.max(self.moved_at));
+            assert!(
+                still <= longest,
+                "O18: {} goes on for {still} us in which nothing moves",
+                sent.line
+            );
         }
         if sent.line == "STAT"
             && let Some(told) = self.told.take()
@@ -500,14 +524,14 @@ impl Client {
     /// O6 and I47 where nothing is wrong: transfers come to their end, and answers at once.
     fn check_service(&self, now: u64, code: u16, sent: &Sent) {
         let is_cut = self.flaw == Some(CUT) && matches!(sent.step, Some(Step::Send { .. }));
+        let took = now - sent.since;
         let fails = match code {
-            426 => !is_cut,
+            426 => !is_cut && took < self.window,
             400..=499 => is_cut || code == 425,
             522 => self.flaw != Some(NOT_RESUMED),
             _ => false,
         };
         assert!(!fails, "O6: {code} for no reason");
-        let took = now - sent.since;
         assert!(
             self.slow || took < self.patience,
             "I47: {} is answered in {took} us",
@@ -554,28 +578,6 @@ impl Client {
     /// The server has closed the connection.
     pub(crate) fn on_end(&self) {
         assert!(self.farewell, "O6: closed without a word, {:?}", self.sent);
-    }
-}
-
-/// How many bytes have moved, by that line of a reply to STAT.
-fn told(line: &[u8]) -> Option<usize> {
-    let words: Vec<&str> = line.to_str().ok()?.split_ascii_whitespace().collect();
-    match words[..] {
-        [.., at, "of", _, "bytes"] | [.., at, "bytes"] => at.parse().ok(),
-        _ => None,
-    }
-}
-
-/// The port in a 227 or 229.
-pub(crate) fn port(reply: &[u8]) -> Option<u16> {
-    let inside = reply.splitn_str(2, "(").nth(1)?;
-    let numbers = inside
-        .split(|byte| !byte.is_ascii_digit())
-        .filter_map(|number| number.to_str().ok()?.parse::<u16>().ok());
-    match numbers.collect::<Vec<_>>()[..] {
-        [port] => Some(port),
-        [_, _, _, _, high, low] => Some(high << 8 | low),
-        _ => None,
     }
 }
 

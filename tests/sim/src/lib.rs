@@ -6,6 +6,7 @@ mod client;
 mod protection;
 mod queue;
 mod random;
+mod reply;
 mod seat;
 mod step;
 mod world;

@@ -114,6 +114,7 @@ fn every_sabotage_under_the_adapter_is_found_by_its_oracle() {
         (Sabotage::IgnoresCancel, "O14"),
         (Sabotage::LosesPatience, "O6: 426"),
         (Sabotage::KeepsPlaces, "O17"),
+        (Sabotage::WaitsTooLong, "O18"),
     ];
     every_sabotage_is_found(run_adapter, &of_slow_storages);
 }

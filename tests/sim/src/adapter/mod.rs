@@ -6,6 +6,7 @@ mod elsewhere;
 mod guest;
 mod handshake;
 mod odd;
+mod oracles;
 mod outside;
 mod play;
 mod stage;
@@ -38,11 +39,6 @@ use crate::random::Random;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
 
 pub use play::play_on_adapter;
-
-/// A client takes the last replies within this time, or they are dropped.
-const UNREAD: Duration = Duration::from_secs(60);
-/// What a session may be late by.
-const SCHEDULING: Duration = Duration::from_secs(1);
 
 /// What happens at a seat.
 #[derive(Debug)]
@@ -149,9 +145,15 @@ impl<'a> World<'a> {
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
         let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
         settings.system = Arc::clone(&outside) as _;
-        let mut limits = Limits::default();
-        if case.sabotage == Some(Sabotage::LosesPatience) {
-            limits.stall = Duration::from_millis(100);
+        let mut limits = Limits {
+            min_rate: root.fork("limits", 0).pick(&[0, 0, 1_000]),
+            ..Limits::default()
+        };
+        let promised = oracles::Promised::by(&limits);
+        match case.sabotage {
+            Some(Sabotage::LosesPatience) => limits.stall = Duration::from_millis(100),
+            Some(Sabotage::WaitsTooLong) => limits.stall *= 4,
+            _ => {}
         }
         settings.protocol = Arc::new(Config {
             limits,
@@ -185,7 +187,7 @@ impl<'a> World<'a> {
             case,
         };
         for number in 0..world.case.clients {
-            world.sit_down(&root, told, number, &stop);
+            world.sit_down(&root, told, number, &promised, &stop);
         }
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.outside.now() + world.network.below(2_000_000);
@@ -194,13 +196,22 @@ impl<'a> World<'a> {
         world
     }
 
-    fn sit_down(&mut self, root: &Random, tls: TlsPolicy, number: u64, stop: &Receiver<()>) {
+    fn sit_down(
+        &mut self,
+        root: &Random,
+        tls: TlsPolicy,
+        number: u64,
+        promised: &oracles::Promised,
+        stop: &Receiver<()>,
+    ) {
         let jobs = root.fork("jobs", number);
         let guest = Guest::new(&self.service, &self.outside, &self.case, jobs, stop.clone());
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
         client.protect(tls, &mut root.fork("protection", number));
+        client.stands_still = Some(promised.stands_still);
+        client.window = promised.window;
         let mut patience = root.fork("patience", number);
         client.patient = patience.below(2) == 0;
         let cautious = client.patient && patience.below(2) == 0;
@@ -303,7 +314,7 @@ impl<'a> World<'a> {
                 self.stopper = None;
                 for seat in 0..self.seats.len() {
                     self.seats[seat].troubled = true;
-                    self.must_end(seat, self.service.settings().grace + UNREAD);
+                    self.must_end(seat, self.service.settings().grace + oracles::UNREAD);
                     self.plans.plan(now + seat as u64, seat, What::Wake);
                 }
             }
@@ -392,6 +403,9 @@ impl<'a> World<'a> {
         }
         let most = seat.random.between(1, 3_000) as usize;
         let moved = data.step(most, &mut seat.client.download);
+        if moved.is_ok() {
+            seat.client.moved_at = self.outside.now();
+        }
         if self.has_moved(at, moved) {
             self.seats[at].data = None;
         }
@@ -447,7 +461,8 @@ impl<'a> World<'a> {
         if self.strikes(at, Fault::Deaf) {
             let until = now + self.network.between(1, 90_000_000);
             self.seats[at].deaf_until = until;
-            self.seats[at].client.prompt = false;
+            let client = &mut self.seats[at].client;
+            (client.prompt, client.stands_still) = (false, None);
             self.plans.plan(until, at, What::Hear);
         }
         if self.strikes(at, Fault::ControlReset) {
@@ -460,44 +475,6 @@ impl<'a> World<'a> {
         } else if now < QUIET_AFTER {
             self.plan_fidget(at);
         }
-    }
-
-    /// O14 for the ABOR that is sent now, unless the data of an upload may have ended before it comes: then
-    /// that is completed, which takes as long as it takes.
-    fn expect_an_end(&mut self, at: usize, turns: bool) {
-        let seat = &mut self.seats[at];
-        let is_whole = match &mut seat.data {
-            Some(data) if data.uploads() => {
-                // Some clients say no more of what they give up.
-                data.stalls |= data.has_more() && seat.manners.below(2) == 0;
-                !data.stalls || !data.has_more()
-            }
-            // All of it was said.
-            None => seat.client.uploads(),
-            Some(_) => false,
-        };
-        seat.client.prompt = !turns && !is_whole && self.outside.now() >= seat.deaf_until;
-    }
-
-    /// Whether something went wrong that the client may feel.
-    fn is_troubled(&self, at: usize) -> bool {
-        let seat = &self.seats[at];
-        seat.troubled
-            || self.disk.troubled.load(Ordering::Relaxed)
-            || seat.guest.elsewhere.has_hung.load(Ordering::Relaxed)
-    }
-
-    /// O16: the session must be over within its limits, and so much more, whatever its storage does.
-    fn must_end(&mut self, at: usize, more: Duration) {
-        let seat = &mut self.seats[at];
-        let limits = &self.service.settings().protocol.limits;
-        let longest = match seat.client.uploads() {
-            true => limits.finish,
-            false => limits.request,
-        };
-        let within = longest + limits.cancel + more + SCHEDULING;
-        let by = self.outside.now() + u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
-        seat.over_by = seat.over_by.min(by);
     }
 
     /// When the client loses patience next: many sessions are over in 20 ms, others wait for minutes.
@@ -631,32 +608,5 @@ impl<'a> World<'a> {
 
     fn say(&mut self, at: usize, who: &str, bytes: &[u8]) {
         say(&mut self.trace, self.outside.now(), at, who, bytes);
-    }
-
-    /// What must be so when nothing happens any more.
-    fn judge(&mut self) {
-        self.judge_places();
-        let store = self.disk.store();
-        assert_eq!(store.open, 0, "O4: handles are open");
-        for (number, seat) in self.seats.iter().enumerate() {
-            assert!(seat.guest.task.is_none(), "I47: session {number} goes on");
-            seat.client.judge(number, self.is_troubled(number), &store);
-        }
-        for port in self.outside.ports() {
-            let listens = self.outside.connect(port).is_ok();
-            assert!(!listens, "O4: port {port} still listens");
-        }
-    }
-
-    /// O17: what hangs keeps the place of its session, so that no more hangs than there may be sessions;
-    /// when it comes back it changes nothing, and gives the place back.
-    fn judge_places(&self) {
-        let is_busy = |seat: &&Seat| seat.guest.elsewhere.is_busy();
-        let busy = self.seats.iter().filter(is_busy).count();
-        assert_eq!(self.service.sessions(), busy, "O17: places are taken");
-        for seat in &self.seats {
-            seat.guest.elsewhere.come_back();
-        }
-        assert_eq!(self.service.sessions(), 0, "O17: places are not given back");
     }
 }

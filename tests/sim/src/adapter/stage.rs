@@ -18,8 +18,8 @@ use super::storage::{Disk, Everybody};
 use super::tls::{self, Dialect};
 use super::wire::Wire;
 use crate::case::Case;
-use crate::client::port;
 use crate::random::Random;
+use crate::reply::port;
 
 /// A second of the simulated time.
 pub(super) const SECOND: u64 = 1_000_000;
