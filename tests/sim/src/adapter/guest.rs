@@ -65,14 +65,17 @@ impl Guest {
             elsewhere: Arc::clone(&elsewhere),
         };
         let executors = bed.executors(service);
-        let connection = match Connection::<Checked>::with_machine(client, executors) {
+        let mut connection = match Connection::<Checked>::with_machine(client, executors) {
             Ok(connection) => connection,
             Err(error) => panic!("no connection: {error}"),
         };
-        let task = drive(connection, bed, async move {
-            // Nothing is ever sent: the channel is closed.
-            let _ = stop.recv().await;
-        });
+        let task = async move {
+            let stopped = async {
+                // Nothing is ever sent: the channel is closed.
+                let _ = stop.recv().await;
+            };
+            drive(&mut connection, &bed, stopped).await;
+        };
         Self {
             task: Some(Box::pin(task)),
             elsewhere,
