@@ -3,9 +3,8 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
-use rustix::event::PollFlags;
+use wharf_driver::sockets::is_ready;
 
-use super::outside::is_ready;
 use super::tls::Dialect;
 use super::wire::{Wire, is_secret};
 use crate::client::{CUT, NOT_RESUMED};
@@ -97,12 +96,7 @@ impl Data {
 
     /// Whether a step would come to something.
     pub(super) fn is_ready(&self) -> bool {
-        let interest = if self.writes() {
-            PollFlags::OUT
-        } else {
-            PollFlags::IN
-        };
-        !self.stalls && is_ready(&self.stream, interest)
+        !self.stalls && is_ready(&self.stream, !self.writes())
     }
 
     /// Why what ran over it cannot be complete, as it is now.

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use wharf_driver::Service;
+use wharf_driver::sockets::is_ready;
 use wharf_driver::system::System;
 use wharf_driver::task::{Alarm, Reactor};
 use wharf_storage::{Executor, Executors};
@@ -170,15 +170,6 @@ impl System for Outside {
     }
 }
 
-/// Whether a socket is ready now.
-pub(crate) fn is_ready(socket: impl AsFd, interest: PollFlags) -> bool {
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    poll(&mut [PollFd::new(&socket, interest)], Some(&at_once)).is_ok_and(|ready| ready > 0)
-}
-
 /// How a session sleeps, and what it would be woken for in vain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wake(Arc<Mutex<Sleep>>);
@@ -189,8 +180,9 @@ struct Sleep {
     until: Option<u64>,
     /// It waits for room for its replies.
     is_blocked: bool,
-    /// What is known not to be ready, so that the kernel is not asked again.
-    idle: Vec<(Way, RawFd, PollFlags)>,
+    /// What is known not to be ready to be read from, or else written to, so that the kernel is not asked
+    /// again.
+    idle: Vec<(Way, RawFd, bool)>,
 }
 
 /// Which of its connections a session waits for.
@@ -221,16 +213,16 @@ impl Wake {
         lock(&self.0).idle.retain(|(way, ..)| *way != touched);
     }
 
-    fn is_ready(&self, way: Way, socket: BorrowedFd<'_>, interest: PollFlags) -> bool {
+    fn is_ready(&self, way: Way, socket: BorrowedFd<'_>, readable: bool) -> bool {
         let mut sleep = lock(&self.0);
-        let question = (way, socket.as_raw_fd(), interest);
+        let question = (way, socket.as_raw_fd(), readable);
         if sleep.idle.contains(&question) {
             return false;
         }
-        let is_ready = is_ready(socket, interest);
+        let is_ready = is_ready(socket, readable);
         if !is_ready {
             sleep.idle.push(question);
-            sleep.is_blocked |= way == Way::Control && interest == PollFlags::OUT;
+            sleep.is_blocked |= way == Way::Control && !readable;
         }
         is_ready
     }
@@ -247,8 +239,8 @@ pub(crate) struct Bed {
 
 impl Bed {
     /// Becomes ready with the socket; the simulator looks again whenever something has happened.
-    async fn until(&self, way: Way, socket: BorrowedFd<'_>, interest: PollFlags) -> io::Result<()> {
-        poll_fn(|_| match self.wake.is_ready(way, socket, interest) {
+    async fn until(&self, way: Way, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
+        poll_fn(|_| match self.wake.is_ready(way, socket, readable) {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         })
@@ -261,21 +253,16 @@ impl Reactor for Bed {
 
     async fn readable(&self) -> io::Result<()> {
         let control = self.control.as_fd();
-        self.until(Way::Control, control, PollFlags::IN).await
+        self.until(Way::Control, control, true).await
     }
 
     async fn writable(&self) -> io::Result<()> {
         let control = self.control.as_fd();
-        self.until(Way::Control, control, PollFlags::OUT).await
+        self.until(Way::Control, control, false).await
     }
 
     async fn ready(&self, socket: BorrowedFd<'_>, readable: bool) -> io::Result<()> {
-        let interest = if readable {
-            PollFlags::IN
-        } else {
-            PollFlags::OUT
-        };
-        self.until(Way::Data, socket, interest).await
+        self.until(Way::Data, socket, readable).await
     }
 
     fn executors(&self, _: &Service) -> Executors {
