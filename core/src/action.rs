@@ -6,7 +6,7 @@ use crate::account::{Denied, Identified};
 use crate::failure::Failure;
 use crate::listing::Listing;
 use crate::optional::Optional;
-use crate::outcome::{DataFailure, End, TlsFailure, Transferred};
+use crate::outcome::{DataFailure, TlsFailure, Transferred};
 use crate::ticket::{
     Change, CloseData, Event, Finish, Identify, Listen, Login, Open, OpenData, Report, Secure,
     StartTls, Stat, StopTls, Ticket, TicketId, Transfer,
@@ -174,13 +174,7 @@ impl Action {
                 _ => DataFailure::Refused,
             })),
             Self::Secure(ticket) => ticket.done(Err(handshake)),
-            Self::Transfer(ticket, _) => ticket.done(Transferred {
-                bytes: 0,
-                end: match failure {
-                    Failure::Cancelled => End::Cancelled,
-                    failure => End::Storage(failure),
-                },
-            }),
+            Self::Transfer(ticket, _) => ticket.done(Transferred::new(0, failure.into())),
             Self::CloseData(ticket) => ticket.done(()),
             Self::Finish(ticket, _) => ticket.done(Err(failure)),
             Self::Report(ticket, ..) => ticket.done(Err(failure)),

@@ -125,6 +125,16 @@ impl Transferred {
     }
 }
 
+impl From<Failure> for End {
+    /// The storage failed, or was asked to give the transfer up.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Cancelled => Self::Cancelled,
+            failure => Self::Storage(failure),
+        }
+    }
+}
+
 /// How the data of a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

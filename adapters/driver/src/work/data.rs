@@ -216,13 +216,10 @@ impl Work {
                 self.data = Some(data);
                 self.pumped(ticket, pump, step)
             }
-            Err(failure) => Some(ticket.done(Transferred::new(
-                self.progress.load(Ordering::Relaxed),
-                match failure {
-                    Failure::Cancelled => End::Cancelled,
-                    failure => End::Storage(failure),
-                },
-            ))),
+            Err(failure) => {
+                let moved = self.progress.load(Ordering::Relaxed);
+                Some(ticket.done(Transferred::new(moved, failure.into())))
+            }
         }
     }
 

@@ -198,9 +198,9 @@ impl Work {
             Action::Cancel(_) => self.cancel(),
             Action::Secure(ticket) => self.secure(ticket),
             // The control connection is not its business.
-            Action::StartTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
-            Action::StopTls(ticket) => Some(ticket.done(Err(TlsFailure::Handshake))),
-            Action::Disconnect => None,
+            Action::StartTls(_) | Action::StopTls(_) | Action::Disconnect => {
+                action.refuse(Failure::Unsupported)
+            }
         }
     }
 
