@@ -27,6 +27,7 @@ impl Service {
     ///
     /// Returns how long to wait before the next call, if that must not follow at once: there are no
     /// descriptors or no memory left, and the listener would seem to be ready all the time.
+    #[must_use = "without the pause its caller spins"]
     pub fn accept(
         self: &Arc<Self>,
         listener: &Listener,
@@ -51,11 +52,11 @@ impl Service {
     /// # Errors
     /// The same error, if it is none that goes by: the server cannot go on.
     pub fn pause_after(&self, error: io::Error) -> io::Result<Duration> {
-        if !is_exhausted(&error) {
-            return Err(error);
-        }
         log::warn!(%error, "clients cannot be waited for now");
-        Ok(EXHAUSTED)
+        match is_exhausted(&error) {
+            true => Ok(EXHAUSTED),
+            false => Err(error),
+        }
     }
 
     fn next(self: &Arc<Self>, listener: &Listener) -> Next {

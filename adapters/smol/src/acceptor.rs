@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub async fn serve_on(
                 let Ok(pause) = service.pause_after(error) else {
                     break;
                 };
-                or_stop(pause, &stop).await;
+                or_after(pause, stopped(&stop)).await;
             }
         })
     };
@@ -93,32 +94,41 @@ pub async fn serve_on(
 
 /// Drops those who connect to passive ports that no session has.
 async fn drop_strays(service: &Service, stop: &Receiver<()>) -> io::Result<()> {
-    let Some(strays) = service.strays() else {
-        return Ok(());
-    };
-    let strays = Async::new_nonblocking(strays)?;
+    match service.strays() {
+        Some(strays) => whenever_ready(strays, service, stop, || service.drop_strays()).await,
+        None => Ok(()),
+    }
+}
+
+/// Acts whenever something can be read there, and then pauses for as long as `act` says, until the server
+/// shall stop.
+async fn whenever_ready(
+    socket: impl AsFd,
+    service: &Service,
+    stop: &Receiver<()>,
+    act: impl Fn() -> Option<Duration>,
+) -> io::Result<()> {
+    let socket = Async::new_nonblocking(socket)?;
     while !service.is_stopping() {
-        strays.readable().or(stopped(stop)).await?;
-        if let Some(pause) = service.drop_strays() {
-            or_stop(pause, stop).await;
+        let ready = socket.readable().or(async {
+            stopped(stop).await;
+            Ok(())
+        });
+        let pause = match ready.await {
+            Ok(()) => act(),
+            Err(error) => Some(service.pause_after(error)?),
+        };
+        if let Some(pause) = pause {
+            or_after(pause, stopped(stop)).await;
         }
     }
     Ok(())
 }
 
-/// Until the server shall stop.
-async fn stopped(stop: &Receiver<()>) -> io::Result<()> {
+/// Is done when the server shall stop.
+async fn stopped(stop: &Receiver<()>) {
     // Nothing is ever sent: the channel is closed.
     let _ = stop.recv().await;
-    Ok(())
-}
-
-/// Waits for so long, unless the server shall stop.
-async fn or_stop(pause: Duration, stop: &Receiver<()>) {
-    or_after(pause, async {
-        let _ = stop.recv().await;
-    })
-    .await;
 }
 
 /// Accepts the clients of one listener.
@@ -134,21 +144,11 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(&self) -> io::Result<()> {
-        let socket = Async::new_nonblocking(&self.listener.socket)?;
-        while !self.service.is_stopping() {
-            match socket.readable().or(stopped(&self.stop)).await {
-                Ok(()) => {
-                    let pause = self
-                        .service
-                        .accept(&self.listener, |client| self.start(client));
-                    if let Some(pause) = pause {
-                        or_stop(pause, &self.stop).await;
-                    }
-                }
-                Err(error) => or_stop(self.service.pause_after(error)?, &self.stop).await,
-            }
-        }
-        Ok(())
+        let accept = || {
+            self.service
+                .accept(&self.listener, |client| self.start(client))
+        };
+        whenever_ready(&self.listener.socket, &self.service, &self.stop, accept).await
     }
 
     fn start(&self, client: Client) {
@@ -158,11 +158,7 @@ impl Acceptor {
         };
         let (stop, running) = (self.stop.clone(), self.running.clone());
         let session = async move {
-            let stopped = async {
-                // Nothing is ever sent: the channel is closed.
-                let _ = stop.recv().await;
-            };
-            serve_client(client, reactor, stopped).await;
+            serve_client(client, reactor, stopped(&stop)).await;
             drop(running);
         };
         self.executor.spawn(session).detach();

@@ -259,6 +259,7 @@ impl Service {
 
     /// Drops those who have connected to passive ports that no session has. Returns how long to wait before
     /// the next call, if that must not follow at once, as [`Service::accept`] does.
+    #[must_use = "without the pause its caller spins"]
     pub fn drop_strays(&self) -> Option<Duration> {
         let dropped = self.ports.drop_strays(&*self.settings.system);
         let is_exhausted = dropped.is_err_and(|error| is_exhausted(&error));
