@@ -49,9 +49,10 @@ enum Skipping {
 ///
 /// Complete lines stand one behind the other, each with its mark and an LF for its CRLF; the
 /// beginning of the next one follows. What a mark means is the session's to say: it is one byte
-/// that is kept with the line, so that the line is not looked at twice. A line longer than the limit is cut one byte beyond it, which tells it from
-/// the others, and its tail is never kept. It ends as the lines of that client do: an LF amid it
-/// begins no line unless the client is known to send LF alone.
+/// that is kept with the line, so that the line is not looked at twice. A line longer than the limit
+/// is cut one byte beyond it, which tells it from the others, and its tail is never kept. It ends as
+/// the lines of that client do: an LF amid it begins no line unless the client is known to send LF
+/// alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
     bytes: Vec<u8>,

@@ -29,10 +29,11 @@ pub trait Executor: Send + Sync {
 /// Whether what a job does is still wanted. It looks between the pieces of its work, and may tell how far it
 /// has come.
 #[derive(Clone, Debug)]
-pub struct Wanted(Arc<Shared>);
+pub struct Wanted(Arc<Course>);
 
+/// What the two ends of an operation tell each other while its job runs.
 #[derive(Debug)]
-struct Shared {
+struct Course {
     is_wanted: AtomicBool,
     progress: AtomicU64,
 }
@@ -102,7 +103,7 @@ where
     E: NotDone,
 {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
-    let wanted = Wanted(Arc::new(Shared {
+    let wanted = Wanted(Arc::new(Course {
         is_wanted: AtomicBool::new(true),
         progress: AtomicU64::new(0),
     }));

@@ -40,9 +40,8 @@ use rustls::{ServerConfig, ServerConnection};
 use crate::lock::lock;
 
 pub(crate) use channel::Channel;
-pub use rustls;
-
 pub use identity::{Identities, Identity, IdentityError};
+pub use rustls;
 use store::{Nothing, Store};
 
 /// What a control connection negotiates (the registry of RFC 7301 has it), if anything.
