@@ -3,11 +3,28 @@
 //!
 //! - [`wire`] has the requests of the S3 interface and the meaning of their answers, as pure functions.
 //! - [`Transport`] carries a request to a store and brings its answer. It is the only way out of this crate.
+//! - [`Store`] is one bucket, and [`Bucket`] what one account sees of it.
 #![deny(missing_debug_implementations)]
 
+mod bucket;
+mod budget;
+mod client;
+mod copy;
+mod directory;
+mod edit;
+mod key;
 mod provider;
+mod record;
+mod source;
+mod store;
 mod transport;
+mod tree;
+mod upload;
 pub mod wire;
 
+pub use bucket::Bucket;
+pub use budget::Budget;
+pub use client::Patience;
 pub use provider::{Condition, Provider, Style};
+pub use store::{LEAST_PART, MOST_PARTS, Store, StoreOptions};
 pub use transport::{Answer, Lost, Transport};

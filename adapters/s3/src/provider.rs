@@ -49,6 +49,17 @@ pub enum Condition {
     None,
 }
 
+impl Condition {
+    /// Returns whether the store looks at it where an object is made like that.
+    pub(crate) const fn is_kept(self, in_one_piece: bool) -> bool {
+        match self {
+            Self::Header(..) => true,
+            Self::PutOnly(..) => in_one_piece,
+            Self::None => false,
+        }
+    }
+}
+
 const IF_NONE_MATCH: (&str, &str) = ("if-none-match", "*");
 
 impl Provider {
@@ -134,6 +145,13 @@ impl Provider {
             self,
             Self::Ceph | Self::Garage | Self::B2 | Self::Cos | Self::Gcs
         )
+    }
+
+    /// Returns whether a list goes on by a token that the last page told (ListObjectsV2), not by the last
+    /// name of it (ListObjects).
+    #[must_use]
+    pub const fn lists_by_token(self) -> bool {
+        !matches!(self, Self::Cos)
     }
 
     /// Returns for how long at most it keeps an upload that is not completed, where it has a limit of its

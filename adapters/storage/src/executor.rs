@@ -38,6 +38,16 @@ struct Course {
     progress: AtomicU64,
 }
 
+impl Default for Wanted {
+    /// Wanted for ever: for what is no part of an operation.
+    fn default() -> Self {
+        Self(Arc::new(Course {
+            is_wanted: AtomicBool::new(true),
+            progress: AtomicU64::new(0),
+        }))
+    }
+}
+
 impl Wanted {
     /// Returns whether nobody has cancelled it.
     #[must_use]
@@ -103,10 +113,7 @@ where
     E: NotDone,
 {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
-    let wanted = Wanted(Arc::new(Course {
-        is_wanted: AtomicBool::new(true),
-        progress: AtomicU64::new(0),
-    }));
+    let wanted = Wanted::default();
     let mut answer = Answer {
         slot: Arc::clone(&slot),
         is_given: false,

@@ -9,7 +9,7 @@ pub(super) fn from_listing(text: &str) -> Option<Timestamp> {
 }
 
 /// Understands `Sun, 29 Nov 2026 18:43:02 GMT`, as heads have it.
-pub(super) fn from_head(text: &str) -> Option<Timestamp> {
+pub(crate) fn from_head(text: &str) -> Option<Timestamp> {
     from_jiff(rfc2822::parse(text).ok()?.timestamp())
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn from_rclone(text: &str) -> Option<Timestamp> {
 }
 
 /// Writes a time of last change as rclone understands it.
-pub(crate) fn to_rclone(time: Timestamp) -> String {
+pub(super) fn to_rclone(time: Timestamp) -> String {
     match time.nanos {
         0 => time.seconds.to_string(),
         nanos => {

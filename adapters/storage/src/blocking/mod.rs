@@ -102,6 +102,20 @@ pub struct BlockingOpening {
     pub handle: BlockingHandle,
 }
 
+impl BlockingOpening {
+    /// Returns it as what is polled: all its calls are made by that executor.
+    #[must_use]
+    pub fn behind(self, executor: Arc<dyn Executor>, group: Group) -> Opening {
+        let calls = Calls {
+            executor,
+            group,
+            is_short: false,
+            ends_are_short: false,
+        };
+        calls.wrap(self)
+    }
+}
+
 /// An opened file or directory. Dropping it abandons it.
 pub enum BlockingHandle {
     /// Opened with [`Mode::Read`].
