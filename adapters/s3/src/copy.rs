@@ -59,8 +59,8 @@ impl Tree {
         self.copy(&old, head, &new, &self.attributes_of(head), guarded, wanted)?;
         // From here on it is done: a cancel would leave both.
         let wanted = &Wanted::default();
-        if let Some(record) = self.record(&new, wanted)? {
-            self.forget(&record, wanted)?;
+        for key in [&old, &new] {
+            self.forget_all(&self.records(key, wanted)?, wanted)?;
         }
         self.remove(&old, wanted)?;
         self.keep_directory(&from.parent(), wanted)

@@ -35,19 +35,15 @@ impl Tree {
         if let Found::Directory = found {
             return Err(Failure::IsADirectory);
         }
-        // What could be continued under that name goes with it.
-        let record = self.record(&key, wanted)?;
-        if let Some(record) = &record {
-            self.forget(record, wanted)?;
+        let records = self.records(&key, wanted)?;
+        if let Found::File(_) = found {
+            self.forget_all(&records, wanted)?;
+            self.remove(&key, wanted)?;
+            return self.keep_directory(&path.parent(), wanted);
         }
-        match found {
-            Found::File(_) => {
-                self.remove(&key, wanted)?;
-                self.keep_directory(&path.parent(), wanted)
-            }
-            _ if record.is_some() => Ok(()),
-            _ => Err(Failure::NotFound),
-        }
+        // What can be continued goes, also if somebody still sends parts of it.
+        let partial = self.partial(records, wanted)?.ok_or(Failure::NotFound)?;
+        Ok(self.forget(&partial.record, wanted)?)
     }
 
     fn remove_directory(&self, path: &VPath, wanted: &Wanted) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::str;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use wharf_core::{Failure, Timestamp, VPath};
+use wharf_core::{Failure, Timestamp};
 use wharf_storage::Wanted;
 
 use crate::client::Refused;
@@ -18,6 +18,11 @@ use crate::wire::{Attributes, Guarded, Part, Parts, Request, from_head, hex_sha2
 const TITLE: &str = "wharf upload 1";
 /// A record is shorter.
 const LONGEST: u64 = 16 << 10;
+
+/// A running upload is written down anew within this time, in seconds; one that is not is over.
+const ALIVE: u64 = 15 * 60;
+/// So many uploads of one name are looked at.
+const MOST: u16 = 20;
 
 /// What is written down of an upload that is not one request: where its parts are, so that it can be
 /// continued or given up, and over which version of an object it was begun.
@@ -33,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) base: Option<String>,
     /// Whether it can be continued at all.
     pub(crate) is_resumable: bool,
+    /// Whether somebody still sends parts of it, as far as that was written down.
+    pub(crate) is_running: bool,
 }
 
 impl Record {
@@ -45,8 +52,11 @@ impl Record {
         if let Some(base) = &self.base {
             let _ = writeln!(text, "base {base}");
         }
-        if !self.is_resumable {
-            text.push_str("resumable no\n");
+        for (name, is_so) in [
+            ("resumable", self.is_resumable),
+            ("running", self.is_running),
+        ] {
+            let _ = writeln!(text, "{name} {}", if is_so { "yes" } else { "no" });
         }
         text
     }
@@ -58,7 +68,12 @@ impl Record {
             return None;
         }
         let (mut key, mut part_size, mut upload, mut base) = (None, None, None, None);
-        let mut is_resumable = true;
+        let (mut is_resumable, mut is_running) = (None, None);
+        let yes_or_no = |value| match value {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        };
         for line in lines {
             let (name, value) = line.split_once(' ')?;
             match name {
@@ -66,7 +81,8 @@ impl Record {
                 "part" => part_size = value.parse().ok().filter(|size| *size > 0),
                 "upload" => upload = Some(value.to_owned()),
                 "base" => base = Some(value.to_owned()),
-                "resumable" => is_resumable = value != "no",
+                "resumable" => is_resumable = yes_or_no(value),
+                "running" => is_running = yes_or_no(value),
                 _ => return None,
             }
         }
@@ -75,8 +91,27 @@ impl Record {
             upload,
             part_size: part_size?,
             base,
-            is_resumable,
+            is_resumable: is_resumable?,
+            is_running: is_running?,
         })
+    }
+}
+
+/// What was written down of the uploads of one name, the newest one first.
+#[derive(Debug, Default)]
+pub(crate) struct Records(Vec<(Record, u64)>);
+
+impl Records {
+    /// Returns whether an upload over that version of an object broke off.
+    pub(crate) fn have_broken_off_over(&self, etag: &str) -> bool {
+        let bases = self.0.iter().map(|(record, _)| record.base.as_deref());
+        bases.flatten().any(|base| base == etag)
+    }
+
+    /// Returns those that were begun where nothing stood.
+    fn begun_anew(self) -> impl Iterator<Item = Record> {
+        let records = self.0.into_iter().map(|(record, _)| record);
+        records.filter(|record| record.is_resumable && record.base.is_none())
     }
 }
 
@@ -111,42 +146,60 @@ impl Partial {
 }
 
 impl Tree {
-    /// Returns where a record is kept. One of an upload that nobody can continue is not looked for, and only
-    /// kept so that it is given up in time.
+    /// Returns where a record is kept: beside others of the same name, if it may be looked for.
     fn place_of(&self, record: &Record) -> String {
-        let name = match &record.upload {
-            Some(upload) if !record.is_resumable => upload,
-            _ => &record.key,
-        };
-        self.place(name)
-    }
-
-    fn place(&self, name: &str) -> String {
-        format!("{}{}", self.records, hex_sha256(name.as_bytes()))
-    }
-
-    /// Returns what is written down of an upload of an object, unless its time is over.
-    pub(crate) fn record(&self, key: &str, wanted: &Wanted) -> Result<Option<Record>, Refused> {
-        if !self.keeps_partials {
-            return Ok(None);
+        let name = record.upload.as_deref().unwrap_or("");
+        let name = hex_sha256(name.as_bytes());
+        match record.is_resumable {
+            true => format!("{}{name}", self.places(&record.key)),
+            false => format!("{}{name}", self.records),
         }
-        let place = Request::get(&self.place(key), 0, None);
-        let answer = match self.store.client.open(&place, wanted) {
+    }
+
+    fn places(&self, key: &str) -> String {
+        format!("{}{}/", self.records, hex_sha256(key.as_bytes()))
+    }
+
+    /// Returns what is written down of uploads of an object and is not too old.
+    pub(crate) fn records(&self, key: &str, wanted: &Wanted) -> Result<Records, Refused> {
+        if !self.keeps_partials {
+            return Ok(Records::default());
+        }
+        let page = self.page(&self.places(key), false, None, MOST, wanted)?;
+        let mut records = Vec::new();
+        for object in page.objects {
+            let read = self.read_record(&object.key, wanted)?;
+            let retention = self.store.options.retention().as_secs();
+            // Somebody else's is nobody's.
+            records.extend(read.filter(|(record, age)| record.key == key && *age <= retention));
+        }
+        records.sort_by_key(|(_, age)| *age);
+        Ok(Records(records))
+    }
+
+    /// Reads a record, and how old it is by the clock of the store, in seconds.
+    pub(crate) fn read_record(
+        &self,
+        place: &str,
+        wanted: &Wanted,
+    ) -> Result<Option<(Record, u64)>, Refused> {
+        let answer = match self
+            .store
+            .client
+            .open(&Request::get(place, 0, None), wanted)
+        {
             Ok(answer) => answer,
             Err(refused) if refused.is_absent() => return Ok(None),
             Err(refused) => return Err(refused),
         };
-        if age(&answer).is_some_and(|age| age > self.store.options.retention().as_secs()) {
-            return Ok(None);
-        }
+        let age = age(&answer).unwrap_or(0);
         let mut bytes = Vec::new();
         let read = answer.body.take(LONGEST).read_to_end(&mut bytes);
         let record = read.ok().and_then(|_| Record::parse(&bytes));
-        // Somebody else's is nobody's.
-        Ok(record.filter(|record| record.key == key))
+        Ok(record.map(|record| (record, age)))
     }
 
-    /// Writes a record down, in place of the last one.
+    /// Writes a record down, in place of the last one of the same upload.
     pub(crate) fn write_down(&self, record: &Record, wanted: &Wanted) -> Result<(), Refused> {
         let (place, text) = (self.place_of(record), record.print());
         let put = Request::put(
@@ -157,6 +210,18 @@ impl Tree {
             Guarded::No,
         );
         self.store.client.ask(&put, wanted).map(drop)
+    }
+
+    /// Removes records of uploads that nobody goes on with, and gives those up.
+    pub(crate) fn forget_all(&self, records: &Records, wanted: &Wanted) -> Result<(), Refused> {
+        let over = records
+            .0
+            .iter()
+            .filter(|(record, age)| !record.is_running || *age > ALIVE);
+        for (record, _) in over {
+            self.forget(record, wanted)?;
+        }
+        Ok(())
     }
 
     /// Removes a record, and gives up the upload of which it tells.
@@ -182,26 +247,23 @@ impl Tree {
         }
     }
 
-    /// Returns the upload under a name where nothing stands that can be continued.
+    /// Returns the upload under a name where nothing stands that can be continued, the last one of several.
     pub(crate) fn partial(
         &self,
-        path: &VPath,
+        records: Records,
         wanted: &Wanted,
     ) -> Result<Option<Partial>, Failure> {
-        let record = self.record(&self.key(path)?, wanted)?;
-        Ok(match record {
-            Some(record) => self.partial_of(record, wanted)?,
-            None => None,
-        })
+        for record in records.begun_anew() {
+            if let Some(partial) = self.partial_of(record, wanted)? {
+                return Ok(Some(partial));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the upload of which a record tells, if it can be continued.
-    pub(crate) fn partial_of(
-        &self,
-        record: Record,
-        wanted: &Wanted,
-    ) -> Result<Option<Partial>, Failure> {
-        let (Some(upload), None) = (record.upload.clone(), &record.base) else {
+    fn partial_of(&self, record: Record, wanted: &Wanted) -> Result<Option<Partial>, Failure> {
+        let Some(upload) = record.upload.clone() else {
             return Ok(None);
         };
         let mut parts: Vec<Part> = Vec::new();
@@ -266,8 +328,9 @@ mod tests {
             part_size in 1_u64..,
             base in proptest::option::of("\"[0-9a-f]{32}-[0-9]{1,4}\""),
             is_resumable in any::<bool>(),
+            is_running in any::<bool>(),
         ) {
-            let record = Record { key, upload, part_size, base, is_resumable };
+            let record = Record { key, upload, part_size, base, is_resumable, is_running };
             prop_assert_eq!(Record::parse(record.print().as_bytes()), Some(record));
         }
 
@@ -291,6 +354,7 @@ mod tests {
                 part_size: 10,
                 base: None,
                 is_resumable: true,
+                is_running: false,
             },
             upload: "u".into(),
             parts: (1..=whole)

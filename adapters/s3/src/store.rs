@@ -30,7 +30,8 @@ pub struct StoreOptions {
     /// What bodies carry so that the store sees if they were changed on their way.
     pub checksum: Checksum,
     /// How many bytes are collected before they are sent as a part of an upload, and so how much memory a
-    /// running upload takes for each of its lanes and one more; at least [`LEAST_PART`]. 8 MiB by default.
+    /// running upload takes for each of its lanes and one more. Stores take no less than [`LEAST_PART`]. 8 MiB
+    /// by default.
     pub part_size: u64,
     /// How many parts of one upload are sent at once, beside the one that is collected. 3 by default.
     pub lanes: usize,
@@ -74,7 +75,10 @@ impl StoreOptions {
     pub(crate) fn part_size_for(&self, bytes: Option<u64>) -> u64 {
         let longest = bytes.max(self.max_file_size).unwrap_or(0);
         let needed = longest.div_ceil(MOST_PARTS).next_multiple_of(1 << 20);
-        self.part_size.max(LEAST_PART).max(needed)
+        match longest > self.part_size.saturating_mul(MOST_PARTS) {
+            true => needed,
+            false => self.part_size.max(1),
+        }
     }
 
     /// Returns for how long an upload that broke off can be continued.

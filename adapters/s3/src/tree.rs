@@ -92,7 +92,8 @@ impl Tree {
             Found::File(head) => Ok(of_file(&head)),
             Found::Directory => Ok(Metadata::of_kind(Kind::Directory)),
             Found::Nothing => {
-                let partial = self.partial(path, wanted)?.ok_or(Failure::NotFound)?;
+                let records = self.records(&self.key(path)?, wanted)?;
+                let partial = self.partial(records, wanted)?.ok_or(Failure::NotFound)?;
                 Ok(Metadata {
                     size: partial.resumable(),
                     ..Metadata::of_kind(Kind::Partial)

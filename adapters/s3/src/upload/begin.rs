@@ -1,12 +1,13 @@
 //! [`begin`]: what an upload goes on with, and whether it may.
 
+use std::mem;
 use std::sync::Arc;
 
 use wharf_core::{Failure, VPath};
 use wharf_storage::Wanted;
 
 use super::target::{Base, Multipart, Target};
-use crate::record::Record;
+use crate::record::Records;
 use crate::store::MOST_PARTS;
 use crate::tree::Tree;
 use crate::wire::{Attributes, Head, Part};
@@ -62,7 +63,7 @@ pub(crate) fn begin(
     if head.is_some() && !asked.replace {
         return Err(Failure::Exists);
     }
-    let earlier = tree.record(&key, wanted)?;
+    let earlier = tree.records(&key, wanted)?;
     let beginning = Beginning {
         tree,
         key,
@@ -82,7 +83,7 @@ struct Beginning<'a> {
     tree: &'a Arc<Tree>,
     key: String,
     asked: Asked,
-    earlier: Option<Record>,
+    earlier: Records,
 }
 
 impl Beginning<'_> {
@@ -98,11 +99,7 @@ impl Beginning<'_> {
     fn behind(self, head: &Head, at: u64) -> Result<Begin, Failure> {
         let etag = head.etag.clone().ok_or(Failure::Unsupported)?;
         // The last upload over this version broke off: what comes may be the rest of that one.
-        let broke_off = self
-            .earlier
-            .as_ref()
-            .and_then(|record| record.base.as_ref());
-        if broke_off == Some(&etag) {
+        if self.earlier.have_broken_off_over(&etag) {
             return Err(Failure::BrokenOff);
         }
         if at > head.size {
@@ -128,13 +125,7 @@ impl Beginning<'_> {
 
     /// Goes on with an upload that broke off, at the byte that is asked for.
     fn go_on(mut self, at: Option<u64>, wanted: &Wanted) -> Result<Begin, Failure> {
-        let partial = match self.earlier.take() {
-            Some(record) => {
-                self.earlier = Some(record.clone());
-                self.tree.partial_of(record, wanted)?
-            }
-            None => None,
-        };
+        let partial = self.tree.partial(mem::take(&mut self.earlier), wanted)?;
         let is_append = matches!(self.asked.place, Place::Behind(_));
         let (partial, at) = match (partial, at) {
             (Some(partial), Some(at)) => (partial, at),
@@ -155,9 +146,7 @@ impl Beginning<'_> {
         let kept = partial.parts_up_to(at).ok_or(Failure::BrokenOff)?;
         let part_size = record.part_size;
         let attributes = self.tree.store.options.attributes.clone();
-        // It is this upload's own now.
-        self.earlier = None;
-        let gone_on = Some((Multipart { id, record }, kept));
+        let gone_on = Some((Multipart::taken_over(id, record), kept));
         Ok(self.with(attributes, None, part_size, at, gone_on))
     }
 

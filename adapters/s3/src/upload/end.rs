@@ -186,7 +186,7 @@ impl Upload {
     /// Begins to make the object of its parts.
     fn complete(&mut self) -> Result<Box<dyn Operation<()>>, Failure> {
         let multipart = Arc::clone(self.parts.multipart().ok_or(Failure::Io)?);
-        let (target, parts) = (Arc::clone(&self.parts.target), self.parts.take_done());
+        let (target, parts) = (Arc::clone(&self.parts.target), self.parts.done());
         Ok(self.parts.run(OnCancel::Wait, move |wanted| {
             target.complete(&multipart, &parts, wanted)
         }))
@@ -209,13 +209,18 @@ enum Left {
 
 impl Abandoning {
     pub(super) fn new(mut upload: Upload, reason: Reason) -> Self {
-        // What was collected is no whole part.
-        upload.part = None;
         upload.turn = None;
         upload.lead = Lead::None;
-        if upload.is_kept_after(reason) {
-            upload.parts.close();
-        } else {
+        let is_whole = upload
+            .part
+            .as_ref()
+            .is_some_and(|part| part.bytes.len() >= upload.part_size());
+        if is_whole && !upload.parts.is_unused() {
+            upload.hand_over();
+        }
+        upload.part = None;
+        // Whoever aborts waits for it.
+        if !upload.may_be_kept_after(reason) || reason == Reason::Aborted {
             upload.parts.cancel();
         }
         Self {
@@ -256,45 +261,60 @@ impl Operation<()> for Abandoning {
 }
 
 impl Upload {
-    /// Whether what there is of it can be continued, if it broke off for that reason.
-    fn is_kept_after(&self, reason: Reason) -> bool {
+    /// Returns whether what there is of it can be continued, if it broke off for that reason; where the
+    /// store does not know of it yet, whether that may come to be.
+    fn may_be_kept_after(&self, reason: Reason) -> bool {
         let target = &self.parts.target;
         let is_usable = !matches!(
             reason,
             Reason::Refused
                 | Reason::Storage(Failure::Quota | Failure::Exists | Failure::BrokenOff)
         );
-        let record = self.parts.multipart().map(|multipart| &multipart.record);
-        let is_begun = record.is_some_and(|record| record.is_resumable && record.base.is_none());
-        is_usable && is_begun && target.base.is_none()
+        let is_begun_over = self
+            .parts
+            .multipart()
+            .is_some_and(|multipart| multipart.record.base.is_some());
+        is_usable && self.is_resumable() && target.base.is_none() && !is_begun_over
+    }
+
+    fn is_resumable(&self) -> bool {
+        self.parts.target.resumable && self.parts.target.tree.keeps_partials
     }
 
     /// Begins to clear up, if there is something.
     fn clear_up(&mut self, reason: Reason) -> Option<Box<dyn Operation<()>>> {
-        if self.is_kept_after(reason) {
-            // Only if it is more than nothing that can be continued.
-            let count = self.parts.count();
-            return (count < 2).then(|| self.give_up(None)).flatten();
-        }
         let target = &self.parts.target;
+        // Of one part nothing can be continued.
+        if self.may_be_kept_after(reason)
+            && self.parts.count() > 1
+            && let Some(multipart) = self.parts.multipart()
+        {
+            let (target, multipart) = (Arc::clone(target), Arc::clone(multipart));
+            return Some(self.parts.run_to_its_end(move || {
+                let left = Record {
+                    is_running: false,
+                    ..multipart.record.clone()
+                };
+                Ok(target.tree.write_down(&left, &Wanted::default())?)
+            }));
+        }
         // Over a finished object only the whole one may come next.
-        let is_marked = target.resumable
-            && target.tree.keeps_partials
+        let is_marked = self.is_resumable()
             && target.base.is_none()
             && self.at > self.start
             && reason != Reason::Refused;
-        self.give_up(is_marked.then(|| Arc::clone(target)))
+        self.give_up(is_marked)
     }
 
-    fn give_up(&self, marked: Option<Arc<Target>>) -> Option<Box<dyn Operation<()>>> {
+    fn give_up(&self, is_marked: bool) -> Option<Box<dyn Operation<()>>> {
         let multipart = self.parts.multipart().cloned();
-        if multipart.is_none() && marked.is_none() {
+        if multipart.is_none() && !is_marked {
             return None;
         }
         let target = Arc::clone(&self.parts.target);
         Some(
             self.parts
-                .run_to_its_end(move || give_up(&target, multipart.as_deref(), marked.is_some())),
+                .run_to_its_end(move || give_up(&target, multipart.as_deref(), is_marked)),
         )
     }
 }
@@ -314,19 +334,19 @@ fn give_up(target: &Target, multipart: Option<&Multipart>, is_marked: bool) -> R
             .and_then(|head| head.etag),
     };
     let record = multipart.map(|multipart| &multipart.record);
-    match (base, record) {
-        (Some(base), _) => {
-            let mark = Record {
-                key: target.key.clone(),
-                upload: None,
-                part_size: target.part_size,
-                base: Some(base),
-                is_resumable: true,
-            };
-            target.tree.write_down(&mark, &wanted)?;
-        }
-        (None, Some(record)) => target.tree.strike(record, &wanted)?,
-        (None, None) => {}
+    if let Some(base) = base {
+        let mark = Record {
+            key: target.key.clone(),
+            upload: None,
+            part_size: target.part_size,
+            base: Some(base),
+            is_resumable: true,
+            is_running: false,
+        };
+        target.tree.write_down(&mark, &wanted)?;
+    }
+    if let Some(record) = record {
+        target.tree.strike(record, &wanted)?;
     }
     Ok(())
 }

@@ -175,7 +175,8 @@ impl Sink for Upload {
         held.extend_from_slice(&bytes[..count]);
         let is_full = held.len() >= size;
         self.at += count as u64;
-        if is_full && self.parts.has_room() {
+        // What fits one part may be all there is.
+        if is_full && !self.parts.is_unused() && self.parts.has_room() {
             self.hand_over();
             let _ = self.parts.poll(cx);
         }

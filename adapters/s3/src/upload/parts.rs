@@ -1,7 +1,6 @@
 //! [`Parts`]: the parts of an upload on their way to the store.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -88,9 +87,9 @@ impl Parts {
         }
     }
 
-    /// Returns all parts in order, once none is on its way.
-    pub(super) fn take_done(&mut self) -> Vec<Part> {
-        let mut parts = mem::take(&mut self.done);
+    /// Returns all parts that the store has, in order.
+    pub(super) fn done(&self) -> Vec<Part> {
+        let mut parts = self.done.clone();
         parts.sort_unstable_by_key(|part| part.number);
         parts
     }
@@ -115,12 +114,6 @@ impl Parts {
         if let Upload::Beginning(beginning) = &mut self.upload {
             beginning.cancel();
         }
-    }
-
-    /// Begins no others, and lets those end that are on their way.
-    pub(super) fn close(&mut self) {
-        self.waiting.clear();
-        self.copies.clear();
     }
 
     /// Moves them on. It is ready when none is on its way: with the first failure, if one failed.
@@ -198,7 +191,7 @@ impl Parts {
             let (target, multipart) = (Arc::clone(&self.target), Arc::clone(&multipart));
             let flying = if let Some((number, part)) = self.waiting.pop_front() {
                 self.run(OnCancel::Leave, move |wanted| {
-                    let sent = target.send(&multipart.id, number, &part.bytes, wanted);
+                    let sent = target.send(&multipart, number, &part.bytes, wanted);
                     drop(part.bytes);
                     drop(part.reserved);
                     sent

@@ -1,13 +1,14 @@
 //! [`Target`]: where an upload goes, and the requests that bring it there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use md5::{Digest as _, Md5};
 use wharf_core::Failure;
 use wharf_storage::Wanted;
 
 use crate::client::Refused;
-use crate::record::Record;
+use crate::record::{Record, Records};
 use crate::tree::Tree;
 use crate::wire::{Attributes, Checksum, Copied, Guarded, Head, Part, Request};
 
@@ -29,15 +30,56 @@ pub(crate) struct Target {
     pub(crate) attributes: Attributes,
     /// What it goes on with.
     pub(crate) base: Option<Base>,
-    /// What was written down of the last upload, which is over once this one begins anew.
-    pub(crate) earlier: Option<Record>,
+    /// What was written down of earlier uploads, of which nothing is worth keeping once this one is begun.
+    pub(crate) earlier: Records,
     pub(crate) part_size: u64,
 }
+
+/// That an upload is running is written down so often.
+const TOUCH: Duration = Duration::from_secs(60);
 
 /// An upload in parts that the store knows of, with what is written down of it.
 pub(crate) struct Multipart {
     pub(crate) id: String,
     pub(crate) record: Record,
+    /// When that was written down.
+    written_down: Mutex<Option<Instant>>,
+}
+
+impl Multipart {
+    /// Returns an upload that was just written down.
+    fn new(id: String, record: Record) -> Self {
+        Self {
+            id,
+            record,
+            written_down: Mutex::new(Some(Instant::now())),
+        }
+    }
+
+    /// Returns an upload that somebody else has begun, of which that record tells.
+    pub(crate) fn taken_over(id: String, record: Record) -> Self {
+        Self {
+            id,
+            record: Record {
+                is_running: true,
+                ..record
+            },
+            written_down: Mutex::new(None),
+        }
+    }
+
+    /// Returns whether it is time to write down that it is running, and then takes it as done.
+    fn is_due(&self) -> bool {
+        let mut last = self
+            .written_down
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= TOUCH);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 impl Target {
@@ -59,9 +101,7 @@ impl Target {
                 head.map(|head| head.etag.unwrap_or_default())
             }
         };
-        if let Some(earlier) = &self.earlier {
-            self.tree.forget(earlier, wanted)?;
-        }
+        self.tree.forget_all(&self.earlier, wanted)?;
         let created = self.ask(
             &Request::create(&self.key, &self.attributes, self.checksum()),
             wanted,
@@ -73,24 +113,28 @@ impl Target {
             part_size: self.part_size,
             base,
             is_resumable: self.resumable && self.tree.keeps_partials,
+            is_running: true,
         };
         if let Err(refused) = self.tree.write_down(&record, wanted) {
             // Nobody would ever find it.
             let _ = self.tree.give_up(&self.key, &id, &Wanted::default());
             return Err(refused.failure());
         }
-        Ok(Multipart { id, record })
+        Ok(Multipart::new(id, record))
     }
 
     /// Sends a part.
     pub(crate) fn send(
         &self,
-        id: &str,
+        multipart: &Multipart,
         number: u32,
         bytes: &[u8],
         wanted: &Wanted,
     ) -> Result<Part, Failure> {
-        let part = Request::part(&self.key, id, number, bytes, self.checksum());
+        if multipart.is_due() {
+            self.tree.write_down(&multipart.record, wanted)?;
+        }
+        let part = Request::part(&self.key, &multipart.id, number, bytes, self.checksum());
         let answer = self.tree.store.client.ask(&part, wanted)?;
         let etag = answer.headers.get("etag").ok_or(Failure::Io)?;
         Ok(Part {
@@ -154,10 +198,8 @@ impl Target {
             }
             Err(refused) => return Err(self.refused(&refused)),
         }
-        if let Some(earlier) = &self.earlier {
-            // It is over either way, and else goes with the next sweep.
-            let _ = self.tree.forget(earlier, wanted);
-        }
+        // They are over either way, and else go with the next sweep.
+        let _ = self.tree.forget_all(&self.earlier, wanted);
         Ok(())
     }
 
