@@ -135,7 +135,7 @@ impl Partial {
 
     /// Returns the parts before that byte, if it is where one of them ends.
     pub(crate) fn parts_up_to(mut self, at: u64) -> Option<Vec<Part>> {
-        if at > self.resumable() || at % self.record.part_size != 0 {
+        if at > self.resumable() || !at.is_multiple_of(self.record.part_size) {
             return None;
         }
         // No more than there are.

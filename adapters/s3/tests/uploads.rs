@@ -92,7 +92,7 @@ fn s01_an_upload_that_breaks_off_leaves_what_stood_there() {
                 .unwrap();
             let after = fake.whole_object("old").unwrap();
             assert_eq!((before.bytes, before.etag), (after.bytes, after.etag));
-            assert_eq!(fake.uploads().contains(&"old".to_owned()), false);
+            assert!(!fake.uploads().contains(&"old".to_owned()));
         }
     }
 }
@@ -185,7 +185,7 @@ fn s05_what_passes_is_waited_for_and_what_stays_is_told_as_busy() {
             let fault = Fault::Error(503, "SlowDown");
             let number = std::sync::atomic::AtomicUsize::new(0);
             // The request of that number, however often it is sent.
-            let mut failing: Option<(String, &'static str, Vec<(&'static str, String)>)> = None;
+            let mut failing = None;
             let rule = Rule::when(fault, move |seen| {
                 let id = (seen.key.clone(), seen.method, seen.query.clone());
                 if failing.as_ref() == Some(&id) {

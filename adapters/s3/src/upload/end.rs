@@ -201,7 +201,7 @@ pub(super) struct Abandoning {
 
 enum Left {
     /// Parts are on their way.
-    Parts(Upload),
+    Parts(Box<Upload>),
     /// What is left is cleared up.
     Clearing(Box<dyn Operation<()>>),
     Over,
@@ -225,7 +225,7 @@ impl Abandoning {
         }
         Self {
             reason,
-            stage: Left::Parts(upload),
+            stage: Left::Parts(Box::new(upload)),
         }
     }
 }
