@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Credentials, Role};
+use super::{Credentials, Role, Secret};
 use crate::{Provider, Style};
 
 /// How long it is waited for a store.
@@ -53,13 +53,13 @@ pub struct HttpsOptions {
     pub ca: Option<PathBuf>,
     /// The URL of a proxy, `http://user:password@host:port`, for the store and for token services on the
     /// network. No variable of the environment is looked at.
-    pub proxy: Option<String>,
+    pub proxy: Option<Secret>,
     /// Where the keys come from.
     pub credentials: Credentials,
     /// A role to be taken on with them.
     pub role: Option<Role>,
     /// The variables that [`Credentials`] are read from; those of the process if they are not given.
-    pub environment: Option<BTreeMap<String, String>>,
+    pub environment: Option<BTreeMap<String, Secret>>,
     /// Whether we pay for requests to a bucket of somebody else.
     pub requester_pays: bool,
     /// How long it is waited.
