@@ -2,6 +2,7 @@
 //! local disk, and with uploads that can be continued by any number of servers on one bucket.
 //!
 //! - [`wire`] has the requests of the S3 interface and the meaning of their answers, as pure functions.
+//! - [`https`] is the way to a store over the network.
 //! - [`Transport`] carries a request to a store and brings its answer. It is the only way out of this crate.
 //! - [`Store`] is one bucket, and [`Bucket`] what one account sees of it.
 #![deny(missing_debug_implementations)]
@@ -12,6 +13,7 @@ mod client;
 mod copy;
 mod directory;
 mod edit;
+pub mod https;
 mod key;
 mod provider;
 mod record;

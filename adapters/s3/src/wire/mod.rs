@@ -19,3 +19,5 @@ pub use xml::Malformed;
 
 pub(crate) use checksum::hex_sha256;
 pub(crate) use date::{from_head, from_rclone};
+pub(crate) use request::in_query;
+pub(crate) use xml::texts;

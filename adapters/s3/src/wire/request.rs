@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::listing::text_of;
 use super::{Attributes, Checksum, Headers, Malformed, Part};
@@ -369,10 +369,15 @@ impl<'a> Request<'a> {
             target.push(if at == 0 { '?' } else { '&' });
             target.push_str(name);
             target.push('=');
-            target.extend(utf8_percent_encode(value, &IN_QUERY));
+            target.extend(in_query(value));
         }
         (host, target)
     }
+}
+
+/// Returns a text as it stands in a query or a form.
+pub(crate) fn in_query(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &IN_QUERY)
 }
 
 fn bytes(range: &std::ops::Range<u64>) -> String {

@@ -44,7 +44,7 @@ pub(super) fn is_rooted_in(xml: &[u8], name: &str) -> bool {
 ///
 /// # Errors
 /// [`Malformed`] if it is no XML, ends too early, or is nested too deeply.
-pub(super) fn texts(xml: &[u8], mut visit: impl FnMut(&[&str], &str)) -> Result<(), Malformed> {
+pub(crate) fn texts(xml: &[u8], mut visit: impl FnMut(&[&str], &str)) -> Result<(), Malformed> {
     let text = str::from_utf8(xml).map_err(|_| Malformed)?;
     let mut reader = Reader::from_str(text);
     // The names lie behind each other, and these are their ends.

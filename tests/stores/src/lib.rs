@@ -1,0 +1,1 @@
+//! Object stores that run for the tests of Wharf.
