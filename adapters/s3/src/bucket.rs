@@ -57,6 +57,16 @@ impl Bucket {
         }
     }
 
+    /// Returns what the keys of all that it shows begin with: nothing, or something that ends with a slash.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.tree.prefix
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Has a job done on the threads for this store.
     fn run<T: Send + 'static>(
         &self,

@@ -138,8 +138,8 @@ pub(crate) struct Whole {
 pub(crate) struct Client {
     transport: Arc<dyn Transport>,
     patience: Patience,
-    /// How many pauses were made.
-    pauses: AtomicU64,
+    /// How many numbers were drawn.
+    drawn: AtomicU64,
 }
 
 impl Client {
@@ -147,8 +147,13 @@ impl Client {
         Self {
             transport,
             patience,
-            pauses: AtomicU64::new(0),
+            drawn: AtomicU64::new(0),
         }
+    }
+
+    /// Returns a number that this client has not returned before, nor most likely another one.
+    pub(crate) fn number(&self) -> u64 {
+        mix(self.patience.seed ^ self.drawn.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Has a request done, and returns all of the answer.
@@ -236,8 +241,7 @@ impl Client {
             .first
             .saturating_mul(1 << (tries - 1).min(16))
             .min(self.patience.most / 2);
-        let number = self.pauses.fetch_add(1, Ordering::Relaxed);
-        let share = mix(self.patience.seed ^ number) % 1024;
+        let share = self.number() % 1024;
         // A share below 1024 fits.
         let jittered = doubled / 1024 * u32::try_from(share).unwrap_or(0);
         let asked = retry_after.and_then(|seconds| seconds.parse().ok());

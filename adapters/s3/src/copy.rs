@@ -1,5 +1,7 @@
 //! Copying objects, and with that renaming.
 
+use std::collections::BTreeSet;
+
 use wharf_core::{Failure, VPath};
 use wharf_storage::Wanted;
 
@@ -98,7 +100,30 @@ impl Tree {
             self.remove(&object.key, wanted_still)?;
             wanted.advance_to((objects.len() + number) as u64 + 1);
         }
+        for folder in self.folders_of(&old, &objects) {
+            self.remove(folder, wanted_still)?;
+        }
         self.keep_directory(&from.parent(), wanted_still)
+    }
+
+    /// Returns the directories in which objects lie, the deepest ones first, where the store keeps them when
+    /// their objects are gone.
+    fn folders_of<'a>(&self, prefix: &str, objects: &'a [Object]) -> Vec<&'a str> {
+        if !self.store.options.provider.keeps_folders() {
+            return Vec::new();
+        }
+        let mut folders = BTreeSet::new();
+        for Object { key, .. } in objects {
+            let slashes = key.match_indices('/').map(|(at, _)| at + 1);
+            folders.extend(
+                slashes
+                    .filter(|end| *end >= prefix.len())
+                    .map(|end| &key[..end]),
+            );
+        }
+        let mut folders: Vec<_> = folders.into_iter().collect();
+        folders.sort_by_key(|folder| std::cmp::Reverse(folder.len()));
+        folders
     }
 
     /// Returns all objects that begin with a prefix, unless there are more than so many.
@@ -126,6 +151,10 @@ impl Tree {
     }
 
     fn copy_object(&self, object: &Object, to: &str, wanted: &Wanted) -> Result<(), Failure> {
+        if object.key.ends_with('/') && object.size == 0 {
+            // Some stores copy no object that stands for a directory.
+            return self.mark(to, Guarded::No, wanted);
+        }
         // A list tells neither class nor encryption.
         let head = self.head(&object.key, wanted)?.ok_or(Failure::Io)?;
         let attributes = self.attributes_of(&head);

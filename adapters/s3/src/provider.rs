@@ -124,6 +124,11 @@ impl Provider {
         matches!(self, Self::Seaweedfs)
     }
 
+    /// Returns whether it keeps the directories of objects that are gone.
+    pub(crate) const fn keeps_folders(self) -> bool {
+        matches!(self, Self::Seaweedfs)
+    }
+
     /// Returns how it is told that nothing must be replaced.
     #[must_use]
     pub const fn condition(self) -> Condition {

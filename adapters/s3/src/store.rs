@@ -71,6 +71,13 @@ impl StoreOptions {
         }
     }
 
+    /// Returns the length of each part of an upload of which nobody knows how long it is, but for the last
+    /// one: the memory that each takes at once.
+    #[must_use]
+    pub fn usual_part(&self) -> u64 {
+        self.part_size_for(None)
+    }
+
     /// Returns the length of each part of an upload that may have so many bytes, but for the last one.
     pub(crate) fn part_size_for(&self, bytes: Option<u64>) -> u64 {
         let longest = bytes.max(self.max_file_size).unwrap_or(0);

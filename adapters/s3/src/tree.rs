@@ -48,6 +48,14 @@ impl Tree {
         }
     }
 
+    /// Returns where a page begins, in the words of the store.
+    pub(crate) fn start<'a>(&self, from: Option<&'a str>) -> Start<'a> {
+        match self.store.options.provider.lists_by_token() {
+            true => Start::V2(from),
+            false => Start::V1(from),
+        }
+    }
+
     /// Returns a page of the names that begin with a prefix.
     pub(crate) fn page(
         &self,
@@ -57,10 +65,7 @@ impl Tree {
         most: u16,
         wanted: &Wanted,
     ) -> Result<Page, Refused> {
-        let start = match self.store.options.provider.lists_by_token() {
-            true => Start::V2(from),
-            false => Start::V1(from),
-        };
+        let start = self.start(from);
         let request = Request::list(prefix, up_to_slash, start, most);
         let answer = self.store.client.ask(&request, wanted)?;
         Ok(Page::parse(&answer.body, start)?)

@@ -306,6 +306,21 @@ fn s24_a_directory_is_renamed_up_to_a_number_of_objects() {
 }
 
 #[test]
+fn s24_empty_directories_are_renamed_too() {
+    let fake = store();
+    let gateway = gateway(&fake);
+    for name in ["/d", "/d/e", "/d/f"] {
+        gateway.make(name).unwrap();
+    }
+    fake.put("d/f/x", "x");
+    // SeaweedFS does not copy them.
+    let copies = |seen: &wharf_fake_s3::Seen| seen.operation() == "copy" && seen.key.ends_with('/');
+    fake.fail(Rule::when(Fault::Error(404, "NoSuchKey"), copies));
+    gateway.rename("/d", "/g", true).unwrap();
+    assert_eq!(fake.keys(), ["g/", "g/e/", "g/f/", "g/f/x"]);
+}
+
+#[test]
 fn s24_a_renaming_that_breaks_off_loses_nothing() {
     for (operation, many) in [("copy", 4), ("delete", 4), ("head", 6)] {
         for skip in 0..many {

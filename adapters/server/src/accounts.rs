@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wharf_core::Denied;
 use wharf_storage::{
-    Account, Accounts, Begun, Credentials, Executor, Executors, Group, Introduction, OnCancel, run,
+    Account, Accounts, Begun, Credentials, Executors, Group, Introduction, OnCancel, run,
 };
 use zeroize::Zeroizing;
 
+use crate::admission::Admission;
 use crate::certificate::{Fingerprint, NamedBy};
-use crate::home::Admission;
 use crate::password::HashedPassword;
 
 /// Names that mean nobody in particular.
@@ -149,7 +149,9 @@ impl Accounts for FileAccounts {
         if !proved {
             return Begun::Done(Ok(None));
         }
-        enter(&user.admission, &*executors.storage).then(|account| Begun::Done(account.map(Some)))
+        user.admission
+            .enter(&*executors.storage)
+            .then(|account| Begun::Done(account.map(Some)))
     }
 
     fn login(
@@ -162,7 +164,7 @@ impl Accounts for FileAccounts {
             return Begun::Done(Err(Denied::Unprotected));
         }
         if let Some(admission) = self.nobody(name) {
-            return enter(admission, &*executors.storage);
+            return admission.enter(&*executors.storage);
         }
         let known = self.user(name).cloned();
         let Some(compared) = known.as_ref().or_else(|| self.decoy(name)) else {
@@ -186,25 +188,11 @@ impl Accounts for FileAccounts {
         );
         let storage = Arc::clone(&executors.storage);
         Begun::Pending(checked).then(move |right| match (right, known) {
-            (Ok(true), Some(user)) => enter(&user.admission, &*storage),
+            (Ok(true), Some(user)) => user.admission.enter(&*storage),
             (Ok(_), _) => Begun::Done(Err(Denied::Credentials)),
             (Err(denied), _) => Begun::Done(Err(denied)),
         })
     }
-}
-
-/// Opens a home, which is looked at anew and may keep one waiting: only those that hang with it.
-fn enter(admission: &Arc<Admission>, executor: &dyn Executor) -> Begun<Account, Denied> {
-    let admission = Arc::clone(admission);
-    Begun::Pending(run(
-        executor,
-        admission.group(),
-        OnCancel::Leave,
-        move |wanted| {
-            wanted.check()?;
-            admission.enter()
-        },
-    ))
 }
 
 #[cfg(test)]

@@ -1,27 +1,24 @@
 //! From the command line and the configuration file to a [`Launch`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use toml::Spanned;
 use tracing::level_filters::LevelFilter;
-use wharf_core::{
-    Capabilities, Config, DoubtfulEnds, ForbiddenNames, Grant, Notes, Protection, Rights,
-};
+use wharf_core::{Config, DoubtfulEnds, Notes, Protection};
 use wharf_driver::{PublicAddress, Settings};
-use wharf_local::{Guard, LocalOptions, Root};
-use wharf_storage::Seats;
+use wharf_s3::{Bucket, Budget};
 
-use crate::accounts::{FileAccounts, User, is_anonymous};
+use crate::accounts::FileAccounts;
+use crate::bucket::Buckets;
 use crate::caution;
 use crate::certificate::Fingerprint;
-use crate::config::{self, Anonymous, File, rights, set};
-use crate::home::{self, Admission, Home};
+use crate::config::{self, File, set};
+use crate::home::Home;
+use crate::homes::Homes;
 use crate::listen::{self, Listen};
 use crate::log;
 use crate::look;
@@ -30,13 +27,16 @@ use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::process::{self, Process};
 use crate::report::{Protected, Report};
-use crate::served::{Served, changes};
+use crate::served::Served;
 use crate::source::Source;
-use crate::tls::{self, Demand};
-use crate::value::{Count, ListedLinks, Table, Value};
+use crate::tls;
+use crate::value::{Count, ListedLinks};
 
 /// How often directories are swept: seldom, since all of them are read.
 const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How much memory the parts of uploads to buckets take, where nothing is said.
+const UPLOAD_MEMORY: u64 = 256 << 20;
 
 /// How often it is looked for uploads whose time is over, at the most.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ pub struct Launch {
     /// The directories that are served, each once however many accounts see it: what to hand to
     /// [`sweep`].
     pub homes: BTreeMap<PathBuf, Arc<Home>>,
+    /// What is seen of buckets, and by whom.
+    pub buckets: Vec<(Bucket, Served)>,
     /// What is worth a word, and keeps nobody from being served.
     pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
@@ -119,7 +121,14 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
 
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
-    let mut homes = Homes::new(storage);
+    let memory = file
+        .limits
+        .0
+        .upload_memory
+        .map_or(UPLOAD_MEMORY, |size| size.0.0);
+    let budget = Budget::new(usize::try_from(memory).unwrap_or(usize::MAX));
+    let mut homes = Homes::new(storage, budget.clone());
+    homes.buckets = Buckets::understand(&source, &file.buckets, &budget, &mut mistakes);
     homes.serve_root = options.serve_root;
     homes.sessions = file
         .limits
@@ -265,290 +274,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         certified,
         warnings: nested.into_iter().chain(files).chain(network).collect(),
         homes: homes.homes,
+        buckets: homes.parts,
         log,
         process,
         report,
     })
-}
-
-/// The directories that are served, as far as they are known.
-struct Homes {
-    options: LocalOptions,
-    /// The root of the file system may be served for writing, whatever the sections say.
-    serve_root: bool,
-    /// Some listener has TLS.
-    has_tls: bool,
-    /// Clients show certificates.
-    asks_clients: bool,
-    /// How many sessions a user may have whose section does not say.
-    sessions: Option<usize>,
-    homes: BTreeMap<PathBuf, Arc<Home>>,
-    served: Vec<Served>,
-    /// Past which they are found, once all are known.
-    guard: Arc<Guard>,
-    asked: Vec<Asked>,
-}
-
-/// A home that is to be looked at once all are known.
-struct Asked {
-    given: PathBuf,
-    /// It may be the root of the file system.
-    may_be_root: bool,
-    /// Where the file names it. Who names it on the command line means one that is there.
-    place: Option<Range<usize>>,
-}
-
-/// Homes that cannot be had for now.
-struct Missing {
-    /// What is said of them.
-    told: Vec<String>,
-    /// None is there. One that is only closed is the trouble of those who see it.
-    is_all: bool,
-}
-
-impl Homes {
-    fn new(options: LocalOptions) -> Self {
-        Self {
-            options,
-            has_tls: false,
-            asks_clients: false,
-            serve_root: false,
-            sessions: None,
-            homes: BTreeMap::new(),
-            served: Vec::new(),
-            guard: Arc::default(),
-            asked: Vec::new(),
-        }
-    }
-
-    /// Looks at all of them; says what is wrong for now, and pushes what is wrong for good.
-    fn look(&self, source: &Source, mistakes: &mut Mistakes) -> Missing {
-        let changed = self.homes.values().filter(|home| home.is_changed());
-        self.guard.watch(changed.map(|home| home.path()));
-        let (mut told, mut gone) = (Vec::new(), 0);
-        for asked in &self.asked {
-            let given = asked.given.display();
-            let tell = |what: String| match &asked.place {
-                Some(place) => source.mistake(place, what),
-                None => what,
-            };
-            let found = self.guard.directory(&asked.given);
-            match found.and_then(|found| Root::of(found, &asked.given, self.options)) {
-                Ok(root) if !asked.may_be_root && home::is_root(&root) => {
-                    mistakes.push(tell(format!("{given}: {}", home::ROOT)));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    let what = tell(format!("{given}: {error}, expected a directory"));
-                    gone += usize::from(error.kind() != io::ErrorKind::PermissionDenied);
-                    match asked.place {
-                        Some(_) => told.push(what),
-                        None => mistakes.push(what),
-                    }
-                }
-            }
-        }
-        Missing {
-            told,
-            is_all: gone == self.asked.len(),
-        }
-    }
-
-    /// What anonymous clients see, if they are let in at all.
-    fn anonymous(
-        &mut self,
-        options: &Options,
-        source: &Source,
-        section: Option<&Spanned<Table<Anonymous>>>,
-    ) -> Result<Option<Admission>, String> {
-        let mut rights = rights(section.and_then(|section| section.get_ref().0.rights.as_ref()));
-        if options.write {
-            rights |= Rights::WRITE | Rights::MKDIR;
-        }
-        let access = Access {
-            rights,
-            serve_root: section.is_some_and(|section| section.get_ref().0.serve_root),
-            sessions: section.and_then(|section| section.get_ref().0.sessions?.0.map(Count::get)),
-            demand: self.demand(
-                source,
-                section.and_then(|section| section.get_ref().0.tls.as_ref()),
-            )?,
-            accept: section.map_or(DoubtfulEnds::NONE, |section| DoubtfulEnds {
-                truncated: section.get_ref().0.accept_truncated,
-                hang_up: section.get_ref().0.accept_hang_up,
-            }),
-            forbidden: config::forbidden(
-                section.and_then(|section| section.get_ref().0.forbidden_names.as_ref()),
-            ),
-        };
-        let directory = match &options.directory {
-            Some(directory) => Some(directory.as_path()),
-            None if options.config.is_none() => Some(Path::new(".")),
-            None => None,
-        };
-        match (directory, section) {
-            (Some(directory), _) => Ok(Some(self.admit(directory, None, access, None))),
-            (None, Some(section)) => match &section.get_ref().0.home {
-                Some(home) => {
-                    let directory = source.locate(home.get_ref());
-                    Ok(Some(self.admit(
-                        &directory,
-                        None,
-                        access,
-                        Some(home.span()),
-                    )))
-                }
-                None => Err(source.mistake(
-                    &section.span(),
-                    "expected `home` in here, or DIR as argument",
-                )),
-            },
-            (None, None) if options.write => {
-                Err(source.whole("--write is for anonymous clients, expected [anonymous] or DIR"))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// The users of the file.
-    fn users(
-        &mut self,
-        source: &Source,
-        sections: &[config::User],
-        anonymous: bool,
-        mistakes: &mut Mistakes,
-    ) -> Vec<User> {
-        let mut names = HashSet::new();
-        let mut users = Vec::with_capacity(sections.len());
-        for section in sections {
-            let name = &section.name.get_ref().0.0;
-            let wrong = if anonymous && is_anonymous(name.as_bytes()) {
-                Some("this name means anonymous clients, expected another one")
-            } else if !names.insert(name) {
-                Some("there is a user of this name already, expected another one")
-            } else {
-                None
-            };
-            match wrong {
-                Some(wrong) => mistakes.push(source.mistake(&section.name.span(), wrong)),
-                None => users.extend(mistakes.take(self.user(source, section))),
-            }
-        }
-        users
-    }
-
-    /// A user of the file.
-    fn user(&mut self, source: &Source, section: &config::User) -> Result<User, String> {
-        let name = &section.name.get_ref().0.0;
-        let access = Access {
-            rights: rights(section.rights.as_ref()),
-            serve_root: section.serve_root,
-            sessions: match section.sessions {
-                Some(count) => count.0.map(Count::get),
-                None => self.sessions,
-            },
-            demand: self.demand(source, section.tls.as_ref())?,
-            accept: DoubtfulEnds {
-                truncated: section.accept_truncated,
-                hang_up: section.accept_hang_up,
-            },
-            forbidden: config::forbidden(section.forbidden_names.as_ref()),
-        };
-        let certificates = self.certificates(source, section)?;
-        let home = source.locate(section.home.get_ref());
-        let admission = self.admit(&home, Some(name), access, Some(section.home.span()));
-        Ok(User {
-            name: name.clone(),
-            password: section.password.clone(),
-            admission: Arc::new(admission),
-            certificates,
-        })
-    }
-
-    /// What an account demands of its clients.
-    fn demand(
-        &self,
-        source: &Source,
-        word: Option<&Spanned<Value<Demand>>>,
-    ) -> Result<Demand, String> {
-        match word {
-            Some(word) if word.get_ref().0 != Demand::Nothing && !self.has_tls => {
-                Err(source.mistake(&word.span(), tls::NOWHERE))
-            }
-            Some(word) => Ok(word.get_ref().0),
-            None => Ok(Demand::Nothing),
-        }
-    }
-
-    /// The certificates that stand for the password of a user.
-    fn certificates(
-        &self,
-        source: &Source,
-        section: &config::User,
-    ) -> Result<Vec<Fingerprint>, String> {
-        match &section.certificates {
-            Some(list) if !self.asks_clients && !list.get_ref().0.is_empty() => {
-                Err(source.mistake(&list.span(), tls::NOBODY_IS_ASKED))
-            }
-            Some(list) => Ok(list.get_ref().0.iter().map(|word| word.0).collect()),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// Lets a user, or anonymous clients, into a directory, which may come later.
-    fn admit(
-        &mut self,
-        given: &Path,
-        user: Option<&str>,
-        access: Access,
-        place: Option<Range<usize>>,
-    ) -> Admission {
-        let rights = access.rights;
-        let home = Arc::new(Home::new(given, self.options, &self.guard));
-        let path = home.path().to_owned();
-        let home = Arc::clone(self.homes.entry(path.clone()).or_insert(home));
-        if changes(rights) {
-            home.is_for_changes();
-        }
-        let may_be_root = access.serve_root || self.serve_root || !changes(rights);
-        self.asked.push(Asked {
-            given: given.to_owned(),
-            may_be_root,
-            place,
-        });
-        self.served.push(Served {
-            home: path,
-            user: user.map(str::to_owned),
-            rights,
-            demands_tls: access.demand >= Demand::Login,
-        });
-        Admission {
-            grant: Grant::new(rights, Capabilities::ALL)
-                .with_protect_data(access.demand == Demand::Data)
-                .with_accept(access.accept)
-                .with_forbidden(access.forbidden),
-            home,
-            // No user's name is empty, so none ever sees the partials of anonymous clients.
-            owner: user.unwrap_or_default().into(),
-            may_be_root,
-            demands_tls: access.demand >= Demand::Login,
-            seats: access.sessions.map(Seats::new),
-        }
-    }
-}
-
-/// What an account may.
-#[derive(Clone)]
-struct Access {
-    rights: Rights,
-    /// Also change the root of the file system.
-    serve_root: bool,
-    /// Have so many sessions at once.
-    sessions: Option<usize>,
-    /// Only under TLS.
-    demand: Demand,
-    /// Doubtful ends of uploads that count.
-    accept: DoubtfulEnds,
-    /// Not reach these names.
-    forbidden: ForbiddenNames,
 }

@@ -123,8 +123,7 @@ pub(crate) fn of_network(listen: &[Listen], served: &[Served]) -> Vec<String> {
     let writing = writing.map(|(listen, served)| {
         format!(
             "whoever can connect to {} may change {} without a password",
-            listen.address,
-            served.home.display()
+            listen.address, served.at
         )
     });
     passwords.into_iter().chain(writing).collect()

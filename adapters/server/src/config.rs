@@ -1,5 +1,6 @@
 //! The configuration file: what may stand in it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use wharf_core::{ForbiddenNames, Limits, Rights, Style};
 use wharf_driver::{PublicAddress, Settings};
 use wharf_local::{Durability, Links, LocalOptions, Partials, Replace};
 
+use crate::bucket;
 use crate::certificate::Fingerprint;
 use crate::hint;
 use crate::listen;
@@ -49,6 +51,8 @@ pub(crate) struct File {
     pub(crate) tls: Option<Spanned<Table<Tls>>>,
     pub(crate) storage: Table<Storage>,
     pub(crate) process: Table<process::Section>,
+    #[serde(rename = "bucket")]
+    pub(crate) buckets: BTreeMap<String, Spanned<Table<bucket::Section>>>,
     pub(crate) anonymous: Option<Spanned<Table<Anonymous>>>,
     #[serde(rename = "user")]
     pub(crate) users: List<User>,
@@ -93,6 +97,7 @@ pub(crate) struct Bounds {
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
     storage_threads: Option<Count>,
+    pub(crate) upload_memory: Option<Value<Size>>,
     vanished: Option<Value<Wait>>,
 }
 
@@ -199,6 +204,8 @@ impl Storage {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Anonymous {
     pub(crate) home: Option<Spanned<PathBuf>>,
+    pub(crate) bucket: Option<Spanned<String>>,
+    pub(crate) prefix: Option<Spanned<String>>,
     pub(crate) rights: Option<List<Value<Rights>>>,
     pub(crate) forbidden_names: Option<List<Value<Pattern>>>,
     #[serde(default)]
@@ -217,7 +224,9 @@ pub(crate) struct Anonymous {
 pub(crate) struct User {
     pub(crate) name: Spanned<Value<Name>>,
     pub(crate) password: HashedPassword,
-    pub(crate) home: Spanned<PathBuf>,
+    pub(crate) home: Option<Spanned<PathBuf>>,
+    pub(crate) bucket: Option<Spanned<String>>,
+    pub(crate) prefix: Option<Spanned<String>>,
     pub(crate) rights: Option<List<Value<Rights>>>,
     pub(crate) forbidden_names: Option<List<Value<Pattern>>>,
     #[serde(default)]

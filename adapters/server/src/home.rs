@@ -9,11 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, accessat, fstat, openat, stat};
-use rustix::process::geteuid;
-use wharf_core::{Denied, Grant};
 use wharf_driver::Escape;
 use wharf_local::{Found, Guard, LocalOptions, Root, RootId, WeakRoot};
-use wharf_storage::{Account, Blocking, BlockingStorage as _, Group, Seats};
+use wharf_storage::Group;
 
 /// A directory that may be missing, mounted later, or made anew: whoever logs in sees what stands
 /// under its name at that moment. It is open only while somebody sees it, once for all of them.
@@ -77,6 +75,13 @@ impl Home {
     #[must_use]
     pub fn options(&self) -> LocalOptions {
         self.options
+    }
+
+    /// What may hang together with it, before it is known where that is.
+    pub(crate) fn group(&self) -> Group {
+        let mut hasher = DefaultHasher::new();
+        self.path.hash(&mut hasher);
+        Group(hasher.finish())
     }
 
     /// What the log calls it.
@@ -199,65 +204,3 @@ pub(crate) fn is_root(home: &Root) -> bool {
 /// What is said where the root of the file system would be served for writing.
 pub(crate) const ROOT: &str = "this is the root of the file system, expected another directory, no \
                                right to change it, or serve-root as well";
-
-/// Somebody who may log in, and what they then see.
-#[derive(Clone)]
-pub struct Admission {
-    /// What they may do. What their storage can do is told when they log in.
-    pub grant: Grant,
-    /// What they see.
-    pub home: Arc<Home>,
-    /// Whose partials they continue: a name that no other account has.
-    pub owner: Vec<u8>,
-    /// Their home may be the root of the file system.
-    pub may_be_root: bool,
-    /// Nobody logs in to it in clear text.
-    pub demands_tls: bool,
-    /// How many sessions they may have at once; `None`: any number.
-    pub seats: Option<Seats>,
-}
-
-impl Admission {
-    /// What may hang together with the home, before it is known where that is.
-    pub(crate) fn group(&self) -> Group {
-        let mut hasher = DefaultHasher::new();
-        self.home.path.hash(&mut hasher);
-        Group(hasher.finish())
-    }
-
-    /// Lets somebody in who has shown who it is. May wait for a disk.
-    ///
-    /// # Errors
-    /// [`Denied::Unavailable`] if the home cannot be had, which is logged.
-    pub fn enter(&self) -> Result<Account, Denied> {
-        self.open().map_err(|error| {
-            let (home, owner) = (self.home.name(), Escape(&self.owner));
-            tracing::warn!(?home, account = ?owner, %error, "the home cannot be had");
-            Denied::Unavailable
-        })
-    }
-
-    fn open(&self) -> io::Result<Account> {
-        let root = self.home.open().map_err(|error| {
-            if error.kind() == ErrorKind::PermissionDenied {
-                let uid = geteuid().as_raw();
-                let what = format!("uid {uid} cannot enter it: {error}");
-                io::Error::new(ErrorKind::PermissionDenied, what)
-            } else {
-                error
-            }
-        })?;
-        // Checked at each login: a path may lead elsewhere by now.
-        if !self.may_be_root && is_root(&root) {
-            return Err(io::Error::other(ROOT));
-        }
-        let local = root.account(&self.owner)?;
-        let mut grant = self.grant.clone();
-        grant.capabilities = local.capabilities();
-        let mut account = Account::new(Arc::new(Blocking::new(local)), grant.rights);
-        account.grant = grant;
-        account.demands_tls = self.demands_tls;
-        account.seats = self.seats.clone();
-        Ok(account)
-    }
-}

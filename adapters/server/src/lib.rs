@@ -5,8 +5,10 @@
 //! [`run()`] and no more; the rest is public for their tests.
 
 pub mod accounts;
+pub mod admission;
 mod assemble;
 mod bind;
+mod bucket;
 mod caution;
 pub mod certificate;
 mod check;
@@ -15,6 +17,7 @@ mod crypto;
 mod descriptors;
 mod hint;
 pub mod home;
+mod homes;
 mod launch;
 mod line;
 mod listen;
@@ -40,3 +43,4 @@ pub use launch::{Stop, launch, start};
 pub use listen::Listen;
 pub use material::Certified;
 pub use run::run;
+pub use served::{At, Served};

@@ -88,16 +88,16 @@ impl fmt::Display for Trouble {
 pub(crate) fn all(served: &[Served], homes: &BTreeMap<PathBuf, Arc<Home>>) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     for each in served {
+        let Some((path, home)) = each.home().and_then(|path| homes.get_key_value(path)) else {
+            continue;
+        };
         let mut add = |what, error| {
             troubles.push(Trouble {
-                home: each.home.clone(),
+                home: path.clone(),
                 user: each.user.clone(),
                 what,
                 error,
             });
-        };
-        let Some(home) = homes.get(&each.home) else {
-            continue;
         };
         let root = match home.open() {
             Ok(root) => root,

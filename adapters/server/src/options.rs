@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser};
 use tracing::level_filters::LevelFilter;
 use wharf_driver::PublicAddress;
 
+use crate::bucket::BucketUrl;
 use crate::log;
 use crate::value::{Ports, argument};
 
@@ -21,6 +22,17 @@ pub(crate) struct Options {
     /// --config what the file says]
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+
+    /// Bucket served to anonymous clients, read-only, with the credentials of the environment
+    /// (AWS_ACCESS_KEY_ID and others)
+    #[arg(long, value_name = "s3://NAME/PREFIX", value_parser = argument::<BucketUrl>,
+          conflicts_with_all = ["directory", "config", "write"])]
+    pub(crate) bucket: Option<BucketUrl>,
+
+    /// Where the store of --bucket is, such as http://127.0.0.1:8333 [default: Amazon S3 in the region
+    /// that AWS_REGION names]
+    #[arg(long, value_name = "URL", requires = "bucket")]
+    pub(crate) endpoint: Option<String>,
 
     /// Address to listen on, may be repeated; port 0 picks one [default: 127.0.0.1:2121 and
     /// [::1]:2121]

@@ -383,7 +383,7 @@ pub(crate) fn check_kernel() -> Result<(), String> {
 /// The homes in which somebody may change something.
 fn changed(served: &[Served]) -> HashSet<&Path> {
     let changed = served.iter().filter(|each| changes(each.rights));
-    changed.map(|each| each.home.as_path()).collect()
+    changed.filter_map(Served::home).collect()
 }
 
 /// Whether connections can come from that port: told at the start, not by every transfer.

@@ -73,8 +73,7 @@ impl Report {
             writeln!(text)?;
         }
         for served in &self.served {
-            let home = Escape(served.home.as_os_str().as_bytes());
-            write!(text, "serving {home} to ")?;
+            write!(text, "serving {} to ", served.at)?;
             match &served.user {
                 Some(name) => write!(text, "{}", Escape(name.as_bytes()))?,
                 None => write!(text, "anonymous clients")?,

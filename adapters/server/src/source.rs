@@ -60,6 +60,11 @@ impl Source {
         format!("{}: {what}", self.path.display())
     }
 
+    /// What is said of it if others than its owner can read it.
+    pub(crate) fn is_open_to_others(&self) -> Option<String> {
+        crate::bucket::is_open_to_others(&self.path)
+    }
+
     /// Paths in the file start at its own directory, wherever the server is started from.
     pub(crate) fn locate(&self, path: &Path) -> PathBuf {
         self.path

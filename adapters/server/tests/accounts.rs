@@ -15,8 +15,9 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use wharf_core::{Capabilities, Denied, Grant, Rights, VPath};
 use wharf_local::{LocalOptions, Root};
 use wharf_server::accounts::{FileAccounts, User};
+use wharf_server::admission::{Admission, Place as Seen};
 use wharf_server::certificate::{Fingerprint, NamedBy};
-use wharf_server::home::{Admission, Home};
+use wharf_server::home::Home;
 use wharf_server::password::HashedPassword;
 use wharf_storage::{Accounts, Begun, Credentials, Introduction};
 
@@ -27,13 +28,15 @@ fn account(place: &Place, rights: Rights) -> Admission {
     let grant = Grant::new(rights, Capabilities::ALL);
     Admission {
         grant,
-        home: Arc::new(Home::new(
-            &place.path("home"),
-            LocalOptions::default(),
-            &Arc::default(),
-        )),
+        place: Seen::Directory {
+            home: Arc::new(Home::new(
+                &place.path("home"),
+                LocalOptions::default(),
+                &Arc::default(),
+            )),
+            may_be_root: false,
+        },
         owner: b"a".to_vec(),
-        may_be_root: false,
         demands_tls: false,
         seats: None,
     }

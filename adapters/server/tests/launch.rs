@@ -20,7 +20,7 @@ use wharf_server::accounts::is_anonymous;
 use wharf_server::log::Format;
 use wharf_server::password::HashedPassword;
 use wharf_server::process::Confinement;
-use wharf_server::{Launch, Listen};
+use wharf_server::{At, Launch, Listen};
 use wharf_storage::{Account, Begun, Credentials};
 
 const EVERYTHING: &str = r#"
@@ -101,7 +101,13 @@ fn listen(list: &[&str]) -> Vec<Listen> {
 fn served(launch: &Launch) -> Vec<(PathBuf, Option<&str>, Rights)> {
     let served = launch.report.served.iter();
     served
-        .map(|each| (each.home.clone(), each.user.as_deref(), each.rights))
+        .map(|each| {
+            (
+                each.at.to_string().into(),
+                each.user.as_deref(),
+                each.rights,
+            )
+        })
         .collect()
 }
 
@@ -359,7 +365,7 @@ fn the_report_names_the_real_addresses_and_escapes_names() {
     let mut report = start(&[])
         .unwrap_or_else(|stop| panic!("{}", stop.text))
         .report;
-    report.served[0].home = "/srv/\u{1b}[2J".into();
+    report.served[0].at = At::Home("/srv/\u{1b}[2J".into());
     report.served[0].rights = Rights::NONE;
     report.reach = ["/a", "/b\n", "/c", "/d", "/e", "/f", "/g"]
         .map(Into::into)

@@ -145,6 +145,11 @@ impl FakeS3 {
         self.state().now += i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     }
 
+    /// Sets the clock to that of this machine.
+    pub fn follow_the_clock(&self) {
+        self.state().now = jiff::Timestamp::now().as_second();
+    }
+
     /// Adds a rule for how requests fail.
     pub fn fail(&self, rule: Rule) {
         self.state().rules.push(rule);
