@@ -1,19 +1,16 @@
 //! From the command line and the configuration file to a [`Launch`].
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
 use wharf_core::{Config, DoubtfulEnds, Notes, Protection};
 use wharf_driver::{PublicAddress, Settings};
-use wharf_s3::{Bucket, Budget};
+use wharf_s3::Budget;
 
 use crate::accounts::FileAccounts;
-use crate::bucket::Buckets;
+use crate::bucket::{Buckets, Part};
 use crate::caution;
 use crate::certificate::Fingerprint;
 use crate::config::{self, File, set};
@@ -27,19 +24,12 @@ use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::process::{self, Process};
 use crate::report::{Protected, Report};
-use crate::served::Served;
 use crate::source::Source;
 use crate::tls;
 use crate::value::{Count, ListedLinks};
 
-/// How often directories are swept: seldom, since all of them are read.
-const SWEEP: Duration = Duration::from_secs(6 * 60 * 60);
-
 /// How much memory the parts of uploads to buckets take, where nothing is said.
 const UPLOAD_MEMORY: u64 = 256 << 20;
-
-/// How often it is looked for uploads whose time is over, at the most.
-const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that a binary needs to serve.
 pub struct Launch {
@@ -56,7 +46,7 @@ pub struct Launch {
     /// [`sweep`].
     pub homes: BTreeMap<PathBuf, Arc<Home>>,
     /// What is seen of buckets, and by whom.
-    pub buckets: Vec<(Bucket, Served)>,
+    pub buckets: Vec<Part>,
     /// What is worth a word, and keeps nobody from being served.
     pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
@@ -65,42 +55,6 @@ pub struct Launch {
     pub process: Process,
     /// What to print once the addresses are known.
     pub report: Report,
-}
-
-/// Removes what earlier runs left behind in these directories, now and every six hours, and what
-/// this one leaves when its time is over, in a thread that ends with the process.
-///
-/// # Errors
-/// No thread can be started.
-pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
-    let retentions = homes.values().map(|home| home.retention());
-    let retention = retentions.filter(|retention| !retention.is_zero()).min();
-    // What this process knows of goes within a tenth of its time.
-    let pause = (retention.unwrap_or(SWEEP) / 10).clamp(LEAST_PAUSE, SWEEP);
-    let sweeper = move || {
-        loop {
-            let walked = Instant::now();
-            for home in homes.values() {
-                let name = home.name();
-                match home.open().and_then(|root| root.account(b"")) {
-                    Ok(storage) => {
-                        let removed = storage.sweep();
-                        tracing::debug!(home = ?name, removed, "swept");
-                    }
-                    Err(error) => tracing::debug!(home = ?name, %error, "not swept"),
-                }
-            }
-            loop {
-                thread::sleep(pause);
-                wharf_local::sweep_due();
-                if walked.elapsed() >= SWEEP {
-                    break;
-                }
-            }
-        }
-    };
-    thread::Builder::new().name("sweep".into()).spawn(sweeper)?;
-    Ok(())
 }
 
 /// Puts the command line over the file.
@@ -242,7 +196,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     process.guard = guard;
 
     process.active_port = settings.active_port;
-    process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)));
+    let needs = homes.buckets.needs();
+    process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)))
+        || needs.names
+        || options.bucket.is_some();
+    process.readable.extend(needs.directories);
     let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
         reach,

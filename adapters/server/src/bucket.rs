@@ -1,6 +1,6 @@
 //! `[bucket.NAME]`: the buckets that are served, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
+use wharf_core::Rights;
 use wharf_s3::https::{Credentials, Https, HttpsOptions, Key, Mistake, Role, Secret};
 use wharf_s3::wire::{Checksum, Encryption};
-use wharf_s3::{Bucket, Budget, LEAST_PART, Patience, Provider, Store, StoreOptions, Style};
+use wharf_s3::{Bucket, Budget, Cause, LEAST_PART, Patience, Provider, Store, StoreOptions, Style};
 
 use crate::config::set;
 use crate::crypto;
 use crate::mistakes::Mistakes;
+use crate::served::Served;
 use crate::source::Source;
 use crate::value::{Count, OrNone, Size, Table, Value, Word, choices};
 
@@ -95,10 +97,87 @@ pub(crate) struct Section {
 #[derive(Default)]
 pub(crate) struct Buckets(BTreeMap<String, Option<Known>>);
 
-/// A bucket, and where in the file it stands.
+/// A bucket of the file.
 struct Known {
     store: Arc<Store>,
     url: String,
+    places: Arc<Places>,
+    needs: Needs,
+}
+
+/// What an account sees of a bucket.
+#[derive(Clone)]
+pub struct Part {
+    /// What it sees.
+    pub bucket: Bucket,
+    /// Who sees it.
+    pub served: Served,
+    places: Arc<Places>,
+}
+
+impl Part {
+    /// Goes to the store and returns what is wrong, with the line that may have to be changed. It blocks.
+    #[must_use]
+    pub fn examine(&self, rights: Rights) -> Vec<(String, bool)> {
+        let findings = self.bucket.examine(rights).into_iter();
+        let told = findings.map(|found| {
+            let at = self.places.of(found.cause);
+            (
+                format!("{at}: {found}").replace(char::is_control, "?"),
+                found.is_fatal,
+            )
+        });
+        told.collect()
+    }
+}
+
+/// Where in the file the keys of a bucket stand, or what stands for them.
+#[derive(Default)]
+struct Places {
+    whole: String,
+    known: HashMap<Cause, String>,
+}
+
+impl Places {
+    fn of(&self, cause: Cause) -> &str {
+        self.known.get(&cause).unwrap_or(&self.whole)
+    }
+}
+
+/// What a process must reach, beside the network, to go to a store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs {
+    /// It looks host names up.
+    pub(crate) names: bool,
+    /// Directories of files with credentials, which are read again.
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+impl Needs {
+    fn of(options: &HttpsOptions) -> Self {
+        const PROFILE: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
+        const IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+        const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
+        let [profile, file] = PROFILE;
+        let (files, has_profile) = match &options.credentials {
+            Credentials::Profile(_) => (vec![profile, file], true),
+            Credentials::WebIdentity => (vec![IDENTITY], false),
+            Credentials::Container => (vec![CONTAINER], false),
+            Credentials::Chain => (vec![profile, file, IDENTITY, CONTAINER], true),
+            _ => (Vec::new(), false),
+        };
+        let files = files.into_iter().filter_map(std::env::var_os);
+        let mut directories: Vec<_> = files
+            .filter_map(|file| Path::new(&file).parent().map(Path::to_owned))
+            .collect();
+        let home = std::env::var_os("HOME").filter(|_| has_profile);
+        directories.extend(home.map(|home| Path::new(&home).join(".aws")));
+        Self {
+            names: true,
+            directories,
+        }
+    }
 }
 
 impl Buckets {
@@ -128,7 +207,7 @@ impl Buckets {
         name: &Spanned<String>,
         prefix: Option<&Spanned<String>>,
         owner: &[u8],
-    ) -> Result<Option<(Bucket, String)>, String> {
+    ) -> Result<Option<Found>, String> {
         let Some(known) = self.0.get(name.get_ref()) else {
             let what = format!(
                 "there is no [bucket.{}], expected the name of one",
@@ -142,9 +221,40 @@ impl Buckets {
         }
         Ok(known.as_ref().map(|known| {
             let bucket = Bucket::new(&known.store, text, owner);
-            let url = format!("{}{}", known.url, bucket.prefix());
-            (bucket, url)
+            Found {
+                url: format!("{}{}", known.url, bucket.prefix()),
+                bucket,
+                places: Arc::clone(&known.places),
+            }
         }))
+    }
+
+    /// Returns what the process must reach for all of them.
+    pub(crate) fn needs(&self) -> Needs {
+        let mut all = Needs::default();
+        for known in self.0.values().flatten() {
+            all.names |= known.needs.names;
+            all.directories
+                .extend(known.needs.directories.iter().cloned());
+        }
+        all
+    }
+}
+
+/// A part of a bucket that was found by its name.
+pub(crate) struct Found {
+    pub(crate) bucket: Bucket,
+    pub(crate) url: String,
+    places: Arc<Places>,
+}
+
+impl Found {
+    pub(crate) fn seen_by(self, served: Served) -> Part {
+        Part {
+            bucket: self.bucket,
+            served,
+            places: self.places,
+        }
     }
 }
 
@@ -156,7 +266,7 @@ pub(crate) fn of_command_line(
     url: &BucketUrl,
     endpoint: Option<&str>,
     budget: &Budget,
-) -> Result<(Bucket, String), String> {
+) -> Result<Found, String> {
     let provider = match endpoint {
         Some(_) => Provider::Other,
         None => Provider::Aws,
@@ -181,8 +291,14 @@ pub(crate) fn of_command_line(
         budget.clone(),
     );
     let bucket = Bucket::new(&store, &url.prefix, b"");
-    let url = format!("s3://{}/{}", url.bucket, bucket.prefix());
-    Ok((bucket, url))
+    Ok(Found {
+        url: format!("s3://{}/{}", url.bucket, bucket.prefix()),
+        bucket,
+        places: Arc::new(Places {
+            whole: "--bucket".into(),
+            known: HashMap::from([(Cause::Endpoint, "--endpoint".into())]),
+        }),
+    })
 }
 
 /// A part of a bucket, as it is named on the command line.
@@ -225,6 +341,7 @@ fn open(
     budget: &Budget,
 ) -> Result<Known, String> {
     let options = https_options(source, section, whole)?;
+    let needs = Needs::of(&options);
     let crypto = crypto::provider().map_err(|what| source.mistake(whole, what))?;
     let https = Https::new(&options, crypto).map_err(|mistake| {
         let span = match &mistake {
@@ -248,7 +365,35 @@ fn open(
     Ok(Known {
         store,
         url: format!("s3://{}/", section.bucket.get_ref()),
+        places: Arc::new(places(source, section, whole)),
+        needs,
     })
+}
+
+/// Returns where that stands which may be the cause of something.
+fn places(source: &Source, section: &Section, whole: &Range<usize>) -> Places {
+    fn at<T>(value: &Option<Spanned<T>>) -> Option<Range<usize>> {
+        value.as_ref().map(Spanned::span)
+    }
+    let secret = at(&section.secret).or(at(&section.secret_file));
+    let key = at(&section.key_id).or(at(&section.credentials));
+    let known = [
+        (Cause::Endpoint, at(&section.endpoint)),
+        (Cause::Ca, at(&section.ca).or(at(&section.endpoint))),
+        (Cause::Region, at(&section.region)),
+        (Cause::Style, at(&section.style)),
+        (Cause::Bucket, Some(section.bucket.span())),
+        (Cause::Key, key.clone()),
+        (Cause::Secret, secret.or(key.clone())),
+        (Cause::Rights, key),
+    ];
+    let known = known.into_iter();
+    Places {
+        whole: source.place(whole),
+        known: known
+            .filter_map(|(cause, span)| Some((cause, source.place(&span?))))
+            .collect(),
+    }
 }
 
 fn https_options(

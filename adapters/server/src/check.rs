@@ -7,6 +7,7 @@ use wharf_driver::sockets;
 
 use crate::assemble::Launch;
 use crate::bind;
+use crate::bucket::Part;
 use crate::look;
 
 /// How bad what was found is, as the exit code tells it.
@@ -89,6 +90,18 @@ pub(crate) fn check(launch: &Launch) -> (String, u8) {
         }
         Err(error) => tell(Verdict::WouldNotStart, &error.to_string()),
     }
+    match process.act(|| examine(&launch.buckets)) {
+        Ok(findings) => {
+            for (what, is_fatal) in findings {
+                let found = match is_fatal {
+                    true => Verdict::NotForAll,
+                    false => Verdict::Good,
+                };
+                tell(found, &what);
+            }
+        }
+        Err(error) => tell(Verdict::WouldNotStart, &error.to_string()),
+    }
     for what in &launch.warnings {
         tell(Verdict::Good, what);
     }
@@ -112,6 +125,19 @@ pub(crate) fn check(launch: &Launch) -> (String, u8) {
     };
     let _ = writeln!(text, "{conclusion}");
     (text, verdict as u8)
+}
+
+/// Goes to the stores; says each thing once that is wrong, and whether it keeps somebody from being served.
+fn examine(parts: &[Part]) -> Vec<(String, bool)> {
+    let mut told = Vec::new();
+    for part in parts {
+        for finding in part.examine(part.served.rights) {
+            if !told.contains(&finding) {
+                told.push(finding);
+            }
+        }
+    }
+    told
 }
 
 fn others(count: usize) -> String {

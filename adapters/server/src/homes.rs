@@ -9,12 +9,12 @@ use std::sync::Arc;
 use toml::Spanned;
 use wharf_core::{Capabilities, DoubtfulEnds, ForbiddenNames, Grant, Rights};
 use wharf_local::{Guard, LocalOptions, Root};
-use wharf_s3::{Bucket, Budget};
+use wharf_s3::Budget;
 use wharf_storage::Seats;
 
 use crate::accounts::{User, is_anonymous};
 use crate::admission::{Admission, Place};
-use crate::bucket::{self, Buckets};
+use crate::bucket::{self, Buckets, Found, Part};
 use crate::certificate::Fingerprint;
 use crate::config::{self, Anonymous, rights};
 use crate::home::{self, Home};
@@ -42,7 +42,7 @@ pub(crate) struct Homes {
     /// The buckets that accounts may name.
     pub(crate) buckets: Buckets,
     /// What accounts see of buckets.
-    pub(crate) parts: Vec<(Bucket, Served)>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) served: Vec<Served>,
     /// Past which they are found, once all are known.
     pub(crate) guard: Arc<Guard>,
@@ -309,20 +309,16 @@ impl Homes {
     }
 
     /// Lets a user, or anonymous clients, see a part of a bucket.
-    fn admit_to_bucket(
-        &mut self,
-        (bucket, url): (Bucket, String),
-        user: Option<&str>,
-        access: Access,
-    ) -> Admission {
+    fn admit_to_bucket(&mut self, found: Found, user: Option<&str>, access: Access) -> Admission {
         let served = Served {
-            at: At::Bucket(url),
+            at: At::Bucket(found.url.clone()),
             user: user.map(str::to_owned),
             rights: access.rights,
             demands_tls: access.demand >= Demand::Login,
         };
         self.served.push(served.clone());
-        self.parts.push((bucket.clone(), served));
+        let bucket = found.bucket.clone();
+        self.parts.push(found.seen_by(served));
         access.admit(user, Place::Bucket(bucket))
     }
 

@@ -14,7 +14,7 @@ use signal_hook::low_level::signal_name;
 use wharf_core::Config;
 use wharf_driver::{Listener, Service};
 
-use crate::{Certified, Launch, Listen, bind, descriptors, launch, log, sweep};
+use crate::{Certified, Launch, Listen, bind, descriptors, launch, log, sweep, sweep_buckets};
 
 /// How often the files of certificates are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -82,6 +82,7 @@ fn start(
     service.look_up_public_address();
     heed_signals(&service, watch(launch.certified)?)?;
     sweep(launch.homes)?;
+    sweep_buckets(launch.buckets)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
     let listeners = sockets.into_iter().map(|(socket, listen)| {

@@ -47,12 +47,17 @@ impl Source {
 
     /// Tells a mistake and where it is.
     pub(crate) fn mistake(&self, span: &Range<usize>, what: impl Display) -> String {
+        // A key is repeated as it stands in the file, and a terminal may obey what stands there.
+        let what = what.to_string().replace(char::is_control, "?");
+        format!("{}: {what}", self.place(span))
+    }
+
+    /// Returns the file, the line and the column.
+    pub(crate) fn place(&self, span: &Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        // A key is repeated as it stands in the file, and a terminal may obey what stands there.
-        let what = what.to_string().replace(char::is_control, "?");
-        format!("{}:{line}:{column}: {what}", self.path.display())
+        format!("{}:{line}:{column}", self.path.display())
     }
 
     /// Tells a mistake that is at no place in particular.

@@ -4,7 +4,8 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::{Place, SECRET};
 use wharf_server::Launch;
@@ -93,8 +94,10 @@ fn what_stands_in_comments_is_understood() {
     for name in ["fullchain.pem", "privkey.pem", "ca.pem"] {
         fs::copy(place.path("own.pem"), place.path(name)).unwrap();
     }
+    fs::write(place.path("secret"), "secret\n").unwrap();
+    fs::set_permissions(place.path("secret"), Permissions::from_mode(0o600)).unwrap();
     let launch = start(&place, &with_examples(&place), &[]);
-    assert_eq!(launch.report.served.len(), 2);
+    assert_eq!(launch.report.served.len(), 3);
     assert!(launch.certified.is_some());
     assert!(launch.listen.len() > 2);
     let names: Vec<_> = launch.report.reach.iter().collect();
@@ -113,6 +116,7 @@ fn every_key_is_shown() {
         "[tls]",
         "[[listener]]",
         "[storage]",
+        "[bucket.scans]",
         "[process]",
         "[anonymous]",
         "[[user]]",
@@ -130,6 +134,9 @@ fn every_key_is_shown() {
                 line.starts_with(&format!("{key} = "))
                     || line.starts_with(&format!("[{key}]"))
                     || line.starts_with(&format!("[[{key}]]"))
+                    || line.starts_with(&format!("[{key}."))
+                    // In place of another one.
+                    || line.contains(&format!("`{key} = "))
             });
             assert!(is_shown, "{key} of {table} is not in the README");
         }
@@ -161,6 +168,7 @@ fn none_can_be_written_where_it_is_meant() {
             continue;
         }
         let rest = match table.as_str() {
+            "[bucket.scans]" => "provider = \"aws\"\nbucket = \"b\"\nregion = \"r\"\n".to_owned(),
             "[[user]]" => format!("name = \"a\"\npassword = \"{SECRET}\"\nhome = {home:?}\n"),
             _ => String::new(),
         };
