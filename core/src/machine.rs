@@ -109,6 +109,7 @@ machine! {
     mut fn poll(&mut self) -> Option<Action>;
     mut fn handle(&mut self, now: Instant, event: Event) -> Result<(), Foreign>;
     mut fn progress(&mut self, now: Instant, total: u64);
+    mut fn queued(&mut self, now: Instant);
     #[must_use = "bytes that were not taken must be given again"]
     mut fn report(&mut self, now: Instant, lines: &[u8]) -> usize;
     mut fn note(&mut self) -> Option<Note>;

@@ -44,6 +44,56 @@ fn commands_that_come_too_fast_wait_for_their_turn() {
 }
 
 #[test]
+fn an_upload_that_waits_for_its_turn_is_neither_stalled_nor_slow() {
+    let scene = Scene::new().limits(|limits| {
+        limits.min_rate = 10;
+        limits.stall = Duration::from_secs(100);
+    });
+    scene.storing(
+        "E: progress 5
+         T: +59s
+         E: queued
+         T: +59s
+         E: queued
+         T: +59s
+         E: queued
+         T: +59s
+         E: progress 700
+         T: +1s
+         T: +60s
+         A: cancel
+         E: moved 700 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Slow
+         E: ok
+         S: 426",
+    );
+}
+
+#[test]
+fn whoever_stops_waiting_for_its_turn_has_all_of_its_limits() {
+    let scene = Scene::new().limits(|limits| limits.stall = Duration::from_secs(100));
+    scene.storing(
+        "T: +99s
+         E: queued
+         T: +99s
+         E: queued
+         T: +99s
+         T: +1s
+         A: cancel
+         E: queued
+         T: +29s
+         E: moved 0 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Stalled
+         E: ok
+         S: 426",
+    );
+}
+
+#[test]
 fn a_session_that_keeps_a_client_waiting_takes_no_more_than_it_may_hold() {
     let mut peer = four_a_second().logged_in("");
     let mut commands = 0;

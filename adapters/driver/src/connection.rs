@@ -161,7 +161,7 @@ impl<M: Machine> Connection<M> {
             let now = self.service.now();
             self.goes_on = now >= until;
             if self.goes_on {
-                self.session.progress(now, self.work.moved());
+                self.tell_progress(now);
                 return true;
             }
             if let Some(action) = self.session.poll() {
@@ -190,7 +190,7 @@ impl<M: Machine> Connection<M> {
                         acknowledge(&*self.socket);
                     }
                     // Before the session sleeps: the limit on stalls counts from here.
-                    self.session.progress(now, self.work.moved());
+                    self.tell_progress(now);
                     return true;
                 }
             }
@@ -257,8 +257,16 @@ impl<M: Machine> Connection<M> {
         }
         self.work.wake(now, ready.work);
         // What has moved meanwhile is no stall.
-        self.session.progress(now, self.work.moved());
+        self.tell_progress(now);
         self.session.tick(now);
+    }
+
+    /// Tells how far the request in hand has come, or that it waits for its turn.
+    fn tell_progress(&mut self, now: Instant) {
+        self.session.progress(now, self.work.moved());
+        if self.work.is_queued() {
+            self.session.queued(now);
+        }
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {

@@ -137,6 +137,12 @@ pub trait Sink: Send {
         Poll::Ready(Ok(()))
     }
 
+    /// Returns whether it is pending since it waits for its turn, for memory or a place that others have: then
+    /// no limit on its client runs.
+    fn is_queued(&self) -> bool {
+        false
+    }
+
     /// Returns the file, if there is one.
     fn backing(&self) -> Option<Backing<'_>> {
         None

@@ -255,6 +255,10 @@ impl Machine for Double {
         self.session.progress(now, total);
     }
 
+    fn queued(&mut self, now: Instant) {
+        self.session.queued(now);
+    }
+
     fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
         match self.fault {
             Fault::TakesAll => lines.len(),

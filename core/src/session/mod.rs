@@ -331,6 +331,23 @@ impl Session {
         }
     }
 
+    /// The transfer that runs waits for its turn in the embedder, for memory or for a place that others have:
+    /// nothing moves, and its client cannot change that. The limits on stalls and on the rate begin anew, so
+    /// that they stand still while this is told in every turn of the loop, before [`tick`](Session::tick).
+    ///
+    /// Changes nothing while no transfer runs, nor for one that shall end.
+    pub fn queued(&mut self, now: Instant) {
+        self.advance_clock(now);
+        if let Work::Waiting(Job::Transfer(transfer)) = &mut self.work
+            && transfer.is_held_up()
+            && !self.desk.is_cancelled()
+        {
+            self.timers
+                .set(Timer::Ticket, self.now, self.config.limits.stall);
+            self.measure_rate();
+        }
+    }
+
     /// Takes bytes of the listing that [`Action::Report`] asked for, and says how many were taken: as
     /// many whole lines as there is room for. A line that has begun is not taken before its end is
     /// given with it. None are taken if no report is wanted, or if no room is left for now: then more

@@ -65,6 +65,7 @@ fn step(peer: &mut Peer, line: &str) -> Result<(), String> {
 fn event(peer: &mut Peer, text: &str) {
     let now = peer.now;
     match split(text) {
+        ("queued", _) => peer.session.queued(now),
         ("progress", total) => peer.session.progress(now, number(total)),
         ("eof", "") => peer.session.receive_eof(now),
         ("lost", "") => peer.session.lost(now),

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wharf_core::{Config, Denied, Rights};
+use wharf_core::{Config, Denied, Limits, Rights};
 use wharf_driver::{Service, Settings};
 use wharf_storage::{Account, Accounts, Begun, Blocking, Credentials, Executors, Group, Storage};
 
@@ -25,6 +25,9 @@ const MANY: usize = 1_000;
 
 /// A commit may take so long of which nothing is heard.
 const FINISH: Duration = Duration::from_millis(1_500);
+
+/// A transfer may take so long in which nothing moves.
+const STALL: Duration = Duration::from_millis(1_500);
 
 /// What is answered at once has been by then, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -59,6 +62,17 @@ fn with(
     threads: usize,
     act: impl FnOnce(SocketAddr),
 ) {
+    with_limits(serve, homes, threads, |_| {}, act);
+}
+
+/// The same within other limits.
+fn with_limits(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+    homes: Homes,
+    threads: usize,
+    choose: impl FnOnce(&mut Limits),
+    act: impl FnOnce(SocketAddr),
+) {
     let listener = wharf_driver::sockets::listen(([127, 0, 0, 1], 0).into()).expect("a socket");
     let address = listener.local_addr().expect("an address");
     let mut settings = Settings::new(Arc::new(homes));
@@ -67,6 +81,7 @@ fn with(
     (settings.sessions, settings.sessions_per_address) = (2 * MANY, 2 * MANY);
     let mut protocol = Config::clone(&settings.protocol);
     protocol.limits.finish = FINISH;
+    choose(&mut protocol.limits);
     settings.protocol = Arc::new(protocol);
     let service = Service::new(settings);
     thread::scope(|scope| {
@@ -262,6 +277,19 @@ pub fn waits_for_a_commit_that_goes_on(
     with(serve, homes, 4, |server| {
         let mut client = Client::log_in(server, "odd");
         client.store("long", b"content", 226);
+        client.ask("NOOP", 200);
+    });
+}
+
+/// For longer than a transfer may in which nothing moves.
+pub fn waits_with_those_who_wait_for_their_turn(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().with("odd", Odd::default());
+    let choose = |limits: &mut Limits| limits.stall = STALL;
+    with_limits(serve, homes, 4, choose, |server| {
+        let mut client = Client::log_in(server, "odd");
+        client.store("queued", b"content", 226);
         client.ask("NOOP", 200);
     });
 }

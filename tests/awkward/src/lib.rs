@@ -25,6 +25,7 @@ macro_rules! cases {
             moves_every_byte_one_by_one,
             says_that_a_commit_failed_late,
             waits_for_a_commit_that_goes_on,
+            waits_with_those_who_wait_for_their_turn,
             lists_what_is_there_by_now,
         );
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,8 +86,8 @@ impl BlockingSink for Slow {
     fn abandon(self: Box<Self>, _: Reason) {}
 }
 
-/// Files in memory. Those whose name begins with `late` fail to be committed, after a while; `never` can
-/// never be opened.
+/// Files in memory. Those whose name begins with `late` fail to be committed, after a while; with `queued`,
+/// they wait for their turn; `never` can never be opened.
 #[derive(Clone, Default)]
 pub(crate) struct Odd {
     files: Arc<Mutex<HashMap<String, Vec<u8>>>>,
@@ -132,6 +132,9 @@ impl Storage for Odd {
             Mode::List(_) => Some(Handle::Directory(Box::new(OneNow::default()))),
             _ => Some(Handle::Sink(Box::new(Taker {
                 storage: self.clone(),
+                turn: name
+                    .starts_with("/queued")
+                    .then(|| Late::new(5 * A_WHILE, Ok(()))),
                 name,
                 bytes: ByteByByte::new(Vec::new()),
             }))),
@@ -212,14 +215,24 @@ struct Taker {
     storage: Odd,
     name: String,
     bytes: ByteByByte,
+    /// Its turn comes then.
+    turn: Option<Late>,
 }
 
 impl Sink for Taker {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Failure>> {
+        if let Some(turn) = &mut self.turn {
+            ready!(turn.poll(cx))?;
+            self.turn = None;
+        }
         self.bytes.poll_ready(cx).map(|()| {
             self.bytes.bytes.push(bytes[0]);
             Ok(1)
         })
+    }
+
+    fn is_queued(&self) -> bool {
+        self.turn.is_some()
     }
 
     fn commit(self: Box<Self>) -> Begun<()> {

@@ -122,6 +122,11 @@ impl Pump {
         !matches!(self.mover, Mover::Receiver(_))
     }
 
+    /// Whether what was opened waits for its turn.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(&self.mover, Mover::Receiver(receiver) if receiver.is_queued())
+    }
+
     /// Returns the file for which a step waits, if it may have to wait for one.
     pub(crate) fn backing(&self) -> Option<Backing<'_>> {
         match &self.mover {

@@ -43,6 +43,8 @@ struct Buffer {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// It was full once: a larger one is worth it.
+    is_small: bool,
 }
 
 impl Buffer {
@@ -51,6 +53,7 @@ impl Buffer {
             buffer: vec![0; SMALL],
             start: 0,
             end: 0,
+            is_small: false,
         }
     }
 
@@ -71,6 +74,11 @@ impl Buffer {
 
     /// Room behind the bytes; none if there are enough for now.
     fn room(&mut self) -> &mut [u8] {
+        if self.is_small && self.is_empty() {
+            // Not while it waits to be taken: of many that wait, each would hold a large one.
+            self.buffer.resize(LARGE, 0);
+            self.is_small = false;
+        }
         if self.end == self.buffer.len() && self.start > self.buffer.len() / 2 {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -80,10 +88,8 @@ impl Buffer {
 
     fn add(&mut self, count: usize) {
         self.end += count;
-        if count == self.buffer.len() {
-            // Small files need no more, and a network that fills it will again.
-            self.buffer.resize(LARGE, 0);
-        }
+        // Small files need no more, and a network that fills it will again.
+        self.is_small = count == self.buffer.len() && count < LARGE;
     }
 
     /// Has the sink take what it has room for: all of it, if it is ready.
@@ -122,6 +128,10 @@ impl Receiver {
 
     pub(super) fn into_sink(self) -> Box<dyn Sink> {
         self.sink
+    }
+
+    pub(super) fn is_queued(&self) -> bool {
+        self.sink.is_queued()
     }
 
     pub(super) fn backing(&self) -> Option<Backing<'_>> {

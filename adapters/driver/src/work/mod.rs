@@ -252,6 +252,11 @@ impl Work {
         self.ready |= matches!(self.task, Task::Report(..));
     }
 
+    /// Whether the transfer in hand waits for its turn.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(&self.task, Task::Move(_, pump, _) if pump.is_queued())
+    }
+
     /// Bytes that the transfer in hand has moved, or how far it has come with another request.
     pub(crate) fn moved(&self) -> u64 {
         match &self.task {

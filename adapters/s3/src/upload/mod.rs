@@ -187,6 +187,10 @@ impl Sink for Upload {
         self.parts.poll(cx)
     }
 
+    fn is_queued(&self) -> bool {
+        self.turn.is_some()
+    }
+
     fn commit(self: Box<Self>) -> Begun<()> {
         Begun::Pending(Box::new(Committing::new(*self)))
     }

@@ -221,6 +221,15 @@ impl<M: Machine> Machine for Checked<M> {
         self.look();
     }
 
+    fn queued(&mut self, now: Instant) {
+        self.advance(now);
+        if self.out.as_ref().is_some_and(|out| out.moves) {
+            self.moved.0 = self.now;
+        }
+        self.session.queued(now);
+        self.look();
+    }
+
     fn report(&mut self, now: Instant, lines: &[u8]) -> usize {
         self.advance(now);
         let taken = self.session.report(now, lines);

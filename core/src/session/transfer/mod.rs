@@ -62,6 +62,15 @@ impl Transfer {
         moved >= least
     }
 
+    /// The transfer waits for its turn, if it moves bytes and shall not end: then its rate is measured anew.
+    pub(super) fn is_held_up(&mut self) -> bool {
+        let is_moving = matches!(self.stage, Stage::Moving) && self.stop.is_none();
+        if is_moving {
+            self.measured = self.bytes;
+        }
+        is_moving
+    }
+
     /// The stage has taken too long.
     pub(super) fn expire(&mut self) {
         let reason = match self.stage {
