@@ -12,6 +12,7 @@ mod listing;
 mod model;
 mod path;
 mod session;
+mod store;
 
 pub use ascii::ascii;
 pub use command::command;
@@ -23,6 +24,7 @@ pub use listing::listing;
 pub use model::model;
 pub use path::path;
 pub use session::session;
+pub use store::store;
 
 /// The first line, and what stands behind it: many targets need two values.
 fn two(bytes: &[u8]) -> (&[u8], &[u8]) {
