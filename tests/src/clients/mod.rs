@@ -4,6 +4,7 @@
 //! there.
 
 mod aria2;
+mod buckets;
 mod busybox;
 mod curl;
 mod filezilla;
@@ -45,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn cases() -> Vec<Case> {
     [
+        buckets::CASES,
         curl::CASES,
         wget::CASES,
         lftp::CASES,
