@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use wharf_core::{Failure, Timestamp};
-use wharf_s3::https::{Credentials, Https, HttpsOptions, Key};
+use wharf_s3::https::{Credentials, Https, HttpsOptions, Key, Role};
 use wharf_s3::wire::{
     Attributes, Checksum, Copied, Guarded, Head, Headers, Page, Part, Parts, Problem, Request,
     Start,
 };
-use wharf_s3::{Condition, Provider};
-use wharf_stores::{KEY_ID, SECRET, Seaweed, seaweed};
+use wharf_s3::{Condition, Lost, Provider};
+use wharf_stores::{KEY_ID, ROLE, SECRET, Seaweed, seaweed};
 
 use network::{crypto, send};
 
@@ -580,6 +580,36 @@ fn who_has_another_key_is_refused() {
         assert_eq!((problem.status, problem.code.as_str()), (403, code));
         assert!(problem.is_for_operators());
     }
+}
+
+#[test]
+fn a_role_is_taken_on() {
+    let Some(store) = seaweed() else { return };
+    let of_role = |arn: &str| HttpsOptions {
+        role: Some(Role {
+            arn: arn.into(),
+            endpoint: Some(store.endpoint()),
+            ..Role::default()
+        }),
+        ..options(store, &store.new_bucket())
+    };
+    let https = Https::new(&of_role(ROLE), crypto()).unwrap();
+    let nothing = Attributes::default();
+    outcome(
+        &https,
+        &Request::put("k", b"x", &nothing, Checksum::Md5, Guarded::No),
+    )
+    .unwrap();
+    assert_eq!(
+        outcome(&https, &Request::get("k", 0, None)).unwrap().1,
+        b"x"
+    );
+    let https = Https::new(&of_role("arn:aws:iam::role/None"), crypto()).unwrap();
+    let lost = send(&https, &Request::head("k")).unwrap_err();
+    assert!(
+        matches!(&lost, Lost::Unsigned(why) if why.contains("refuses the role")),
+        "{lost:?}"
+    );
 }
 
 #[test]

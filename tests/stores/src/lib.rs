@@ -21,6 +21,9 @@ pub const KEY_ID: &str = "AKIAWHARFTESTS000000";
 /// Its secret.
 pub const SECRET: &str = "a-secret-of-forty-characters-for-tests-0";
 
+/// A role that this key may take on, and that may do everything.
+pub const ROLE: &str = "arn:aws:iam::role/Tests";
+
 /// Returns the SeaweedFS that all tests of this process share, which ends with the process; `None` if it is
 /// not installed.
 ///

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{KEY_ID, SECRET, program, skip};
+use crate::{KEY_ID, ROLE, SECRET, program, skip};
 
 /// How long it may take to start. It takes three seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +54,7 @@ impl Seaweed {
             .expect("a directory")
             .keep();
         fs::write(folder.join("s3.json"), identities()).expect("a file");
+        fs::write(folder.join("roles.json"), roles()).expect("a file");
         // One volume is enough for each bucket.
         fs::write(
             folder.join("master.toml"),
@@ -87,6 +88,7 @@ impl Seaweed {
         }
         keeper.args([
             "-s3.config=s3.json",
+            "-s3.iam.config=roles.json",
             "-s3.localSocket=s3.sock",
             "-filer.localSocket=filer.sock",
             // It would make every bucket that a test only names.
@@ -188,6 +190,20 @@ fn identities() -> String {
     let actions = r#"["Admin", "Read", "Write", "List", "Tagging"]"#;
     format!(
         r#"{{"identities": [{{"name": "tests", "credentials": [{{"accessKey": "{KEY_ID}", "secretKey": "{SECRET}"}}], "actions": {actions}}}]}}"#
+    )
+}
+
+fn roles() -> String {
+    // The key of its tokens is base64.
+    let sts = r#"{"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "tests", "signingKey": "dGVzdC1zaWduaW5nLWtleS0zMi1jaGFyYWN0ZXJzLWxvbmc="}"#;
+    let allow = |what: &str| {
+        format!(r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", {what}}}]}}"#)
+    };
+    let policy = allow(r#""Action": ["s3:*"], "Resource": ["*"]"#);
+    let trust = allow(r#""Principal": "*", "Action": ["sts:AssumeRole"]"#);
+    format!(
+        r#"{{"sts": {sts}, "policies": [{{"name": "all", "document": {policy}}}],
+        "roles": [{{"roleName": "Tests", "roleArn": "{ROLE}", "trustPolicy": {trust}, "attachedPolicies": ["all"]}}]}}"#
     )
 }
 
