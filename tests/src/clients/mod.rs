@@ -136,6 +136,7 @@ impl Desk {
             .env("PYTHONPATH", packages().join("python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("NODE_PATH", packages().join("node_modules"))
+            .env_remove("AWS_CA_BUNDLE")
             .env_remove("ftp_proxy")
             .env_remove("all_proxy")
             .stdin(Stdio::null());
