@@ -2,6 +2,7 @@
 
 mod connection;
 mod credentials;
+mod endpoint;
 mod keys;
 mod options;
 mod place;
