@@ -156,7 +156,8 @@ impl Provider {
     /// name of it (ListObjects).
     #[must_use]
     pub const fn lists_by_token(self) -> bool {
-        !matches!(self, Self::Cos)
+        // The token of SeaweedFS is a key as it is, which XML cannot hold if there are control characters in it.
+        !matches!(self, Self::Cos | Self::Seaweedfs)
     }
 
     /// Returns for how long at most it keeps an upload that is not completed, where it has a limit of its

@@ -309,48 +309,51 @@ fn awkward_keys_are_exactly_those_that_were_meant() {
 }
 
 #[test]
-fn lists_come_page_by_page() {
+fn lists_come_page_by_page_behind_their_last_name() {
+    assert!(!Provider::Seaweedfs.lists_by_token());
+    lists_come_page_by_page(false, |_| true);
+}
+
+#[test]
+fn lists_come_page_by_page_by_their_tokens() {
+    // The token is the last key, which XML cannot hold then, so that what is next behind it is left out.
+    lists_come_page_by_page(true, |name| !name.contains('\u{1}'));
+}
+
+fn lists_come_page_by_page(by_v2: bool, is_kept: fn(&str) -> bool) {
     let Some(bucket) = bucket() else { return };
-    // The token behind a name with a control character is another one: XML cannot have that character.
-    let awkward = AWKWARD.iter().filter(|name| !name.contains('\u{1}'));
+    let awkward = AWKWARD.iter().filter(|name| is_kept(name));
     let mut keys: Vec<String> = awkward.map(|name| format!("d/{name}")).collect();
     keys.extend((0..10).map(|number| format!("d/f{number}")));
     keys.extend(["d/sub/a", "d/sub/b", "d/sub\u{fc} /c", "e"].map(str::to_owned));
     for key in &keys {
         bucket.put(key, b"x");
     }
-    let all: BTreeSet<_> = keys.iter().cloned().collect();
-    let below: BTreeSet<_> = keys
-        .iter()
-        .filter(|key| key.starts_with("d/"))
-        .cloned()
-        .collect();
-    let mut beside: BTreeSet<String> = below
-        .iter()
-        .filter(|key| key.matches('/').count() == 1)
-        .cloned()
-        .collect();
+    let those = |is_one: fn(&&String) -> bool| -> BTreeSet<_> {
+        keys.iter().filter(is_one).cloned().collect()
+    };
+    let all = those(|_| true);
+    let below = those(|key| key.starts_with("d/"));
+    let mut beside = those(|key| key.starts_with("d/") && key.matches('/').count() == 1);
     beside.extend(["d/sub/".to_owned(), "d/sub\u{fc} /".to_owned()]);
-    for by_v2 in [true, false] {
-        for most in [1, 3, 7, 1000] {
-            for (prefix, up_to_slash, expected) in [
-                ("", false, &all),
-                ("d/", false, &below),
-                ("d/", true, &beside),
-            ] {
-                let found = bucket.list(prefix, up_to_slash, by_v2, most);
-                let once: BTreeSet<_> = found.iter().cloned().collect();
-                assert_eq!(&once, expected, "{prefix} {up_to_slash} {by_v2} {most}");
-                assert_eq!(
-                    found.len(),
-                    once.len(),
-                    "{prefix} {up_to_slash} {by_v2} {most}: {found:?}"
-                );
-            }
+    let top = ["d/".to_owned(), "e".to_owned()].into();
+    for most in [1, 2, 3, 7, 1000] {
+        for (prefix, up_to_slash, expected) in [
+            ("", false, &all),
+            ("d/", false, &below),
+            ("d/", true, &beside),
+            ("", true, &top),
+        ] {
+            let found = bucket.list(prefix, up_to_slash, by_v2, most);
+            let once: BTreeSet<_> = found.iter().cloned().collect();
+            assert_eq!(&once, expected, "{prefix:?} {up_to_slash} {most}");
+            assert_eq!(
+                found.len(),
+                once.len(),
+                "{prefix:?} {up_to_slash} {most}: {found:?}"
+            );
         }
     }
-    let top: BTreeSet<_> = bucket.list("", true, true, 10).into_iter().collect();
-    assert_eq!(top, ["d/".to_owned(), "e".to_owned()].into());
 }
 
 #[test]

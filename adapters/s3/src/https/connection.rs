@@ -107,7 +107,6 @@ pub(super) fn agent(
         .tls_config(tls)
         .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
         .accept("")
-        .accept_encoding("")
         .input_buffer_size(PIECE)
         .output_buffer_size(PIECE)
         .max_idle_connections(KEPT * 2)

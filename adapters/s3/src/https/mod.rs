@@ -2,6 +2,7 @@
 
 mod connection;
 mod credentials;
+mod endpoint;
 mod keys;
 mod options;
 mod place;
@@ -58,6 +59,9 @@ const NEAR: Deadlines = Deadlines {
 ///
 /// The body of an answer fails with [`io::ErrorKind::TimedOut`] if nothing comes for
 /// [`idle`](Deadlines::idle), and with [`io::ErrorKind::UnexpectedEof`] if it ends before its length.
+///
+/// No secret is in its errors, nor in what it logs. The libraries beneath it write to `log`: at its level
+/// `Trace`, which nobody should keep, whole heads with their signatures.
 pub struct Https {
     agent: Agent,
     keys: Keys,

@@ -14,7 +14,7 @@ use reqsign_core::{Context, Env, Error, FileRead, HttpSend, ProvideCredentialDyn
 use ureq::Agent;
 
 use super::connection::call;
-use super::place::address;
+use super::endpoint::address;
 use super::role::Office;
 use super::trouble::{told, told_of_keys};
 use super::{Credentials, Secret};

@@ -70,13 +70,21 @@ fn a_region_is_corrected_once() {
 
 #[test]
 fn a_region_that_is_only_mentioned_changes_nothing() {
-    for code in [200, 403, 404, 503] {
+    let denied = "<Error><Code>AccessDenied</Code></Error>";
+    for (code, body) in [
+        (200, ""),
+        (400, denied),
+        (401, ""),
+        (403, ""),
+        (403, denied),
+        (404, ""),
+        (503, ""),
+    ] {
         let store = Fake::new(move |_, _| {
-            let line = "x-amz-bucket-region: there-2".into();
             Reply::Answer(
                 code,
-                vec![line],
-                b"<Error><Code>AccessDenied</Code></Error>".into(),
+                vec!["x-amz-bucket-region: there-2".into()],
+                body.into(),
             )
         });
         let https = https(&options(&store)).unwrap();
