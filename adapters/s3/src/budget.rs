@@ -19,6 +19,8 @@ struct Inner {
 
 struct State {
     free: usize,
+    /// Buffers that are not used, to be used again: fresh ones would come to lie all over the heap.
+    idle: Vec<Vec<u8>>,
     /// Those who wait, the first one first.
     waiting: VecDeque<Waiting>,
     next: u64,
@@ -37,6 +39,7 @@ impl Budget {
             bytes,
             state: Mutex::new(State {
                 free: bytes,
+                idle: Vec::new(),
                 waiting: VecDeque::new(),
                 next: 0,
             }),
@@ -53,6 +56,12 @@ impl Budget {
     #[must_use]
     pub fn reserved(&self) -> usize {
         self.0.bytes - self.0.state().free
+    }
+
+    /// Gives the memory that is not reserved back to the system.
+    pub fn shrink(&self) {
+        let idle = std::mem::take(&mut self.0.state().idle);
+        drop(idle);
     }
 
     /// Asks for so many bytes; for all that there are, if it is more than that.
@@ -108,13 +117,15 @@ impl Turn {
         };
         if is_next && state.free >= self.bytes {
             state.free -= self.bytes;
+            let buffer = state.buffer(self.bytes);
             if self.number.take().is_some() {
                 state.waiting.pop_front();
             }
             Inner::wake_next(state);
             return Poll::Ready(Reserved {
                 budget: self.budget.clone(),
-                bytes: self.bytes,
+                size: self.bytes,
+                bytes: buffer,
             });
         }
         let waker = cx.waker().clone();
@@ -145,16 +156,38 @@ impl Drop for Turn {
     }
 }
 
-/// Memory that is reserved. Dropping it gives it back.
+impl State {
+    /// Returns an empty buffer for so many bytes that were just reserved; what is idle stays within what is free.
+    fn buffer(&mut self, bytes: usize) -> Vec<u8> {
+        let fitting = self.idle.iter().rposition(|idle| idle.capacity() == bytes);
+        if let Some(at) = fitting {
+            return self.idle.swap_remove(at);
+        }
+        let mut kept: usize = self.idle.iter().map(Vec::capacity).sum();
+        while kept > self.free {
+            kept -= self.idle.pop().map_or(kept, |idle| idle.capacity());
+        }
+        Vec::with_capacity(bytes)
+    }
+}
+
+/// Memory that is reserved, with the bytes that were put into it. Dropping it gives it back.
 pub(crate) struct Reserved {
     budget: Budget,
-    bytes: usize,
+    size: usize,
+    /// No more than were reserved.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.bytes);
+        buffer.clear();
         let mut state = self.budget.0.state();
-        state.free += self.bytes;
+        state.free += self.size;
+        if buffer.capacity() == self.size {
+            state.idle.push(buffer);
+        }
         Inner::wake_next(state);
     }
 }
@@ -187,6 +220,18 @@ mod tests {
         assert!(is_given(&mut next).is_some());
         drop((large, small));
         assert_eq!(budget.reserved(), 0);
+        let idle = |budget: &Budget| {
+            budget
+                .0
+                .state()
+                .idle
+                .iter()
+                .map(Vec::capacity)
+                .sum::<usize>()
+        };
+        assert!(idle(&budget) <= 10, "what is idle is within it too");
+        budget.shrink();
+        assert_eq!(idle(&budget), 0);
         // More than there is at all is all that there is.
         assert!(is_given(&mut budget.ask(11)).is_some());
     }

@@ -47,6 +47,8 @@ pub struct Launch {
     pub homes: BTreeMap<PathBuf, Arc<Home>>,
     /// What is seen of buckets, and by whom.
     pub buckets: Vec<Part>,
+    /// The memory for uploads to them.
+    pub upload_memory: Budget,
     /// What is worth a word, and keeps nobody from being served.
     pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
@@ -233,6 +235,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         warnings: nested.into_iter().chain(files).chain(network).collect(),
         homes: homes.homes,
         buckets: homes.parts,
+        upload_memory: budget,
         log,
         process,
         report,

@@ -82,7 +82,7 @@ fn start(
     service.look_up_public_address();
     heed_signals(&service, watch(launch.certified)?)?;
     sweep(launch.homes)?;
-    sweep_buckets(launch.buckets)?;
+    sweep_buckets(launch.buckets, launch.upload_memory)?;
     let report = launch.report.text(&addresses, Some(&confinement));
     log::say(launch.log.format, &report);
     let listeners = sockets.into_iter().map(|(socket, listen)| {

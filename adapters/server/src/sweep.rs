@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wharf_core::Rights;
+use wharf_s3::Budget;
 use wharf_storage::Wanted;
 
 use crate::bucket::Part;
@@ -59,11 +60,11 @@ pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
 }
 
 /// Says what is wrong with these buckets, and removes what servers have left of uploads in them, now and every
-/// hour, in a thread that ends with the process.
+/// hour, and gives memory for uploads back that is not needed, in a thread that ends with the process.
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sweep_buckets(parts: Vec<Part>) -> io::Result<()> {
+pub fn sweep_buckets(parts: Vec<Part>, memory: Budget) -> io::Result<()> {
     if parts.is_empty() {
         return Ok(());
     }
@@ -91,6 +92,7 @@ pub fn sweep_buckets(parts: Vec<Part>) -> io::Result<()> {
                     Err(error) => tracing::debug!(bucket = %at, %error, "not swept"),
                 }
             }
+            memory.shrink();
             thread::sleep(OF_BUCKETS);
         }
     };

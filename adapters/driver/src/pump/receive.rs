@@ -17,6 +17,8 @@ type Pipe = <Host as Kernel>::Pipe;
 /// only once a small one was full.
 const SMALL: usize = 32 << 10;
 const LARGE: usize = 256 << 10;
+/// What keeps bytes itself needs no large one besides.
+const MIDDLE: usize = 64 << 10;
 /// An upload that is longer than this is worth a pipe.
 const LONG: u64 = 1 << 20;
 
@@ -45,11 +47,14 @@ struct Buffer {
     end: usize,
     /// It was full once: a larger one is worth it.
     is_small: bool,
+    /// The length of a larger one.
+    most: usize,
 }
 
 impl Buffer {
-    fn new() -> Self {
+    fn new(most: usize) -> Self {
         Self {
+            most,
             buffer: vec![0; SMALL],
             start: 0,
             end: 0,
@@ -76,7 +81,7 @@ impl Buffer {
     fn room(&mut self) -> &mut [u8] {
         if self.is_small && self.is_empty() {
             // Not while it waits to be taken: of many that wait, each would hold a large one.
-            self.buffer.resize(LARGE, 0);
+            self.buffer.resize(self.most, 0);
             self.is_small = false;
         }
         if self.end == self.buffer.len() && self.start > self.buffer.len() / 2 {
@@ -89,7 +94,7 @@ impl Buffer {
     fn add(&mut self, count: usize) {
         self.end += count;
         // Small files need no more, and a network that fills it will again.
-        self.is_small = count == self.buffer.len() && count < LARGE;
+        self.is_small = count == self.buffer.len() && count < self.most;
     }
 
     /// Has the sink take what it has room for: all of it, if it is ready.
@@ -110,17 +115,21 @@ impl Buffer {
 
 impl Receiver {
     pub(super) fn new(sink: Box<dyn Sink>, text: bool) -> Self {
+        let most = match sink.backing() {
+            Some(_) => LARGE,
+            None => MIDDLE,
+        };
         let way = if text {
             Way::Text {
                 codec: ToFile::default(),
-                raw: Buffer::new(),
+                raw: Buffer::new(most),
             }
         } else {
             Way::Bytes
         };
         Self {
             sink,
-            held: Buffer::new(),
+            held: Buffer::new(most),
             way,
             end: None,
         }

@@ -13,19 +13,16 @@ use wharf_storage::{Begun, OnCancel, Operation, Sink};
 
 pub(crate) use begin::{Asked, Begin, Place, begin};
 use end::{Abandoning, Committing};
-use parts::{Collected, Parts};
+use parts::Parts;
 
-use crate::budget::Turn;
-
-/// A buffer of a part begins with so many bytes, and doubles: most files are small.
-const FIRST: usize = 64 << 10;
+use crate::budget::{Reserved, Turn};
 
 /// An object that is written: collected in parts, which are sent while the next one comes. What fits one
 /// part is put when it is complete.
 pub(crate) struct Upload {
     parts: Parts,
     /// The part that is collected.
-    part: Option<Collected>,
+    part: Option<Reserved>,
     /// Its turn for memory for the next part, while it waits.
     turn: Option<Turn>,
     /// The bytes of the base that the first part begins with, until they are there.
@@ -84,17 +81,14 @@ impl Upload {
     }
 
     /// Returns the part that is collected, once there is memory for it and it begins with what it must.
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut Collected, Failure>> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut Reserved, Failure>> {
         let size = self.part_size();
         if self.part.is_none() {
             let budget = &self.parts.target.tree.store.budget;
             let turn = self.turn.get_or_insert_with(|| budget.ask(size));
             let reserved = ready!(turn.poll(cx));
             self.turn = None;
-            self.part = Some(Collected {
-                bytes: Vec::new(),
-                reserved,
-            });
+            self.part = Some(reserved);
         }
         if let Lead::Needed(range) = &self.lead {
             let (target, range) = (Arc::clone(&self.parts.target), range.clone());
@@ -165,13 +159,6 @@ impl Sink for Upload {
         let part = ready!(self.poll_part(cx))?;
         let held = &mut part.bytes;
         let count = bytes.len().min(size - held.len()).min(most);
-        if held.capacity() - held.len() < count {
-            let grown = (held.len() + count)
-                .max(FIRST)
-                .max(held.capacity() * 2)
-                .min(size);
-            held.reserve_exact(grown - held.len());
-        }
         held.extend_from_slice(&bytes[..count]);
         let is_full = held.len() >= size;
         self.at += count as u64;

@@ -12,19 +12,13 @@ use super::target::{Multipart, Target};
 use crate::budget::Reserved;
 use crate::wire::Part;
 
-/// The bytes of a part, with the memory that is reserved for them.
-pub(super) struct Collected {
-    pub(super) bytes: Vec<u8>,
-    pub(super) reserved: Reserved,
-}
-
 /// The parts of an upload on their way to the store: some at once, each on a thread of its own.
 pub(super) struct Parts {
     pub(super) target: Arc<Target>,
     executor: Arc<dyn Executor>,
     upload: Upload,
     /// Parts that wait for a lane, with their numbers.
-    waiting: VecDeque<(u32, Collected)>,
+    waiting: VecDeque<(u32, Reserved)>,
     /// What is yet to be copied from the base, as far as a lane is free.
     copies: VecDeque<(u32, Range<u64>)>,
     flying: Vec<Box<dyn Operation<Part>>>,
@@ -70,7 +64,7 @@ impl Parts {
     }
 
     /// Sends a part when a lane is free.
-    pub(super) fn push(&mut self, number: u32, part: Collected) {
+    pub(super) fn push(&mut self, number: u32, part: Reserved) {
         self.waiting.push_back((number, part));
     }
 
@@ -192,8 +186,7 @@ impl Parts {
             let flying = if let Some((number, part)) = self.waiting.pop_front() {
                 self.run(OnCancel::Leave, move |wanted| {
                     let sent = target.send(&multipart, number, &part.bytes, wanted);
-                    drop(part.bytes);
-                    drop(part.reserved);
+                    drop(part);
                     sent
                 })
             } else if let Some((number, range)) = self.copies.pop_front() {
