@@ -34,8 +34,8 @@ struct Taken {
     strangers: usize,
     /// The others of them, the oldest of each network first.
     by_age: HashMap<Network, BTreeMap<u64, Stranger>>,
-    /// The next number.
-    next: u64,
+    /// The last number.
+    last: u64,
     /// When the log was last told that somebody has to give way.
     warned: Option<Instant>,
 }
@@ -88,7 +88,42 @@ impl Places {
     /// A place for a client that has just connected, if there is one. `None` for a network that does
     /// not count.
     pub(crate) fn take(&self, network: Option<Network>, now: Instant) -> Option<Place> {
+        self.take_of(&mut lock(&self.taken), network, now)
+    }
+
+    /// A place for somebody whom nobody knows yet, if there is any. It gives way to nobody, since it is soon
+    /// [claimed](Places::claim).
+    pub(crate) fn take_unknown(&self) -> Option<Place> {
         let mut taken = lock(&self.taken);
+        if taken.total >= self.most {
+            return None;
+        }
+        taken.total += 1;
+        Some(Place {
+            network: None,
+            number: taken.number(),
+            is_stranger: AtomicBool::new(false),
+        })
+    }
+
+    /// Changes the place of somebody who is known now for one of that network: whether there is one.
+    pub(crate) fn claim(&self, place: &mut Place, network: Option<Network>, now: Instant) -> bool {
+        let mut taken = lock(&self.taken);
+        taken.total -= 1;
+        match self.take_of(&mut taken, network, now) {
+            Some(claimed) => {
+                *place = claimed;
+                true
+            }
+            // It keeps what it has until it is gone.
+            None => {
+                taken.total += 1;
+                false
+            }
+        }
+    }
+
+    fn take_of(&self, taken: &mut Taken, network: Option<Network>, now: Instant) -> Option<Place> {
         let of_network = |network: &Network| taken.by_network.get(network).copied().unwrap_or(0);
         let here = network.as_ref().map_or(0, of_network);
         if taken.total >= self.most || network.is_some() && here >= self.most_of_network {
@@ -101,8 +136,7 @@ impl Places {
         }
         taken.total += 1;
         taken.strangers += 1;
-        let number = taken.next;
-        taken.next += 1;
+        let number = taken.number();
         if let Some(network) = network {
             *taken.by_network.entry(network).or_default() += 1;
             let stranger = Stranger {
@@ -167,6 +201,11 @@ impl Places {
 }
 
 impl Taken {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     fn stranger(&mut self, place: &Place) -> Option<&mut Stranger> {
         let of_network = self.by_age.get_mut(&place.network?)?;
         of_network.get_mut(&place.number)
@@ -336,6 +375,43 @@ mod tests {
         }
         assert_eq!(places.taken(), 0);
         assert_eq!(lock(&places.taken).strangers, 0);
+    }
+
+    #[test]
+    fn who_is_yet_to_be_known_has_a_place_of_no_network() {
+        let places = Places::new(20, 2);
+        let mut waiting: Vec<Place> = (0..20).map(|_| places.take_unknown().unwrap()).collect();
+        assert!(places.take_unknown().is_none() && places.take(network(9), at(0)).is_none());
+        // Two may come from one network, and the third keeps its old place until it is gone.
+        let claim = |place| places.claim(place, network(1), at(0));
+        let claimed = waiting[..3].iter_mut().map(claim);
+        assert_eq!(claimed.collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(places.taken(), 20);
+        waiting.iter().for_each(|place| places.leave(place));
+        let taken = lock(&places.taken);
+        assert_eq!((taken.total, taken.strangers), (0, 0));
+        assert!(taken.by_network.is_empty() && taken.by_age.is_empty());
+    }
+
+    #[test]
+    fn a_flood_through_a_balancer_keeps_no_other_out() {
+        let places = Places::new(20, 20);
+        let mut flood: Vec<Place> = Vec::new();
+        let come = |last| {
+            let mut place = places.take_unknown().unwrap();
+            let is_claimed = places.claim(&mut place, network(last), at(0));
+            (place, is_claimed)
+        };
+        for _ in 0..30 {
+            let (place, is_claimed) = come(1);
+            match is_claimed {
+                true => flood.push(place),
+                false => places.leave(&place),
+            }
+        }
+        assert_eq!((flood.len(), places.taken()), (18, 18));
+        let (other, is_claimed) = come(2);
+        assert!(is_claimed && places.gave_way(&flood[0]) && !places.gave_way(&other));
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn start(
         Listener {
             socket,
             protocol: own.map(Arc::new),
+            proxy_from: None,
         }
     });
     serve(listeners.collect(), &service)
