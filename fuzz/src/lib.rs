@@ -11,6 +11,7 @@ mod line;
 mod listing;
 mod model;
 mod path;
+mod proxy;
 mod session;
 
 pub use ascii::ascii;
@@ -22,6 +23,7 @@ pub use line::line;
 pub use listing::listing;
 pub use model::model;
 pub use path::path;
+pub use proxy::proxy;
 pub use session::session;
 
 /// The first line, and what stands behind it: many targets need two values.
