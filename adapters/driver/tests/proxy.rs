@@ -214,7 +214,7 @@ fn what_is_no_header_ends_the_connection() {
     let service = Service::new(settings());
     for bytes in [
         &b"USER me\r\n"[..],
-        b"\r\n",
+        b"\r\nUSER",
         b"\x16\x03\x01\0\xf4",
         b"PROXY TCP4 192.0.2.7\r\n",
         b"PROXY TCP4 192.0.2.7 203.0.113.1 40000 21\n",

@@ -129,6 +129,10 @@ impl Arrival {
         let balancer = client.peer;
         let (peer, origin) = match header {
             Header::Own => (balancer, Origin::Balancer),
+            // So haproxy says in version 1 that it only looks in.
+            Header::Relayed { source, .. } if sockets::canonical(source) == balancer => {
+                (balancer, Origin::Balancer)
+            }
             Header::Relayed {
                 source,
                 destination,
