@@ -1,5 +1,6 @@
 //! [`Arrival`]: a connection that begins with a PROXY header, until that has come.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
@@ -152,18 +153,15 @@ impl Arrival {
 
     fn tell(&self, why: &Missing) {
         let (balancer, received) = (self.client.peer, &self.received[..]);
-        match why {
+        let why: &dyn fmt::Display = match why {
             Missing::Ended | Missing::Broken(_) if received.is_empty() => {
-                Journal::looked_in(balancer);
+                return Journal::looked_in(balancer);
             }
-            Missing::Ended => {
-                Journal::no_header(balancer, &"the connection ended within it", received)
-            }
-            Missing::Late => {
-                Journal::no_header(balancer, &"it was not whole within five seconds", received)
-            }
-            Missing::Broken(error) => Journal::no_header(balancer, error, received),
-            Missing::Other(why) => Journal::no_header(balancer, why, received),
-        }
+            Missing::Ended => &"the connection ended within it",
+            Missing::Late => &"it was not whole within five seconds",
+            Missing::Broken(error) => error,
+            Missing::Other(why) => why,
+        };
+        Journal::no_header(balancer, why, received);
     }
 }

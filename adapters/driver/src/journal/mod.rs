@@ -327,7 +327,7 @@ impl Drop for Journal {
         let why = words::ending(self.ending);
         match self.cause.take() {
             _ if self.is_routine => {
-                tracing::debug!(target: CONNECTION, why, seconds, "disconnected")
+                tracing::debug!(target: CONNECTION, why, seconds, "disconnected");
             }
             Some(error) if matches!(self.ending, None | Some(Ending::Lost)) => {
                 tracing::info!(target: CONNECTION, why, error, seconds, "disconnected");
