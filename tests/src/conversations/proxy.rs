@@ -13,6 +13,7 @@ use crate::{Client, Program, cases};
 
 cases! { "proxy";
     knows_the_client_by_either_version,
+    knows_a_client_with_ipv6,
     takes_a_header_in_pieces_and_nothing_behind_it,
     takes_no_header_from_others,
     takes_no_header_where_a_listener_has_no_balancers,
@@ -95,6 +96,36 @@ fn knows_the_client_by_either_version(program: &Program) {
         said(" by=127.0.0.9:") == 2 && said("logged in") == 2 && said("disconnected") == 2
     });
     assert!(!server.log().contains("peer=127.0.0.9"));
+}
+
+fn knows_a_client_with_ipv6(program: &Program) {
+    let limits = "[limits]\nsessions-per-address = 1";
+    let server = program.start(config().table(limits));
+    let line =
+        |client: &str| format!("PROXY TCP6 {client} 2001:db8::10 {PORT} 21\r\n").into_bytes();
+    let mut client = through(server.address(), &line("2001:db8:1::7"));
+    client.expect(220);
+    client.login("user", "12345");
+    // It has none of the addresses that these would lead to.
+    client.command("EPSV", 502);
+    client.command("PASV", 502);
+    client.command("EPRT |2|2001:db8:1::7|40000|", 200);
+    client.command(&format!("EPRT |1|{BALANCER}|40000|"), 522);
+    // The same customer, and another one.
+    through(server.address(), &line("2001:db8:1::8")).expect(421);
+    through(server.address(), &line("2001:db8:2::8")).expect(220);
+    // One in the clothes of IPv6.
+    through(server.address(), &line("::ffff:127.0.0.2")).expect(220);
+    eventually("all are logged", || {
+        let log = server.log();
+        [
+            "[2001:db8:1::7]:999",
+            "[2001:db8:2::8]:999",
+            "127.0.0.2:999",
+        ]
+        .iter()
+        .all(|peer| log.contains(&format!("peer={peer}")))
+    });
 }
 
 fn takes_a_header_in_pieces_and_nothing_behind_it(program: &Program) {

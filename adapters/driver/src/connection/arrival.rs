@@ -95,8 +95,8 @@ impl Arrival {
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let is_late = self.patience().is_zero();
-                    return match self.broken || is_late {
+                    return match self.patience().is_zero() {
+                        _ if self.broken => Err(Missing::Broken(error)),
                         true => Err(Missing::Late),
                         false => Ok(None),
                     };
@@ -127,7 +127,7 @@ impl Arrival {
         let Self {
             client, executors, ..
         } = self;
-        let balancer = client.peer;
+        let balancer = sockets::canonical(client.peer);
         let (peer, origin) = match header {
             Header::Own => (balancer, Origin::Balancer),
             // So haproxy says in version 1 that it only looks in.
