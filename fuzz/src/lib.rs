@@ -13,6 +13,7 @@ mod model;
 mod path;
 mod proxy;
 mod session;
+mod store;
 
 pub use ascii::ascii;
 pub use command::command;
@@ -25,6 +26,7 @@ pub use model::model;
 pub use path::path;
 pub use proxy::proxy;
 pub use session::session;
+pub use store::store;
 
 /// The first line, and what stands behind it: many targets need two values.
 fn two(bytes: &[u8]) -> (&[u8], &[u8]) {

@@ -29,6 +29,7 @@ pub struct Config {
     tail: String,
     password: String,
     rights: String,
+    sees: String,
     arguments: Vec<String>,
     wrapper: Vec<String>,
 }
@@ -45,6 +46,7 @@ impl Default for Config {
             rights:
                 r#""list", "read", "write", "overwrite", "delete", "rename", "mkdir", "symlink""#
                     .into(),
+            sees: "home = \"HOME\"".into(),
             arguments: Vec::new(),
             wrapper: Vec::new(),
         }
@@ -96,6 +98,13 @@ impl Config {
         self
     }
 
+    /// The account `user` sees what these lines say, in place of the server's directory.
+    #[must_use]
+    pub fn sees(mut self, lines: &str) -> Self {
+        self.sees = lines.into();
+        self
+    }
+
     /// The account `user` has a password with this hash.
     #[must_use]
     pub fn password(mut self, hash: &str) -> Self {
@@ -128,12 +137,13 @@ impl Config {
     fn text(&self, home: &Path) -> String {
         let home = home.display().to_string();
         format!(
-            "listen = {:?}\n{}\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{}\"\nhome = \"{home}\"\nrights = [{}]\n",
+            "listen = {:?}\n{}\n{}\n{}\n[[user]]\nname = \"user\"\npassword = \"{}\"\n{}\nrights = [{}]\n",
             self.listen,
             self.head,
             self.tls_table(),
             self.tail.replace("HOME", &home),
             self.password,
+            self.sees.replace("HOME", &home),
             self.rights,
         )
     }

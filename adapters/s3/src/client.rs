@@ -151,6 +151,15 @@ impl Client {
         }
     }
 
+    /// Returns the same that does not insist: for somebody who waits for what is wrong.
+    pub(crate) fn impatient(&self) -> Self {
+        let patience = Patience {
+            tries: 2,
+            ..self.patience.clone()
+        };
+        Self::new(Arc::clone(&self.transport), patience)
+    }
+
     /// Returns a number that this client has not returned before, nor most likely another one.
     pub(crate) fn number(&self) -> u64 {
         mix(self.patience.seed ^ self.drawn.fetch_add(1, Ordering::Relaxed))

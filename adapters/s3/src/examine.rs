@@ -7,7 +7,7 @@ use wharf_core::{Failure, Rights};
 use wharf_storage::Wanted;
 
 use crate::bucket::Bucket;
-use crate::client::Refused;
+use crate::client::{Client, Refused};
 use crate::key::RECORDS;
 use crate::provider::Condition;
 use crate::transport::Lost;
@@ -67,25 +67,26 @@ impl Bucket {
     #[must_use]
     pub fn examine(&self, rights: Rights) -> Vec<Finding> {
         let mut findings = Vec::new();
-        match self.look_at_names() {
+        let client = self.tree().store.client.impatient();
+        match self.look_at_names(&client) {
             Ok(skew) => findings.extend(skew.map(told_skew)),
             Err(refused) => {
-                findings.push(self.explain(&refused, "list"));
+                findings.push(explain(&refused, "list"));
                 return findings;
             }
         }
         if rights.contains(Rights::WRITE) || rights.contains(Rights::MKDIR) {
-            self.look_at_writing(rights, &mut findings);
+            self.look_at_writing(&client, rights, &mut findings);
         }
         findings
     }
 
     /// Asks for a name; returns by how many seconds the clocks differ, if that is too much.
-    fn look_at_names(&self) -> Result<Option<i64>, Refused> {
+    fn look_at_names(&self, client: &Client) -> Result<Option<i64>, Refused> {
         let tree = self.tree();
         let start = tree.start(None);
         let request = Request::list(&tree.prefix, false, start, 1);
-        let answer = tree.store.client.ask(&request, &Wanted::default())?;
+        let answer = client.ask(&request, &Wanted::default())?;
         crate::wire::Page::parse(&answer.body, start)?;
         let told = answer.headers.get("date").and_then(from_head);
         let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -99,20 +100,16 @@ impl Bucket {
     }
 
     /// Puts an object and removes it again.
-    fn look_at_writing(&self, rights: Rights, findings: &mut Vec<Finding>) {
+    fn look_at_writing(&self, client: &Client, rights: Rights, findings: &mut Vec<Finding>) {
         let tree = self.tree();
         let (options, wanted) = (&tree.store.options, Wanted::default());
-        let probe = format!(
-            "{}{RECORDS}/probe-{:016x}",
-            tree.prefix,
-            tree.store.client.number()
-        );
+        let probe = format!("{}{RECORDS}/probe-{:016x}", tree.prefix, client.number());
         let put = |attributes: &Attributes, guarded| {
             let put = Request::put(&probe, b"probe", attributes, options.checksum, guarded);
-            tree.store.client.ask(&put, &wanted)
+            client.ask(&put, &wanted)
         };
         if let Err(refused) = put(&options.attributes, Guarded::No) {
-            findings.push(self.explain(&refused, "write"));
+            findings.push(explain(&refused, "write"));
             return;
         }
         let condition = options.provider.condition();
@@ -133,49 +130,45 @@ impl Bucket {
                 is_fatal: false,
             });
         }
-        if let Err(refused) = tree.store.client.ask(&Request::delete(&probe), &wanted) {
-            findings.push(self.explain(&refused, "delete"));
+        if let Err(refused) = client.ask(&Request::delete(&probe), &wanted) {
+            findings.push(explain(&refused, "delete"));
         }
-        self.look_at_lifecycle(findings);
+        look_at_lifecycle(client, findings);
     }
+}
 
-    /// Looks whether the bucket gives up uploads that nobody completes.
-    fn look_at_lifecycle(&self, findings: &mut Vec<Finding>) {
-        let asked = self
-            .tree()
-            .store
-            .client
-            .ask(&Request::lifecycle(), &Wanted::default());
-        let has_rule = asked.is_ok_and(|answer| {
-            let rule = b"AbortIncompleteMultipartUpload";
-            answer.body.windows(rule.len()).any(|part| part == rule)
+/// Returns what a refusal says about the configuration.
+fn explain(refused: &Refused, right: &str) -> Finding {
+    let (cause, text) = match refused {
+        Refused::Lost(lost) => of_lost(lost),
+        Refused::Malformed => (
+            Cause::Endpoint,
+            "what answers there is no store that speaks S3".to_owned(),
+        ),
+        Refused::Problem { problem, .. } => of_problem(problem, right),
+    };
+    Finding {
+        cause,
+        text,
+        is_fatal: true,
+    }
+}
+
+/// Looks whether the bucket gives up uploads that nobody completes.
+fn look_at_lifecycle(client: &Client, findings: &mut Vec<Finding>) {
+    let asked = client.ask(&Request::lifecycle(), &Wanted::default());
+    let has_rule = asked.is_ok_and(|answer| {
+        let rule = b"AbortIncompleteMultipartUpload";
+        answer.body.windows(rule.len()).any(|part| part == rule)
+    });
+    if !has_rule {
+        findings.push(Finding {
+            cause: Cause::Bucket,
+            text: "the bucket has no lifecycle rule AbortIncompleteMultipartUpload: what is left of uploads when no \
+                   server runs any more stays, and is paid for"
+                .into(),
+            is_fatal: false,
         });
-        if !has_rule {
-            findings.push(Finding {
-                cause: Cause::Bucket,
-                text: "the bucket has no lifecycle rule AbortIncompleteMultipartUpload: what is left of uploads \
-                       when no server runs any more stays, and is paid for"
-                    .into(),
-                is_fatal: false,
-            });
-        }
-    }
-
-    /// Returns what a refusal says about the configuration.
-    fn explain(&self, refused: &Refused, right: &str) -> Finding {
-        let (cause, text) = match refused {
-            Refused::Lost(lost) => of_lost(lost),
-            Refused::Malformed => (
-                Cause::Endpoint,
-                "what answers there is no store that speaks S3".to_owned(),
-            ),
-            Refused::Problem { problem, .. } => of_problem(problem, right),
-        };
-        Finding {
-            cause,
-            text,
-            is_fatal: true,
-        }
     }
 }
 

@@ -46,7 +46,63 @@ pub(crate) fn is_shown(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::provider::Style;
+    use crate::wire::Request;
+
+    /// On the wire, a key lies below its prefix, and is the one that was meant.
+    fn check(argument: &[u8]) {
+        let Ok(path) = VPath::resolve(&VPath::root(), argument) else {
+            return;
+        };
+        for (_, provider) in Provider::ALL {
+            let Ok(key) = key("users/u/", &path, provider) else {
+                continue;
+            };
+            let (host, target) = Request::head(&key).target("store", "bucket", Style::Path);
+            assert_eq!(host, "store");
+            let sent = target
+                .strip_prefix("/bucket/")
+                .expect("it names the bucket");
+            let sent = percent_decode_str(sent).decode_utf8().expect("it is UTF-8");
+            assert_eq!(sent, key);
+            let relative = sent
+                .strip_prefix("users/u/")
+                .expect("it lies below the prefix");
+            let is_one = |name: &str| !matches!(name, "" | "." | ".." | RECORDS);
+            assert!(
+                relative.is_empty() || relative.split('/').all(is_one),
+                "{key:?}"
+            );
+            assert!(key.len() <= provider.key_limit());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn s21_no_path_leads_out_of_its_prefix(path in "([a-z.~%/\\\\\u{fc} +?#&]|\\.\\./|\\.wharf){0,40}") {
+            check(path.as_bytes());
+        }
+
+        #[test]
+        fn s21_nor_do_any_bytes(path in proptest::collection::vec(any::<u8>(), 0..60)) {
+            check(&path);
+        }
+    }
+
+    #[test]
+    fn s21_nor_does_what_others_have_tried() {
+        let vectors = include_str!("../../../core/tests/corpora/paths.tsv");
+        let lines = vectors.lines().filter(|line| !line.starts_with('#'));
+        let arguments: Vec<_> = lines.filter_map(|line| line.split('\t').nth(1)).collect();
+        assert!(arguments.len() > 20);
+        for argument in arguments {
+            check(argument.as_bytes());
+        }
+    }
 
     fn path(text: &str) -> VPath {
         text.parse().expect("it is a path")

@@ -4,6 +4,7 @@
 //! there.
 
 mod aria2;
+mod buckets;
 mod busybox;
 mod curl;
 mod filezilla;
@@ -45,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn cases() -> Vec<Case> {
     [
+        buckets::CASES,
         curl::CASES,
         wget::CASES,
         lftp::CASES,
@@ -134,6 +136,7 @@ impl Desk {
             .env("PYTHONPATH", packages().join("python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("NODE_PATH", packages().join("node_modules"))
+            .env_remove("AWS_CA_BUNDLE")
             .env_remove("ftp_proxy")
             .env_remove("all_proxy")
             .stdin(Stdio::null());

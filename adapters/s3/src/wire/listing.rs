@@ -40,10 +40,6 @@ impl Page {
         let mut page = Self::default();
         let mut object = Object::default();
         let (mut is_cut, mut next, mut is_encoded) = (false, None, false);
-        let next_is_called = match asked {
-            Start::V2(_) => "NextContinuationToken",
-            Start::V1(_) => "NextMarker",
-        };
         let mut wrong = false;
         texts(xml, |path, text| match path {
             ["ListBucketResult", "Contents", field] => match *field {
@@ -59,7 +55,7 @@ impl Page {
             ["ListBucketResult", "Contents"] => page.objects.push(std::mem::take(&mut object)),
             ["ListBucketResult", "CommonPrefixes", "Prefix"] => page.prefixes.push(text.to_owned()),
             ["ListBucketResult", "IsTruncated"] => is_cut = text == "true",
-            ["ListBucketResult", name] if *name == next_is_called => next = Some(text.to_owned()),
+            ["ListBucketResult", "NextContinuationToken"] => next = Some(text.to_owned()),
             ["ListBucketResult", "EncodingType"] => is_encoded = text == "url",
             _ => {}
         })?;
@@ -69,16 +65,13 @@ impl Page {
                 *text = decode(text)?;
             }
         }
-        if let (Start::V1(_), Some(next), true) = (asked, &mut next, is_encoded) {
-            *next = decode(next)?;
-        }
         if is_cut {
-            let last = match asked {
-                // A list of whole keys need not tell it.
+            let next = match asked {
+                Start::V2(_) => next.filter(|next| !next.is_empty()),
+                // `NextMarker` is the same, but not every store tells it, and some that encode all else do not
+                // encode it.
                 Start::V1(_) => page.last(),
-                Start::V2(_) => None,
             };
-            let next = next.filter(|next| !next.is_empty()).or(last);
             page.next = Some(next.ok_or(Malformed)?);
         }
         (!wrong).then_some(page).ok_or(Malformed)
@@ -206,6 +199,12 @@ mod tests {
         assert_eq!(Page::parse(xml, Start::V2(None)), Err(Malformed));
         let page = Page::parse(xml, Start::V1(None)).expect("the last key leads on");
         assert_eq!(page.next.as_deref(), Some("k"));
+        let xml =
+            b"<ListBucketResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>\
+            <NextMarker>a+%25/</NextMarker><Contents><Key>a</Key></Contents>\
+            <CommonPrefixes><Prefix>a%2B%2525/</Prefix></CommonPrefixes></ListBucketResult>";
+        let page = Page::parse(xml, Start::V1(None)).expect("the last prefix leads on");
+        assert_eq!(page.next.as_deref(), Some("a+%25/"));
         let xml = b"<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>";
         assert_eq!(Parts::parse(xml), Err(Malformed));
     }
