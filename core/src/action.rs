@@ -41,7 +41,8 @@ pub enum Action {
     ///
     /// PASV can tell an IPv4 address only, also one that is mapped into IPv6. Where it gets another one,
     /// [`CloseData`](Action::CloseData) follows, and then the client is told 425. EPSV tells the port
-    /// alone.
+    /// alone; where the address that the client has connected to does not lead here, as that of a balancer,
+    /// [`Failure::Unsupported`] tells it to use PASV.
     Listen(Ticket<Listen>),
     /// Make the data connection. It may already be there.
     OpenData(Ticket<OpenData>, Route),

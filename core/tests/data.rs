@@ -81,6 +81,22 @@ fn no_port_for_data_is_425_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn epsv_that_does_not_lead_to_the_embedder_is_502() {
+    logged_in(
+        "C: EPSV
+         A: listen
+         E: Unsupported
+         S: 502 EPSV does not lead here; use PASV.
+         C: LIST
+         S: 425 Use PASV, EPSV, PORT or EPRT first.
+         C: PASV
+         A: listen
+         E: 127.0.0.1:51210
+         S: 227 Entering Passive Mode (127,0,0,1,200,10).",
+    );
+}
+
+#[test]
 fn an_ipv4_client_on_a_dual_stack_socket_is_an_ipv4_client() {
     Scene::new().address("::ffff:127.0.0.1").logged_in(
         "C: PASV

@@ -11,6 +11,7 @@ mod line;
 mod listing;
 mod model;
 mod path;
+mod proxy;
 mod session;
 mod store;
 
@@ -23,6 +24,7 @@ pub use line::line;
 pub use listing::listing;
 pub use model::model;
 pub use path::path;
+pub use proxy::proxy;
 pub use session::session;
 pub use store::store;
 

@@ -36,4 +36,4 @@ macro_rules! targets {
     };
 }
 
-targets! { line command session model path hostport ascii listing glob config store }
+targets! { line command session model path hostport ascii listing glob proxy config store }

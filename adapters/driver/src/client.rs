@@ -1,14 +1,16 @@
 //! [`Client`]: who has connected and has a place.
 
 use std::fmt;
-use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use wharf_core::{Config, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 
 use crate::journal::Journal;
 use crate::log;
+use crate::proxy;
 use crate::service::{Permit, Refusal, Service};
 
 /// A client that has connected and has a place among the sessions of the server, as long as this or its
@@ -18,6 +20,35 @@ pub struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) permit: Permit,
     pub(crate) protocol: Arc<Config>,
+    /// It is a balancer, which says in a PROXY header who the client is.
+    pub(crate) is_announced: bool,
+}
+
+/// How a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By itself.
+    Direct,
+    /// It is a balancer that looks whether somebody is here.
+    Balancer,
+    /// By a balancer.
+    Relayed {
+        /// The balancer's end of the control connection.
+        by: SocketAddr,
+        /// The address that the client has connected to.
+        reached: IpAddr,
+    },
+}
+
+impl Origin {
+    /// The address that the client has connected to, where that is not the server's end of the control
+    /// connection.
+    pub(crate) fn reached(&self) -> Option<IpAddr> {
+        match self {
+            Self::Direct | Self::Balancer => None,
+            Self::Relayed { reached, .. } => Some(*reached),
+        }
+    }
 }
 
 impl Service {
@@ -34,24 +65,41 @@ impl Service {
         peer: SocketAddr,
         protocol: &Arc<Config>,
     ) -> Option<Client> {
-        let permit = match self.permit(peer) {
+        self.admit_from(socket, peer, protocol, &self.settings().proxy_from)
+    }
+
+    /// As [`Service::admit`], where connections from these networks begin with a PROXY header.
+    pub(crate) fn admit_from(
+        self: &Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        protocol: &Arc<Config>,
+        proxy_from: &[IpNet],
+    ) -> Option<Client> {
+        let address = peer.ip().to_canonical();
+        let is_announced = proxy_from.iter().any(|network| network.contains(&address));
+        let permit = match is_announced {
+            true => self.permit_unknown(),
+            false => self.permit(peer),
+        };
+        let permit = match permit {
             Ok(permit) => permit,
             Err(why) => {
                 refuse(&socket, peer, protocol, why);
                 return None;
             }
         };
-        let socket = Arc::new(socket);
-        permit.hold(&socket);
-        if protocol.tls.implicit {
-            permit.protect();
-        }
-        Some(Client {
-            socket,
+        let client = Client {
+            socket: Arc::new(socket),
             peer,
             permit,
             protocol: Arc::clone(protocol),
-        })
+            is_announced,
+        };
+        if !is_announced {
+            client.hold();
+        }
+        Some(client)
     }
 }
 
@@ -62,7 +110,8 @@ impl Client {
         &self.socket
     }
 
-    /// Returns the address of the client, where an IPv4 address is one whatever the listener.
+    /// Returns the address of the client, where an IPv4 address is one whatever the listener. As long as a
+    /// balancer has yet to say who that is, it is the balancer's.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
@@ -72,6 +121,25 @@ impl Client {
     #[must_use]
     pub fn service(&self) -> &Arc<Service> {
         self.permit.service()
+    }
+
+    /// Its control connection is that by which it can be made to give way.
+    fn hold(&self) {
+        self.permit.hold(&self.socket);
+        if self.protocol.tls.implicit {
+            self.permit.protect();
+        }
+    }
+
+    /// The balancer has said who it is. Returns `None` where there is no place for it: it has been told why.
+    pub(crate) fn known_as(mut self, peer: SocketAddr) -> Option<Self> {
+        self.peer = peer;
+        if let Err(why) = self.permit.claim(peer) {
+            refuse(&self.socket, peer, &self.protocol, why);
+            return None;
+        }
+        self.hold();
+        Some(self)
     }
 
     /// Tells the client that it cannot be served for want of a thread, memory or descriptors, and the log why.
@@ -100,4 +168,6 @@ pub(crate) fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Confi
         Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
         Refusal::Waits => TOO_MANY_FAILURES,
     });
+    // To close a connection with bytes unread, as a header, resets it, and the reply may be lost.
+    let _ = control.read(&mut [0; proxy::MOST]);
 }

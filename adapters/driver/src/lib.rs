@@ -43,6 +43,7 @@ mod network;
 mod passive;
 mod places;
 mod ports;
+pub mod proxy;
 mod public;
 mod pump;
 mod queue;

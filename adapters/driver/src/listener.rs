@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use wharf_core::Config;
 
 use crate::settings::Settings;
@@ -15,14 +16,17 @@ pub struct Listener {
     /// What the sessions of its clients have in common, where it is not what the
     /// [`Settings`] say: a listener may have its own TLS policy, and begin with TLS.
     pub protocol: Option<Arc<Config>>,
+    /// The networks of balancers, where they are not [those of the settings](Settings::proxy_from).
+    pub proxy_from: Option<Vec<IpNet>>,
 }
 
 impl From<TcpListener> for Listener {
-    /// With the protocol of the settings.
+    /// With the protocol and the balancers of the settings.
     fn from(socket: TcpListener) -> Self {
         Self {
             socket,
             protocol: None,
+            proxy_from: None,
         }
     }
 }
@@ -32,5 +36,10 @@ impl Listener {
     #[must_use]
     pub fn protocol<'a>(&'a self, settings: &'a Settings) -> &'a Arc<Config> {
         self.protocol.as_ref().unwrap_or(&settings.protocol)
+    }
+
+    /// The networks of its balancers.
+    pub(crate) fn proxy_from<'a>(&'a self, settings: &'a Settings) -> &'a [IpNet] {
+        self.proxy_from.as_ref().unwrap_or(&settings.proxy_from)
     }
 }

@@ -62,9 +62,10 @@ impl Service {
     fn next(self: &Arc<Self>, listener: &Listener) -> Next {
         let vanished = self.settings().vanished;
         let protocol = listener.protocol(self.settings());
+        let proxy_from = listener.proxy_from(self.settings());
         let mut turn = self.reserve().turn();
         match sockets::accept(&listener.socket, vanished) {
-            Ok((stream, peer)) => match self.admit(stream, peer, protocol) {
+            Ok((stream, peer)) => match self.admit_from(stream, peer, protocol, proxy_from) {
                 Some(client) => Next::Client(client),
                 None => Next::Refused,
             },

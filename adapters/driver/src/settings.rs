@@ -48,6 +48,9 @@ pub struct Settings {
     pub back_off: BackOff,
     /// Networks whose addresses never wait, such as that of a proxy that many clients share.
     pub back_off_exempt: Vec<IpNet>,
+    /// The networks of balancers: a connection from there must begin with a [PROXY header](crate::proxy), and
+    /// its client is who that says. From elsewhere nobody can say who it is.
+    pub proxy_from: Vec<IpNet>,
     /// Threads for the calls to storages that may block, shared by all sessions. A disk or server that hangs
     /// takes half of them at most. What waits for one for a quarter of a minute is told 450.
     pub storage_threads: NonZero<usize>,
@@ -102,6 +105,7 @@ impl Settings {
             sessions_per_address: 64,
             back_off: BackOff::default(),
             back_off_exempt: Vec::new(),
+            proxy_from: Vec::new(),
             storage_threads: STORAGE_THREADS,
             utc_offset: 0,
             grace: Duration::from_secs(30),

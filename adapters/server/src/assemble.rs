@@ -159,6 +159,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         file.utc_offset.map(|word| word.0.0),
     );
     file.limits.0.apply_to_server(&mut settings);
+    settings.proxy_from = config::networks(&file.proxy_from);
 
     let mut protocol = Config {
         dot_files: file.dot_files,
@@ -216,6 +217,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         passive_ports: settings.passive_ports.clone(),
         active_port: settings.active_port,
         public_address: settings.public_address.clone(),
+        proxy_from: settings.proxy_from.clone(),
     };
     let nested = look::nested(homes.homes.values());
     let file = options.config.as_deref();
@@ -227,12 +229,18 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         &process,
     );
     let network = caution::of_network(&listen, &report.served);
+    let balancers = caution::of_balancers(&settings.proxy_from, &listen);
     Ok(Launch {
         settings,
         listen,
         listen_default,
         certified,
-        warnings: nested.into_iter().chain(files).chain(network).collect(),
+        warnings: nested
+            .into_iter()
+            .chain(files)
+            .chain(network)
+            .chain(balancers)
+            .collect(),
         homes: homes.homes,
         buckets: homes.parts,
         upload_memory: budget,

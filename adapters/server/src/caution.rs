@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wharf_core::Protection;
 use wharf_local::RootId;
@@ -127,4 +128,17 @@ pub(crate) fn of_network(listen: &[Listen], served: &[Served]) -> Vec<String> {
         )
     });
     passwords.into_iter().chain(writing).collect()
+}
+
+/// What is said of a server that takes everybody for a balancer.
+pub(crate) fn of_balancers(common: &[IpNet], listen: &[Listen]) -> Option<String> {
+    let own = listen
+        .iter()
+        .filter_map(|listen| listen.proxy_from.as_ref());
+    let mut all = common.iter().chain(own.flatten());
+    let everybody = all.find(|network| network.prefix_len() == 0)?;
+    Some(format!(
+        "whoever can connect from {everybody} may say in a PROXY header who it is: name the balancers alone in \
+         `proxy-from`"
+    ))
 }

@@ -35,6 +35,7 @@ pub(crate) struct File {
     pub(crate) listen: Option<Spanned<List<Value<SocketAddr>>>>,
     #[serde(rename = "listener")]
     pub(crate) listeners: List<listen::Section>,
+    pub(crate) proxy_from: List<Value<IpNet>>,
     pub(crate) greeting: Option<Value<Greeting>>,
     pub(crate) welcome: Option<Value<Greeting>>,
     pub(crate) listing: Option<Value<Style>>,
@@ -149,8 +150,7 @@ impl Bounds {
             &mut back_off.forgets,
             self.back_off_forgets.map(|wait| wait.0.0),
         );
-        let exempt = self.back_off_exempt.0.iter();
-        settings.back_off_exempt = exempt.map(|network| network.0).collect();
+        settings.back_off_exempt = networks(&self.back_off_exempt);
         set(&mut settings.grace, self.grace.map(|grace| grace.0));
         set(&mut settings.vanished, self.vanished.map(|wait| wait.0.0));
     }
@@ -246,6 +246,11 @@ impl Listed for Value<Fingerprint> {
 
 impl Listed for User {
     const LIST: &'static str = "[[user]] in double brackets";
+}
+
+/// The networks of a list.
+pub(crate) fn networks(list: &List<Value<IpNet>>) -> Vec<IpNet> {
+    list.0.iter().map(|network| network.0).collect()
 }
 
 /// The names that an account cannot reach; none where nothing is said.

@@ -1,8 +1,9 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 43] = [
+const PLACES: [(&str, &str); 44] = [
     ("listen", "the top, before any table"),
+    ("proxy-from", "the top, before any table"),
     ("greeting", "the top, before any table"),
     ("welcome", "the top, before any table"),
     ("listing", "the top, before any table"),

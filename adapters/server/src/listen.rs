@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 use wharf_core::{DoubtfulEnds, Protection, TlsPolicy};
 
+use crate::config::networks;
 use crate::source::Source;
 use crate::tls::{Configured, NO_TLS, ONLY_DATA};
 use crate::value::{List, Listed, Value};
@@ -14,7 +16,7 @@ use crate::value::{List, Listed, Value};
 const PORT: u16 = 2121;
 
 /// An address to listen on. Port 0 lets the system pick one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// The address.
     pub address: SocketAddr,
@@ -24,6 +26,9 @@ pub struct Listen {
     pub tls: TlsPolicy,
     /// Doubtful ends of uploads that count there, beside those that count everywhere.
     pub accept: DoubtfulEnds,
+    /// The networks of balancers there, where they are not those of
+    /// [`Settings::proxy_from`](wharf_driver::Settings::proxy_from).
+    pub proxy_from: Option<Vec<IpNet>>,
 }
 
 /// `[[listener]]`
@@ -38,6 +43,7 @@ pub(crate) struct Section {
     accept_truncated: bool,
     #[serde(default)]
     accept_hang_up: bool,
+    proxy_from: Option<List<Value<IpNet>>>,
 }
 
 impl Listed for Section {
@@ -66,6 +72,7 @@ pub(crate) fn listen(
             ..tls.policy
         },
         accept: DoubtfulEnds::NONE,
+        proxy_from: None,
     });
     let has_others = !own.is_empty() || !tls.implicit.is_empty();
     let chosen = match file {
@@ -90,6 +97,7 @@ pub(crate) fn listen(
         for_both: false,
         tls: tls.policy,
         accept: DoubtfulEnds::NONE,
+        proxy_from: None,
     });
     let mut all: Vec<Listen> = common.chain(implicit).chain(own).collect();
     let ports: Vec<u16> = all
@@ -167,6 +175,7 @@ impl Section {
                 truncated: self.accept_truncated,
                 hang_up: self.accept_hang_up,
             },
+            proxy_from: self.proxy_from.as_ref().map(networks),
         })
     }
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use wharf_core::{Protection, Rights, TlsPolicy};
 
 use crate::certificate::Fingerprint;
@@ -28,6 +29,8 @@ pub struct Report {
     pub active_port: u16,
     /// As in [`Settings`](wharf_driver::Settings).
     pub public_address: Option<PublicAddress>,
+    /// As in [`Settings`](wharf_driver::Settings).
+    pub proxy_from: Vec<IpNet>,
     /// The directories below which homes may come and go.
     pub reach: Vec<PathBuf>,
 }
@@ -70,6 +73,11 @@ impl Report {
             if listen.for_both {
                 write!(text, " (IPv4 too)")?;
             }
+            if let Some(own) = &listen.proxy_from
+                && *own != self.proxy_from
+            {
+                write!(text, " (balancers are {})", names(own))?;
+            }
             writeln!(text)?;
         }
         for served in &self.served {
@@ -103,6 +111,13 @@ impl Report {
         if let Some(address) = &self.public_address {
             writeln!(text, "announced to clients as {address}")?;
         }
+        if !self.proxy_from.is_empty() {
+            let balancers = names(&self.proxy_from);
+            writeln!(
+                text,
+                "balancers, which say who a client is, are {balancers}"
+            )?;
+        }
         if !self.reach.is_empty() {
             write!(text, "homes may appear, be replaced or be mounted below ")?;
             for (at, tree) in self.reach.iter().take(NAMED).enumerate() {
@@ -127,6 +142,15 @@ impl Report {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Networks as words.
+fn names(networks: &[IpNet]) -> String {
+    let names: Vec<_> = networks.iter().map(ToString::to_string).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
     }
 }
 

@@ -58,9 +58,10 @@ fn start(
     let addresses = sockets
         .iter()
         .map(|(socket, listen)| {
-            socket
-                .local_addr()
-                .map(|address| Listen { address, ..*listen })
+            socket.local_addr().map(|address| Listen {
+                address,
+                ..listen.clone()
+            })
         })
         .collect::<io::Result<Vec<_>>>()?;
     let listening: Vec<_> = addresses.iter().map(|at| at.address.to_string()).collect();
@@ -96,6 +97,7 @@ fn start(
         Listener {
             socket,
             protocol: own.map(Arc::new),
+            proxy_from: listen.proxy_from,
         }
     });
     serve(listeners.collect(), &service)

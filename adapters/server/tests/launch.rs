@@ -93,6 +93,7 @@ fn listen(list: &[&str]) -> Vec<Listen> {
         for_both: false,
         tls,
         accept: DoubtfulEnds::NONE,
+        proxy_from: None,
     };
     addresses.map(plain).collect()
 }
@@ -517,6 +518,31 @@ fn an_exempt_network_of_ipv4_may_be_written_as_ipv6() {
     let exempt = launch.settings.back_off_exempt.iter();
     let exempt: Vec<_> = exempt.map(ToString::to_string).collect();
     assert_eq!(exempt, ["10.0.0.0/8", "192.0.2.1/32", "::/0"]);
+}
+
+#[test]
+fn balancers_are_named_for_all_listeners_or_for_one() {
+    let place = Place::new();
+    let toml = "listen = [\"127.0.0.1:0\"]\nproxy-from = [\"10.0.0.5\", \"2001:db8::/64\"]\n\
+                [[listener]]\naddress = \"127.0.0.2:0\"\nproxy-from = []\n\
+                [[listener]]\naddress = \"127.0.0.3:0\"\nproxy-from = [\"10.0.0.6\"]\n\
+                [anonymous]\nhome = \"pub\"\n";
+    let launch = place.start(toml.as_bytes(), &[]).ok().unwrap();
+    let text = launch.report.text(&launch.listen, None);
+    for said in [
+        "listening on 127.0.0.1:0\n",
+        "listening on 127.0.0.2:0 (balancers are none)\n",
+        "listening on 127.0.0.3:0 (balancers are 10.0.0.6/32)\n",
+        "balancers, which say who a client is, are 10.0.0.5/32, 2001:db8::/64\n",
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    let warned = |launch: &Launch| launch.warnings.iter().any(|what| what.contains("PROXY"));
+    assert!(!warned(&launch));
+    for everybody in ["0.0.0.0/0", "::/0"] {
+        let toml = toml.replace("10.0.0.6", everybody);
+        assert!(warned(&place.start(toml.as_bytes(), &[]).ok().unwrap()));
+    }
 }
 
 #[test]

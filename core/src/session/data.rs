@@ -74,6 +74,9 @@ impl Session {
                 }
                 IpAddr::V6(_) => self.forget(Data::Passive, After::NoAddress),
             },
+            (Err(Failure::Unsupported), Verb::Epsv) => {
+                self.done(502, "EPSV does not lead here; use PASV.");
+            }
             (Err(_), _) => self.done(425, "No port is free for a data connection."),
         }
     }

@@ -6,6 +6,7 @@ mod endings;
 mod files;
 mod listing;
 mod ports;
+mod proxy;
 mod session;
 mod tls;
 pub(crate) mod transfer;
@@ -22,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         endings::CASES,
         data::CASES,
         ports::CASES,
+        proxy::CASES,
         listing::CASES,
         files::CASES,
         tls::control::CASES,

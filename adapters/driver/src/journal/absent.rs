@@ -1,11 +1,13 @@
 //! The log of a build without the feature `tracing`: nothing is written.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use wharf_core::{Instant, Machine};
 
+use crate::client::Origin;
 use crate::service::Refusal;
 use crate::settings::Settings;
 
@@ -13,7 +15,7 @@ use crate::settings::Settings;
 pub(crate) struct Journal;
 
 impl Journal {
-    pub(crate) fn new(_: SocketAddr, _: &Settings) -> Self {
+    pub(crate) fn new(_: SocketAddr, _: &Origin, _: &Settings) -> Self {
         Self
     }
 
@@ -30,6 +32,10 @@ impl Journal {
     pub(crate) fn broke(&mut self, _: &io::Error) {}
 
     pub(crate) fn refused(_: SocketAddr, _: Refusal) {}
+
+    pub(crate) fn looked_in(_: SocketAddr) {}
+
+    pub(crate) fn no_header(_: SocketAddr, _: &dyn Display, _: &[u8]) {}
 
     pub(crate) fn has_to_wait(_: SocketAddr, _: Duration) {}
 

@@ -13,6 +13,7 @@ mod backlog;
 mod tests;
 mod words;
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::allowance::Allowance;
 
 pub use self::backlog::{Backlog, Kind};
 use self::backlog::{CHANGE, COMMAND, CONNECTION, LOGIN, REFUSAL, TRANSFER};
+use crate::client::Origin;
 use crate::service::Refusal;
 use crate::settings::Settings;
 use crate::{Escape, sockets};
@@ -56,6 +58,8 @@ pub(crate) struct Journal {
     ending: Option<Ending>,
     /// Why the control connection is no more, where the system has said so.
     cause: Option<String>,
+    /// It is a balancer that looks whether somebody is here, which it does all the time.
+    is_routine: bool,
 }
 
 /// Refusals of the minute.
@@ -67,14 +71,18 @@ struct Refusals {
 }
 
 impl Journal {
-    /// A client has connected.
-    pub(crate) fn new(peer: SocketAddr, settings: &Settings) -> Self {
+    /// A client has connected so.
+    pub(crate) fn new(peer: SocketAddr, origin: &Origin, settings: &Settings) -> Self {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let peer = sockets::canonical(peer);
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         // Of the highest level, so that the lines that are left of a quiet log are in it.
         let span = tracing::error_span!("session", session, %peer, user = Empty);
-        span.in_scope(|| tracing::info!(target: CONNECTION, "connected"));
+        span.in_scope(|| match origin {
+            Origin::Direct => tracing::info!(target: CONNECTION, "connected"),
+            Origin::Balancer => tracing::debug!(target: CONNECTION, "a balancer has connected"),
+            Origin::Relayed { by, .. } => tracing::info!(target: CONNECTION, %by, "connected"),
+        });
         let since = Instant::now();
         Self {
             span,
@@ -89,6 +97,7 @@ impl Journal {
             },
             ending: None,
             cause: None,
+            is_routine: *origin == Origin::Balancer,
         }
     }
 
@@ -130,6 +139,17 @@ impl Journal {
             Refusal::Waits => "too many refused logins",
         };
         tracing::warn!(target: CONNECTION, %peer, "refused: {why}");
+    }
+
+    /// A balancer has come and gone before it said anything.
+    pub(crate) fn looked_in(balancer: SocketAddr) {
+        tracing::debug!(target: CONNECTION, %balancer, "a balancer has looked in");
+    }
+
+    /// What a balancer has sent is no PROXY header, or not a whole one.
+    pub(crate) fn no_header(balancer: SocketAddr, why: &dyn Display, received: &[u8]) {
+        let received = Escape(received);
+        tracing::warn!(target: CONNECTION, %balancer, %why, ?received, "no PROXY header: the connection is closed");
     }
 
     /// From the client's address too many logins were refused.
@@ -306,6 +326,9 @@ impl Drop for Journal {
         let seconds = self.since.elapsed().as_secs_f64();
         let why = words::ending(self.ending);
         match self.cause.take() {
+            _ if self.is_routine => {
+                tracing::debug!(target: CONNECTION, why, seconds, "disconnected");
+            }
             Some(error) if matches!(self.ending, None | Some(Ending::Lost)) => {
                 tracing::info!(target: CONNECTION, why, error, seconds, "disconnected");
             }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use wharf_core::Denied;
 use wharf_core::listing::Clock;
+use wharf_core::{Denied, Instant};
 use wharf_storage::{Account, Executors, Seat};
 
 use crate::backoff::Failures;
@@ -110,7 +110,7 @@ impl Service {
 
     /// The time of the core's clock.
     #[must_use]
-    pub fn now(&self) -> wharf_core::Instant {
+    pub fn now(&self) -> Instant {
         self.settings.system.now()
     }
 
@@ -119,15 +119,30 @@ impl Service {
     /// logged in may have to give way.
     pub(crate) fn permit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, Refusal> {
         let now = self.now();
-        let counted = self.counted(peer);
-        if counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
-            return Err(Refusal::Waits);
-        }
+        let counted = self.welcomed(peer, now)?;
         let place = self.places.take(counted, now).ok_or(Refusal::Full)?;
         Ok(Permit {
             service: Arc::clone(self),
             place,
         })
+    }
+
+    /// Counts a new session of somebody whom a balancer has yet to name, unless there are too many in total.
+    pub(crate) fn permit_unknown(self: &Arc<Self>) -> Result<Permit, Refusal> {
+        let place = self.places.take_unknown().ok_or(Refusal::Full)?;
+        Ok(Permit {
+            service: Arc::clone(self),
+            place,
+        })
+    }
+
+    /// What counts as the client's address, unless it has to wait.
+    fn welcomed(&self, peer: SocketAddr, now: Instant) -> Result<Option<Network>, Refusal> {
+        let counted = self.counted(peer);
+        match counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
+            true => Err(Refusal::Waits),
+            false => Ok(counted),
+        }
     }
 
     /// What becomes of a login to that account from there. A refused one counts. While the address
@@ -288,6 +303,17 @@ impl Permit {
     /// The service that the session belongs to.
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// The client is known now: its address counts, as in [`Service::permit`].
+    pub(crate) fn claim(&mut self, peer: SocketAddr) -> Result<(), Refusal> {
+        let service = &self.service;
+        let now = service.now();
+        let counted = service.welcomed(peer, now)?;
+        match service.places.claim(&mut self.place, counted, now) {
+            true => Ok(()),
+            false => Err(Refusal::Full),
+        }
     }
 
     /// The control connection of the session, by which it can be made to give way.

@@ -33,11 +33,21 @@ impl Work {
     /// Listens for a data connection and says where clients find it.
     pub(super) fn listen(&mut self, ticket: Ticket<Listen>, announced: Announced) -> Option<Event> {
         self.data = None;
-        let public = match (announced, self.service.public_address()) {
-            (Announced::Port, _) => None,
-            (Announced::Public, Known::Is(ip)) => ip,
-            (Announced::Public, Known::Soon) => return self.look_up(ticket),
+        let public = match (announced, self.reached) {
+            (Announced::Port, None) => None,
+            _ => match self.service.public_address() {
+                Known::Is(ip) => ip,
+                Known::Soon => return self.look_up(ticket, announced),
+            },
         };
+        // Without an address the client goes to where it has connected to before.
+        if announced == Announced::Port
+            && let Some(reached) = self.reached
+            && reached != public.unwrap_or(self.ends.local.ip()).to_canonical()
+        {
+            self.close_data();
+            return Some(ticket.done(Err(Failure::Unsupported)));
+        }
         match self.passive.arm() {
             Ok(Some(address)) => {
                 let ip = public.unwrap_or(address.ip());
@@ -55,13 +65,13 @@ impl Work {
     }
 
     /// The public address is soon known, or known to be none.
-    fn look_up(&mut self, ticket: Ticket<Listen>) -> Option<Event> {
+    fn look_up(&mut self, ticket: Ticket<Listen>, announced: Announced) -> Option<Event> {
         let bell = Bell::new().ok().map(Arc::new);
         let patience = bell.as_ref().map_or(sockets::EXHAUSTED, |bell| {
             self.service.wait_for_public_address(bell)
         });
         let again = self.service.now() + patience;
-        self.wait_until(Task::LookUp(ticket, bell), Some(again))
+        self.wait_until(Task::LookUp(ticket, announced, bell), Some(again))
     }
 
     /// Until when the passive port is kept for a client that sends no command.

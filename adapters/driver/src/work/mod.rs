@@ -5,7 +5,7 @@ mod data;
 mod files;
 mod secure;
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +44,8 @@ pub enum Wait<'a> {
 pub(crate) struct Work {
     service: Arc<Service>,
     ends: Endpoints,
+    /// The address that the client has connected to, where that is a balancer's.
+    reached: Option<IpAddr>,
     storage: Option<Arc<dyn Storage>>,
     /// The place that the session has among those of its account.
     seat: Option<Seat>,
@@ -101,7 +103,7 @@ enum Task {
     /// No passive port is free.
     Listen(Ticket<Listen>, Announced),
     /// The public address is being looked up.
-    LookUp(Ticket<Listen>, Option<Arc<Bell>>),
+    LookUp(Ticket<Listen>, Announced, Option<Arc<Bell>>),
     Accept(Ticket<OpenData>),
     Dial(Ticket<OpenData>, TcpStream),
     Shake(Ticket<Secure>),
@@ -135,10 +137,16 @@ const LET_GO: Duration = Duration::from_millis(100);
 
 impl Work {
     /// No work yet.
-    pub(crate) fn new(service: &Arc<Service>, ends: Endpoints, held: Arc<Held>) -> Self {
+    pub(crate) fn new(
+        service: &Arc<Service>,
+        ends: Endpoints,
+        reached: Option<IpAddr>,
+        held: Arc<Held>,
+    ) -> Self {
         Self {
             service: Arc::clone(service),
             ends,
+            reached,
             storage: None,
             seat: None,
             held,
@@ -221,7 +229,7 @@ impl Work {
         match std::mem::take(&mut self.task) {
             Task::None => self.go_ahead(),
             Task::Listen(ticket, announced) => self.listen(ticket, announced),
-            Task::LookUp(ticket, _) => self.listen(ticket, Announced::Public),
+            Task::LookUp(ticket, announced, _) => self.listen(ticket, announced),
             Task::Accept(ticket) => self.accept(ticket),
             Task::Dial(ticket, stream) => self.dialed(ticket, stream),
             Task::Shake(ticket) => self.shake(ticket),
@@ -290,7 +298,7 @@ impl Work {
                 None => self.passive.fd().map(Wait::Readable),
             },
             Task::Listen(..) => self.passive.bell().map(Wait::Readable),
-            Task::LookUp(_, bell) => bell.as_ref().map(|bell| Wait::Readable(bell.as_fd())),
+            Task::LookUp(_, _, bell) => bell.as_ref().map(|bell| Wait::Readable(bell.as_fd())),
             Task::None
             | Task::Move(..)
             | Task::Away(..)
@@ -357,7 +365,7 @@ impl Work {
     fn cancel(&mut self) -> Option<Event> {
         self.cancelled = true;
         match std::mem::take(&mut self.task) {
-            Task::Listen(ticket, _) | Task::LookUp(ticket, _) => {
+            Task::Listen(ticket, _) | Task::LookUp(ticket, ..) => {
                 self.passive.release();
                 Some(ticket.done(Err(Failure::Cancelled)))
             }

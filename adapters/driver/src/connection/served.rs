@@ -1,34 +1,24 @@
-//! [`Connection`]: the session of one client together with its work, driven by readiness.
-//!
-//! An adapter calls [`Connection::advance`], sleeps until one of the things happens that
-//! [`Connection::wants`] names, says so by [`Connection::wake`], and begins again. Readiness is that of the
-//! kernel, level-triggered: what is ready is told as long as it is. An adapter that is told of changes only
-//! asks [`sockets::is_ready`](crate::sockets::is_ready) before it believes that something is.
+//! [`Served`]: the session of one client together with its work, driven by readiness.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_core::{Action, Endpoints, Event, Instant, Machine, Session};
+use wharf_core::{Action, Endpoints, Event, Instant, Machine};
 use wharf_storage::Executors;
 
-use crate::client::Client;
+use super::{Ready, Wants};
+use crate::client::{Client, Origin};
 use crate::control::{Control, Turned, is_passing};
 use crate::executors::Held;
 use crate::journal::Journal;
 use crate::service::Service;
-use crate::signal::Signal;
 use crate::sockets::{acknowledge, bear_a_slow_reader};
 use crate::work::Work;
 
-pub use crate::work::Wait;
-
-/// One client.
-///
-/// Its session can be any [`Machine`]: in the tests of an adapter `Checked` stands in for it, which watches it.
-pub struct Connection<M: Machine = Session> {
+/// A client that is known.
+pub(super) struct Served<M: Machine> {
     service: Arc<Service>,
     held: Arc<Held>,
     socket: Arc<TcpStream>,
@@ -53,66 +43,18 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// More than this at once some client may read little by little.
 const MUCH: usize = 4096;
 
-/// What a connection waits for.
-#[derive(Clone, Copy, Debug)]
-pub struct Wants<'a> {
-    /// Something to read from the control connection.
-    pub input: bool,
-    /// Room to write to the control connection.
-    pub output: bool,
-    /// The socket that its work waits for.
-    pub work: Option<Wait<'a>>,
-    /// What its storage gives, if that is waited for.
-    pub signal: Option<&'a Signal>,
-    /// The word that the server shall stop.
-    pub stop: bool,
-    /// To be woken at the latest after so long.
-    pub within: Option<Duration>,
-}
-
-/// What has happened.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ready {
-    /// Something can be read from the control connection, or may be.
-    pub input: bool,
-    /// The control connection is broken.
-    pub broken: bool,
-    /// The socket that the work waits for is ready. What its storage gives need not be told.
-    pub work: bool,
-    /// The server shall stop.
-    pub stop: bool,
-}
-
-impl<M: Machine> fmt::Debug for Connection<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("ends", &self.session.endpoints())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Connection {
-    /// Returns the connection of a client that has just connected. Calls that may block run where the
-    /// [executors](Service::executors) run them.
+impl<M: Machine> Served<M> {
+    /// Returns the session of a client that has come so.
     ///
     /// # Errors
     /// The client is gone already, or the listener begins with TLS and there is none.
-    pub fn new(client: Client, executors: Executors) -> io::Result<Self> {
-        Self::with_machine(client, executors)
-    }
-}
-
-impl<M: Machine> Connection<M> {
-    /// Returns what [`Connection::new`] does, with another session.
-    ///
-    /// # Errors
-    /// As [`Connection::new`].
-    pub fn with_machine(client: Client, executors: Executors) -> io::Result<Self> {
+    pub(super) fn new(client: Client, origin: Origin, executors: Executors) -> io::Result<Self> {
         let Client {
             socket,
             peer,
             permit,
             protocol,
+            ..
         } = client;
         let service = Arc::clone(permit.service());
         let settings = service.settings();
@@ -131,8 +73,8 @@ impl<M: Machine> Connection<M> {
         let held = Held::new(permit, executors);
         Ok(Self {
             session: M::new(&protocol, ends, now),
-            work: Work::new(&service, ends, Arc::clone(&held)),
-            journal: Journal::new(peer, settings),
+            work: Work::new(&service, ends, origin.reached(), Arc::clone(&held)),
+            journal: Journal::new(peer, &origin, settings),
             control,
             unanswered: false,
             written: 0,
@@ -144,15 +86,13 @@ impl<M: Machine> Connection<M> {
         })
     }
 
-    /// Returns the control connection, to wait for.
-    #[must_use]
-    pub fn socket(&self) -> &Arc<TcpStream> {
-        &self.socket
+    /// The two ends of the control connection.
+    pub(super) fn endpoints(&self) -> Endpoints {
+        self.session.endpoints()
     }
 
-    /// Does what can be done without waiting, for a tenth of a second at most; false when the
-    /// session is over.
-    pub fn advance(&mut self) -> bool {
+    /// As [`Connection::advance`](super::Connection::advance).
+    pub(super) fn advance(&mut self) -> bool {
         let span = self.journal.span();
         let _in = span.enter();
         let until = self.service.now() + AT_ONCE;
@@ -198,8 +138,7 @@ impl<M: Machine> Connection<M> {
     }
 
     /// What to wait for.
-    #[must_use]
-    pub fn wants(&self) -> Wants<'_> {
+    pub(super) fn wants(&self) -> Wants<'_> {
         let now = self.service.now();
         let until = |at: Option<Instant>| at.map(|at| at.since(now));
         let (input, output) = if self.control.turns() {
@@ -230,7 +169,7 @@ impl<M: Machine> Connection<M> {
 
     /// Takes what has happened. The control connection comes first: what it says changes what the
     /// data means.
-    pub fn wake(&mut self, ready: Ready) {
+    pub(super) fn wake(&mut self, ready: Ready) {
         let span = self.journal.span();
         let _in = span.enter();
         let now = self.service.now();

@@ -1,5 +1,8 @@
 //! [`Places`]: who is connected, and who gives way where there are too many.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
@@ -34,8 +37,8 @@ struct Taken {
     strangers: usize,
     /// The others of them, the oldest of each network first.
     by_age: HashMap<Network, BTreeMap<u64, Stranger>>,
-    /// The next number.
-    next: u64,
+    /// The last number.
+    last: u64,
     /// When the log was last told that somebody has to give way.
     warned: Option<Instant>,
 }
@@ -88,7 +91,42 @@ impl Places {
     /// A place for a client that has just connected, if there is one. `None` for a network that does
     /// not count.
     pub(crate) fn take(&self, network: Option<Network>, now: Instant) -> Option<Place> {
+        self.take_of(&mut lock(&self.taken), network, now)
+    }
+
+    /// A place for somebody whom nobody knows yet, if there is any. It gives way to nobody, since it is soon
+    /// [claimed](Places::claim).
+    pub(crate) fn take_unknown(&self) -> Option<Place> {
         let mut taken = lock(&self.taken);
+        if taken.total >= self.most {
+            return None;
+        }
+        taken.total += 1;
+        Some(Place {
+            network: None,
+            number: taken.number(),
+            is_stranger: AtomicBool::new(false),
+        })
+    }
+
+    /// Changes the place of somebody who is known now for one of that network: whether there is one.
+    pub(crate) fn claim(&self, place: &mut Place, network: Option<Network>, now: Instant) -> bool {
+        let mut taken = lock(&self.taken);
+        taken.total -= 1;
+        match self.take_of(&mut taken, network, now) {
+            Some(claimed) => {
+                *place = claimed;
+                true
+            }
+            // It keeps what it has until it is gone.
+            None => {
+                taken.total += 1;
+                false
+            }
+        }
+    }
+
+    fn take_of(&self, taken: &mut Taken, network: Option<Network>, now: Instant) -> Option<Place> {
         let of_network = |network: &Network| taken.by_network.get(network).copied().unwrap_or(0);
         let here = network.as_ref().map_or(0, of_network);
         if taken.total >= self.most || network.is_some() && here >= self.most_of_network {
@@ -101,8 +139,7 @@ impl Places {
         }
         taken.total += 1;
         taken.strangers += 1;
-        let number = taken.next;
-        taken.next += 1;
+        let number = taken.number();
         if let Some(network) = network {
             *taken.by_network.entry(network).or_default() += 1;
             let stranger = Stranger {
@@ -167,6 +204,11 @@ impl Places {
 }
 
 impl Taken {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     fn stranger(&mut self, place: &Place) -> Option<&mut Stranger> {
         let of_network = self.by_age.get_mut(&place.network?)?;
         of_network.get_mut(&place.number)
@@ -240,180 +282,4 @@ impl Stranger {
 /// How many of so many places are for those who are logged in.
 fn kept(most: usize) -> usize {
     (most / 10).max(usize::from(most > 4))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
-mod tests {
-    use std::io::Read as _;
-    use std::net::{SocketAddr, TcpListener};
-
-    use super::*;
-
-    fn at(seconds: u64) -> Instant {
-        Instant::from_micros(seconds * 1_000_000)
-    }
-
-    fn network(last: u8) -> Option<Network> {
-        Some(SocketAddr::from(([192, 0, 2, last], 1)).into())
-    }
-
-    /// Twenty places, of which two are kept.
-    fn places() -> Places {
-        Places::new(20, 15)
-    }
-
-    /// So many clients of a network.
-    fn fill(places: &Places, last: u8, count: usize) -> Vec<Place> {
-        let take = |_| places.take(network(last), at(0)).unwrap();
-        (0..count).map(take).collect()
-    }
-
-    #[test]
-    fn a_flood_from_one_network_keeps_no_other_out() {
-        let places = Places::new(20, 20);
-        let mut flood = fill(&places, 1, 18);
-        for turn in 0..100 {
-            assert!(places.take(network(1), at(turn)).is_none(), "{turn}");
-            assert!(!places.gave_way(&flood[0]));
-            let other = places.take(network(2), at(turn)).unwrap();
-            places.welcome(&other);
-            places.leave(&other);
-            // Who gave way is gone, and comes again.
-            assert!(places.gave_way(&flood[0]) && !places.gave_way(&flood[1]));
-            places.leave(&flood.remove(0));
-            flood.push(places.take(network(1), at(turn)).unwrap());
-        }
-        assert_eq!(places.taken(), 18);
-    }
-
-    #[test]
-    fn those_who_are_logged_in_may_have_all_places() {
-        let places = places();
-        let mut all = Vec::new();
-        for number in 0..20 {
-            let place = places.take(network(number), at(0)).unwrap();
-            places.welcome(&place);
-            all.push(place);
-        }
-        assert!(places.take(network(99), at(9)).is_none());
-        places.leave(&all[0]);
-        assert!(places.take(network(99), at(9)).is_some());
-    }
-
-    #[test]
-    fn who_is_logged_in_never_gives_way() {
-        let places = places();
-        let mut users = fill(&places, 1, 15);
-        for user in &mut users {
-            places.welcome(user);
-        }
-        let strangers = fill(&places, 2, 3);
-        let _third = places.take(network(3), at(0)).unwrap();
-        assert!(places.take(network(2), at(0)).is_none());
-        places.leave(&strangers[0]);
-        assert_eq!(places.taken(), 18);
-        drop(users);
-    }
-
-    #[test]
-    fn who_is_alone_has_some_time_to_log_in() {
-        let places = places();
-        for last in 0..18 {
-            places.take(network(last), at(10)).unwrap();
-        }
-        assert!(places.take(network(99), at(11)).is_none());
-        assert!(places.take(network(99), at(12)).is_some());
-    }
-
-    #[test]
-    fn a_network_that_does_not_count_is_bounded_by_the_whole_alone() {
-        let places = places();
-        let all: Vec<_> = (0..18).map(|_| places.take(None, at(0)).unwrap()).collect();
-        assert!(places.take(network(1), at(99)).is_none(), "none gives way");
-        for place in &all {
-            places.leave(place);
-        }
-        assert_eq!(places.taken(), 0);
-        assert_eq!(lock(&places.taken).strangers, 0);
-    }
-
-    #[test]
-    fn what_is_counted_returns_to_nothing() {
-        let places = Places::new(20, 20);
-        let mut all = fill(&places, 1, 18);
-        all.push(places.take(network(2), at(0)).unwrap());
-        for (turn, place) in all.iter_mut().enumerate() {
-            if turn % 2 == 0 {
-                places.welcome(place);
-            }
-        }
-        all.iter().for_each(|place| places.leave(place));
-        let taken = lock(&places.taken);
-        assert_eq!((taken.total, taken.strangers), (0, 0));
-        assert!(taken.by_network.is_empty() && taken.by_age.is_empty());
-    }
-
-    #[test]
-    fn who_gives_way_is_gone_and_is_told_so_unless_that_would_be_clear_text() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        for is_protected in [false, true] {
-            let places = Places::new(20, 20);
-            let strangers = fill(&places, 1, 18);
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let control = Arc::new(listener.accept().unwrap().0);
-            places.hold(&strangers[0], &control);
-            if is_protected {
-                places.protect(&strangers[0]);
-            }
-            places.take(network(2), at(0)).unwrap();
-            // The server's end is still held.
-            client.set_read_timeout(Some(GRACE)).unwrap();
-            let mut told = Vec::new();
-            client.read_to_end(&mut told).unwrap();
-            let expected = if is_protected {
-                &[]
-            } else {
-                TOO_MANY_CONNECTIONS
-            };
-            assert_eq!(told, expected);
-            drop(control);
-        }
-    }
-
-    #[test]
-    fn a_network_has_room_made_while_it_would_have_no_more_than_the_other() {
-        for (own, others) in (0..6).flat_map(|own| (2..8).map(move |others| (own, others))) {
-            let places = Places::new(20, 20);
-            let mut strangers = fill(&places, 1, own);
-            strangers.extend(fill(&places, 2, others));
-            // Those who are logged in have the rest.
-            while places.taken() < 18 {
-                let place = places.take(network(3), at(0)).unwrap();
-                places.welcome(&place);
-            }
-            let has_room = places.take(network(1), at(0)).is_some();
-            assert_eq!(has_room, own < others - 1, "{own} {others}");
-        }
-    }
-
-    #[test]
-    fn the_log_is_told_once_a_minute_that_somebody_gives_way() {
-        let places = Places::new(20, 20);
-        let mut flood = fill(&places, 1, 18);
-        let warned = [10, 11, 69, 70, 71].map(|now| {
-            let other = places.take(network(2), at(now)).unwrap();
-            places.welcome(&other);
-            places.leave(&other);
-            places.leave(&flood.remove(0));
-            flood.push(places.take(network(1), at(now)).unwrap());
-            lock(&places.taken).warned
-        });
-        assert_eq!(warned, [10, 10, 10, 70, 70].map(|then| Some(at(then))));
-    }
-
-    #[test]
-    fn few_places_are_for_everybody() {
-        assert_eq!([1, 4, 5, 19, 20, 512].map(kept), [0, 0, 1, 1, 2, 51]);
-    }
 }
