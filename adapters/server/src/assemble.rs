@@ -43,7 +43,7 @@ pub struct Launch {
     /// What TLS is made of, if there is any.
     pub certified: Option<Arc<Certified>>,
     /// The directories that are served, each once however many accounts see it: what to hand to
-    /// [`sweep`].
+    /// [`sweep`](crate::sweep()).
     pub homes: BTreeMap<PathBuf, Arc<Home>>,
     /// What is seen of buckets, and by whom.
     pub buckets: Vec<Part>,
