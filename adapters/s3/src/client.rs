@@ -290,6 +290,10 @@ impl Client {
                 problem,
                 may_be_done: was_lost,
             },
+            // The last try was not sent, but nobody knows of an earlier one.
+            Refused::Lost(lost @ (Lost::Unsigned(_) | Lost::Unreachable(_))) if was_lost => {
+                Refused::Lost(Lost::Unanswered(lost.to_string()))
+            }
             other => other,
         }
     }

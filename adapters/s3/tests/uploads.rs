@@ -169,6 +169,32 @@ fn s04_nobody_claims_what_nobody_knows() {
     assert_eq!(fake.object("f"), None);
 }
 
+/// Seed 151 of the simulator: an object that was put, and whose store could not be reached from then on, was
+/// told to be refused.
+#[test]
+fn s04_what_may_stand_is_unknown_also_where_the_last_try_was_not_sent() {
+    for operation in ["put", "complete"] {
+        for fault in [Fault::LoseAnswer, Fault::LoseRequest] {
+            let fake = store();
+            let gateway = gateway(&fake);
+            fake.fail(Rule::on(operation, fault).times(1));
+            let down = Rule::when(Fault::Unreachable, {
+                let mut is_tried = false;
+                move |seen| {
+                    is_tried |= seen.operation() == operation;
+                    is_tried
+                }
+            });
+            fake.fail(down);
+            let length = if operation == "put" { 10 } else { 4 * PART };
+            assert_eq!(
+                gateway.store(write_at(0), "/f", &text(length)),
+                Err(Failure::Unknown)
+            );
+        }
+    }
+}
+
 #[test]
 fn s05_what_passes_is_waited_for_and_what_stays_is_told_as_busy() {
     let all = {

@@ -26,6 +26,8 @@ pub enum Fault {
     Flip,
     /// It is not answered until nobody wants it any more.
     Hang,
+    /// If it asks for a list, that does not show the last changes of the store, so many.
+    Lag(usize),
     /// Something else happens right before it is done.
     Meanwhile(Arc<dyn Fn(&FakeS3) + Send + Sync>),
 }
@@ -42,6 +44,7 @@ impl fmt::Debug for Fault {
             Self::Cut(after) => write!(f, "Cut({after})"),
             Self::Flip => f.write_str("Flip"),
             Self::Hang => f.write_str("Hang"),
+            Self::Lag(changes) => write!(f, "Lag({changes})"),
             Self::Meanwhile(_) => f.write_str("Meanwhile(..)"),
         }
     }

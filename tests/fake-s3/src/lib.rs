@@ -6,7 +6,7 @@ mod objects;
 mod uploads;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,6 +103,8 @@ pub struct FakeS3 {
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, Object>,
+    /// What the last changes have replaced, the last one last.
+    replaced: VecDeque<(String, Option<Object>)>,
     uploads: BTreeMap<String, Upload>,
     /// Keys and names of uploads that were completed.
     completed: BTreeMap<String, String>,
@@ -188,8 +190,15 @@ impl FakeS3 {
     /// Returns the keys of all uploads that are neither completed nor given up.
     #[must_use]
     pub fn uploads(&self) -> Vec<String> {
+        self.named_uploads().into_values().collect()
+    }
+
+    /// Returns the same by the names of the uploads.
+    #[must_use]
+    pub fn named_uploads(&self) -> BTreeMap<String, String> {
         let state = self.state();
-        let keys = state.uploads.values().map(|upload| upload.key.clone());
+        let uploads = state.uploads.iter();
+        let keys = uploads.map(|(name, upload)| (name.clone(), upload.key.clone()));
         keys.collect()
     }
 
@@ -197,7 +206,7 @@ impl FakeS3 {
     pub fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
         let mut state = self.state();
         let object = Object::new(bytes.into(), state.now);
-        state.objects.insert(key.to_owned(), object);
+        state.set(key, Some(object));
     }
 
     /// Has it ignore conditions on reading from now on.
@@ -207,12 +216,41 @@ impl FakeS3 {
 
     /// Removes an object, as somebody else does.
     pub fn remove(&self, key: &str) {
-        self.state().objects.remove(key);
+        self.state().set(key, None);
     }
 
     /// Begins an upload, as somebody else does.
     pub fn begin_upload(&self, key: &str) {
         self.state().create(key, Headers::default());
+    }
+}
+
+/// A list lags behind no more changes.
+const LAG: usize = 8;
+
+impl State {
+    /// Puts an object there, or removes it.
+    fn set(&mut self, key: &str, object: Option<Object>) {
+        let replaced = match object {
+            Some(object) => self.objects.insert(key.to_owned(), object),
+            None => self.objects.remove(key),
+        };
+        self.replaced.push_back((key.to_owned(), replaced));
+        if self.replaced.len() > LAG {
+            self.replaced.pop_front();
+        }
+    }
+
+    /// Returns what was there before the last changes.
+    fn earlier(&self, changes: usize) -> BTreeMap<String, Object> {
+        let mut objects = self.objects.clone();
+        for (key, replaced) in self.replaced.iter().rev().take(changes) {
+            match replaced {
+                Some(object) => objects.insert(key.clone(), object.clone()),
+                None => objects.remove(key),
+            };
+        }
+        objects
     }
 }
 
@@ -270,7 +308,7 @@ impl Transport for FakeS3 {
             fault
         };
         let mut body = Cow::Borrowed(&*request.body);
-        let (mut cut, mut is_lost) = (None, false);
+        let (mut cut, mut is_lost, mut lag) = (None, false, 0);
         match fault {
             None => {}
             Some(Fault::Error(status, code)) => return Ok(Reply::error(status, code).answer(None)),
@@ -283,6 +321,7 @@ impl Transport for FakeS3 {
             Some(Fault::LoseRequest) => return Err(Lost::Unanswered("it was lost".into())),
             Some(Fault::Unreachable) => return Err(Lost::Unreachable("nobody is there".into())),
             Some(Fault::Cut(after)) => cut = Some(after),
+            Some(Fault::Lag(changes)) => lag = changes,
             Some(Fault::Flip) => {
                 if let Some(byte) = body.to_mut().first_mut() {
                     *byte ^= 1;
@@ -296,7 +335,7 @@ impl Transport for FakeS3 {
             }
             Some(Fault::Meanwhile(act)) => act(self),
         }
-        let reply = self.state().serve(&self.dialect, request, &body);
+        let reply = self.state().serve(&self.dialect, request, &body, lag);
         if is_lost {
             return Err(Lost::Unanswered("its answer was lost".into()));
         }

@@ -1,5 +1,6 @@
 //! Objects, and the requests about them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -61,7 +62,14 @@ pub(crate) fn kept(headers: &Headers) -> Headers {
 }
 
 impl State {
-    pub(crate) fn serve(&mut self, dialect: &Dialect, request: &Request<'_>, body: &[u8]) -> Reply {
+    /// Does what is asked for; a list does not show the last changes, so many.
+    pub(crate) fn serve(
+        &mut self,
+        dialect: &Dialect,
+        request: &Request<'_>,
+        body: &[u8],
+        lag: usize,
+    ) -> Reply {
         if request.key.len() > dialect.longest_key {
             return Reply::error(400, "KeyTooLongError");
         }
@@ -75,7 +83,8 @@ impl State {
             (Method::Get, true) if asks("lifecycle") => {
                 Reply::error(404, "NoSuchLifecycleConfiguration")
             }
-            (Method::Get, true) => self.list(dialect, request),
+            (Method::Get, true) if lag > 0 => list(&self.earlier(lag), dialect, request),
+            (Method::Get, true) => list(&self.objects, dialect, request),
             (Method::Get, false) if asks("uploadId") => self.parts(dialect, request),
             (Method::Get | Method::Head, false) => self.get(request),
             (Method::Post, _) if asks("uploads") => {
@@ -89,7 +98,7 @@ impl State {
             (Method::Post, _) => self.complete(dialect, request, body),
             (Method::Delete, _) if asks("uploadId") => self.abort(request),
             (Method::Delete, _) => {
-                self.objects.remove(&request.key);
+                self.set(&request.key, None);
                 Reply::new(204)
             }
             (Method::Put, _) if asks("uploadId") => self.part(request, body),
@@ -155,7 +164,7 @@ impl State {
             }
         }
         let etag = object.etag.clone();
-        self.objects.insert(request.key.clone(), object);
+        self.set(&request.key, Some(object));
         if copies {
             let body = format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>");
             return Reply::xml(200, &body);
@@ -212,64 +221,65 @@ impl State {
             .with("etag", &object.etag)
             .with("last-modified", http_date(object.modified))
     }
+}
 
-    fn list(&self, dialect: &Dialect, request: &Request<'_>) -> Reply {
-        let asked = |name: &str| {
-            let mut fields = request.query.iter();
-            fields
-                .find(|(field, _)| *field == name)
-                .map(|(_, value)| value.as_str())
-        };
-        let prefix = asked("prefix").unwrap_or("");
-        let most = asked("max-keys").and_then(|text| text.parse().ok());
-        let most = most.unwrap_or(usize::MAX).min(dialect.page);
-        let from = asked("continuation-token")
-            .or(asked("marker"))
-            .unwrap_or("");
-        let (mut rows, mut last_prefix) = (Vec::new(), None);
-        let (mut count, mut last, mut is_cut) = (0, "", false);
-        let keys = self.objects.range(prefix.to_owned()..);
-        for (key, object) in keys.take_while(|(key, _)| key.starts_with(prefix)) {
-            let delimited = asked("delimiter").and_then(|slash| key[prefix.len()..].find(slash));
-            let name = delimited.map_or(&key[..], |at| &key[..=prefix.len() + at]);
-            if name <= from || last_prefix == Some(name) {
-                continue;
-            }
-            if count == most {
-                is_cut = true;
-                break;
-            }
-            let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
-            rows.push(if delimited.is_some() {
-                last_prefix = Some(name);
-                format!("<CommonPrefixes><Prefix>{encoded}</Prefix></CommonPrefixes>")
-            } else {
-                format!(
-                    "<Contents><Key>{encoded}</Key><LastModified>{}</LastModified>\
-                     <ETag>{}</ETag><Size>{}</Size></Contents>",
-                    iso_date(object.modified),
-                    object.etag,
-                    object.bytes.len()
-                )
-            });
-            (count, last) = (count + 1, name);
+/// Lists these objects.
+fn list(objects: &BTreeMap<String, Object>, dialect: &Dialect, request: &Request<'_>) -> Reply {
+    let asked = |name: &str| {
+        let mut fields = request.query.iter();
+        fields
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let prefix = asked("prefix").unwrap_or("");
+    let most = asked("max-keys").and_then(|text| text.parse().ok());
+    let most = most.unwrap_or(usize::MAX).min(dialect.page);
+    let from = asked("continuation-token")
+        .or(asked("marker"))
+        .unwrap_or("");
+    let (mut rows, mut last_prefix) = (Vec::new(), None);
+    let (mut count, mut last, mut is_cut) = (0, "", false);
+    let keys = objects.range(prefix.to_owned()..);
+    for (key, object) in keys.take_while(|(key, _)| key.starts_with(prefix)) {
+        let delimited = asked("delimiter").and_then(|slash| key[prefix.len()..].find(slash));
+        let name = delimited.map_or(&key[..], |at| &key[..=prefix.len() + at]);
+        if name <= from || last_prefix == Some(name) {
+            continue;
         }
-        let encoded = utf8_percent_encode(last, NON_ALPHANUMERIC);
-        let next = match (is_cut, asked("list-type")) {
-            (false, _) => String::new(),
-            // It is whatever a store says.
-            (true, Some(_)) => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
-            (true, None) => format!("<NextMarker>{encoded}</NextMarker>"),
-        };
-        let rows = rows.concat();
-        Reply::xml(
-            200,
-            &format!(
-                "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{is_cut}\
-                 </IsTruncated>{next}{rows}</ListBucketResult>"
-            ),
-        )
+        if count == most {
+            is_cut = true;
+            break;
+        }
+        let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        rows.push(if delimited.is_some() {
+            last_prefix = Some(name);
+            format!("<CommonPrefixes><Prefix>{encoded}</Prefix></CommonPrefixes>")
+        } else {
+            format!(
+                "<Contents><Key>{encoded}</Key><LastModified>{}</LastModified>\
+                 <ETag>{}</ETag><Size>{}</Size></Contents>",
+                iso_date(object.modified),
+                object.etag,
+                object.bytes.len()
+            )
+        });
+        (count, last) = (count + 1, name);
     }
+    let encoded = utf8_percent_encode(last, NON_ALPHANUMERIC);
+    let next = match (is_cut, asked("list-type")) {
+        (false, _) => String::new(),
+        // It is whatever a store says.
+        (true, Some(_)) => format!("<NextContinuationToken>{last}</NextContinuationToken>"),
+        (true, None) => format!("<NextMarker>{encoded}</NextMarker>"),
+    };
+    let rows = rows.concat();
+    Reply::xml(
+        200,
+        &format!(
+            "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{is_cut}\
+             </IsTruncated>{next}{rows}</ListBucketResult>"
+        ),
+    )
 }
 
 /// Understands `bytes=2-` and `bytes=2-4`.

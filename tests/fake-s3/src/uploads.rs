@@ -159,7 +159,7 @@ impl State {
             headers,
             ..Object::new(bytes, now)
         };
-        self.objects.insert(request.key.clone(), object);
+        self.set(&request.key, Some(object));
         self.uploads.remove(&id);
         self.completed.insert(id, etag.clone());
         completed(&etag)

@@ -97,6 +97,12 @@ impl Store {
             .chain(within.map(|(_, version)| version))
     }
 
+    /// Every version that ever stood under any name.
+    pub fn history(&self) -> impl Iterator<Item = (&VPath, &Version)> {
+        let all = self.past.iter();
+        all.flat_map(|(path, past)| past.iter().map(move |(_, version)| (path, version)))
+    }
+
     /// The bytes that stand there.
     #[must_use]
     pub fn read(&self, path: &VPath) -> Version {

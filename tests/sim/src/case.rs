@@ -62,11 +62,35 @@ pub enum Fault {
     StorageHangs,
     /// A storage takes and gives bytes one by one.
     ByteByByte,
+    /// An object store is asked too much, or fails within, and not when it is asked again.
+    StoreBusy,
+    /// It is down for a while.
+    StoreDown,
+    /// It refuses what it should do.
+    StoreRefuses,
+    /// It says that it has done something, and then that it has not.
+    LateError,
+    /// An answer is lost.
+    AnswerLost,
+    /// A request is lost.
+    RequestLost,
+    /// A request cannot be sent.
+    Unreachable,
+    /// A request hangs, before it is done or behind that.
+    RequestHangs,
+    /// The body of an answer breaks off.
+    BodyCut,
+    /// A bit of a body is changed on its way.
+    BitFlip,
+    /// A list does not show the last changes.
+    ListLags,
+    /// One of the servers in front of a store is killed.
+    GatewayDies,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 39] = [
         (Self::Pieces, "pieces"),
         (Self::Delay, "delay"),
         (Self::ControlReset, "control-reset"),
@@ -94,6 +118,18 @@ impl Fault {
         (Self::StorageStalls, "storage-stalls"),
         (Self::StorageHangs, "storage-hangs"),
         (Self::ByteByByte, "byte-by-byte"),
+        (Self::StoreBusy, "store-busy"),
+        (Self::StoreDown, "store-down"),
+        (Self::StoreRefuses, "store-refuses"),
+        (Self::LateError, "late-error"),
+        (Self::AnswerLost, "answer-lost"),
+        (Self::RequestLost, "request-lost"),
+        (Self::Unreachable, "unreachable"),
+        (Self::RequestHangs, "request-hangs"),
+        (Self::BodyCut, "body-cut"),
+        (Self::BitFlip, "bit-flip"),
+        (Self::ListLags, "list-lags"),
+        (Self::GatewayDies, "gateway-dies"),
     ];
 }
 
@@ -126,6 +162,12 @@ pub enum Sabotage {
     WaitsTooLong,
     /// A session that has ended does not give its place back.
     KeepsPlaces,
+    /// A store says that it has given an upload up, and has not.
+    LeavesParts,
+    /// What is written down of uploads lies where nobody looks.
+    Strays,
+    /// A store makes an object of what has come so far.
+    KeepsTorn,
 }
 
 /// One run: the same case gives the same run.

@@ -11,6 +11,6 @@ mod seat;
 mod step;
 mod world;
 
-pub use adapter::{play_on_adapter, run_adapter};
+pub use adapter::{play_on_adapter, run_adapter, run_bucket};
 pub use case::{Case, Fault, Sabotage};
 pub use world::{Outcome, run};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use wharf_sim::{Case, Fault, Outcome, run, run_adapter};
+use wharf_sim::{Case, Fault, Outcome, run, run_adapter, run_bucket};
 
 /// Runs sessions of Wharf in a world full of faults. The same seed gives the same run.
 #[derive(Parser)]
@@ -21,6 +21,9 @@ struct Options {
     /// Run the adapter on smol, not only the core.
     #[arg(long)]
     adapter: bool,
+    /// The same with a bucket of an object store as everybody's home.
+    #[arg(long, conflicts_with = "adapter")]
+    bucket: bool,
     /// Stop after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
@@ -39,6 +42,19 @@ struct Options {
     /// With --seed: no faults of that kind.
     #[arg(long, requires = "seed")]
     without: Vec<String>,
+}
+
+/// What runs a case.
+type Level = fn(&Case, Option<&mut String>) -> Outcome;
+
+impl Options {
+    fn level(&self) -> Level {
+        match (self.adapter, self.bucket) {
+            (_, true) => run_bucket,
+            (true, _) => run_adapter,
+            _ => run,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -67,7 +83,7 @@ fn one(seed: u64, options: &Options) -> ExitCode {
         }
     }
     let mut trace = String::new();
-    let outcome = attempt(&case, options.adapter, Some(&mut trace));
+    let outcome = attempt(&case, options.level(), Some(&mut trace));
     print!("{trace}");
     match outcome {
         Ok(outcome) => {
@@ -94,12 +110,12 @@ fn many(options: &Options) -> ExitCode {
             break;
         }
         let case = Case::draw(seed);
-        match attempt(&case, options.adapter, None) {
+        match attempt(&case, options.level(), None) {
             Ok(outcome) => {
                 sum.sessions += outcome.sessions;
                 sum.protected += outcome.protected;
                 sum.events += outcome.events;
-                let again = (seed % 64 == 0).then(|| attempt(&case, options.adapter, None));
+                let again = (seed % 64 == 0).then(|| attempt(&case, options.level(), None));
                 if again.is_some_and(|again| again.map(|again| again.hash) != Ok(outcome.hash)) {
                     println!("{case}: two runs are not the same");
                     return ExitCode::FAILURE;
@@ -107,7 +123,7 @@ fn many(options: &Options) -> ExitCode {
             }
             Err(message) => {
                 println!("Before it, {} sessions of {count} seeds", sum.sessions);
-                return fail(case, options.adapter, &message);
+                return fail(case, options.level(), &message);
             }
         }
         count += 1;
@@ -132,8 +148,7 @@ fn many(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn attempt(case: &Case, adapter: bool, trace: Option<&mut String>) -> Result<Outcome, String> {
-    let run = if adapter { run_adapter } else { run };
+fn attempt(case: &Case, run: Level, trace: Option<&mut String>) -> Result<Outcome, String> {
     catch_unwind(AssertUnwindSafe(|| run(case, trace))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -142,11 +157,11 @@ fn attempt(case: &Case, adapter: bool, trace: Option<&mut String>) -> Result<Out
 }
 
 /// Makes a failing case smaller as long as it fails, and tells how to run it again.
-fn fail(case: Case, adapter: bool, message: &str) -> ExitCode {
+fn fail(case: Case, level: Level, message: &str) -> ExitCode {
     println!("{case} fails: {message}");
     let (mut case, mut message) = (case, message.to_owned());
     while let Some((smaller, why)) = case.simpler().into_iter().find_map(|simpler| {
-        attempt(&simpler, adapter, None)
+        attempt(&simpler, level, None)
             .err()
             .map(|why| (simpler, why))
     }) {

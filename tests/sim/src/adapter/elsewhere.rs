@@ -110,6 +110,13 @@ impl Elsewhere {
         !jobs.hung.is_empty() || !jobs.waiting.is_empty()
     }
 
+    /// Has a job run when so many microseconds are over.
+    pub(super) fn later(&self, micros: u64, job: Job) {
+        let due = self.outside.now() + micros;
+        lock(&self.state).waiting.push((due, job));
+        self.wake.at(due);
+    }
+
     /// What hangs comes back: its jobs go on.
     pub(crate) fn come_back(&self) {
         let mut hung = std::mem::take(&mut lock(&self.state).hung);

@@ -15,6 +15,7 @@ use wharf_driver::task::{Reactor as _, drive};
 
 use super::elsewhere::Elsewhere;
 use super::outside::{Bed, Outside, Wake};
+use super::turns::Turns;
 use crate::case::Case;
 use crate::random::Random;
 
@@ -25,8 +26,10 @@ pub(super) struct Guest {
     pub(super) elsewhere: Arc<Elsewhere>,
     pub(super) wake: Wake,
     pub(super) control: Option<TcpStream>,
+    woken: Arc<Flag>,
 }
 
+#[derive(Default)]
 struct Flag(AtomicBool);
 
 impl std::task::Wake for Flag {
@@ -36,7 +39,8 @@ impl std::task::Wake for Flag {
 }
 
 impl Guest {
-    /// A client has connected. How long jobs take is drawn from `random`.
+    /// A client has connected. How long jobs take is drawn from `random`. Those of a storage for which that is
+    /// the number of a seat take turns with others.
     ///
     /// # Panics
     /// If the system has no sockets.
@@ -46,6 +50,7 @@ impl Guest {
         case: &Case,
         random: Random,
         stop: Receiver<()>,
+        takes_turns: Option<u64>,
     ) -> Self {
         let (server, control) = match outside.pair() {
             Ok(ends) => ends,
@@ -64,7 +69,11 @@ impl Guest {
             wake: wake.clone(),
             elsewhere: Arc::clone(&elsewhere),
         };
-        let executors = bed.executors(service);
+        let mut executors = bed.executors(service);
+        if let Some(seat) = takes_turns {
+            let elsewhere = Arc::clone(&elsewhere);
+            executors.storage = Arc::new(Turns { elsewhere, seat });
+        }
         let mut connection = match Connection::<Checked>::with_machine(client, executors) {
             Ok(connection) => connection,
             Err(error) => panic!("no connection: {error}"),
@@ -81,17 +90,29 @@ impl Guest {
             elsewhere,
             wake,
             control: Some(control),
+            woken: Arc::default(),
         }
+    }
+
+    /// The process that the session is part of is killed.
+    pub(super) fn die(&mut self) {
+        self.task = None;
+        self.elsewhere.end();
+    }
+
+    /// Whether something has woken the session since it ran, which is then forgotten.
+    pub(super) fn take_woken(&self) -> bool {
+        self.woken.0.swap(false, Ordering::Relaxed)
     }
 
     /// Lets the session run: whether it wants to do so again at once.
     pub(super) fn poll(&mut self) -> bool {
         self.elsewhere.work();
+        self.take_woken();
         let Some(task) = &mut self.task else {
             return false;
         };
-        let flag = Arc::new(Flag(AtomicBool::new(false)));
-        let waker = Waker::from(Arc::clone(&flag));
+        let waker = Waker::from(Arc::clone(&self.woken));
         match task.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(()) => {
                 // The server's end of the control connection was the session's.
@@ -99,7 +120,7 @@ impl Guest {
                 self.elsewhere.end();
                 false
             }
-            Poll::Pending => flag.0.load(Ordering::Relaxed),
+            Poll::Pending => self.take_woken(),
         }
     }
 }

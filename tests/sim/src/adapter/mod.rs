@@ -1,6 +1,7 @@
 //! The second level: the session of `wharf-driver` itself, with its sleeping and waking, its pump and
 //! its passive listeners, on sockets that lead to the simulated clients and in simulated time.
 
+mod bucket;
 mod data;
 mod elsewhere;
 mod guest;
@@ -12,6 +13,7 @@ mod play;
 mod stage;
 mod storage;
 mod tls;
+mod turns;
 mod wire;
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bucket::Cloud;
 use data::Data;
 use guest::Guest;
 use outside::{Outside, Way};
@@ -29,6 +32,7 @@ use tls::Dialect;
 use wharf_core::{Config, DoubtfulEnds, Limits, TlsPolicy};
 use wharf_driver::tls::Reuse;
 use wharf_driver::{Service, Settings};
+use wharf_storage::Accounts;
 use wire::Wire;
 
 use crate::case::{Case, Fault, Sabotage};
@@ -67,6 +71,8 @@ enum What {
     Expire,
     /// The server is stopped.
     Stop,
+    /// The process that serves that seat is killed.
+    Kill,
 }
 
 struct Seat {
@@ -106,6 +112,8 @@ struct World<'a> {
     trace: Option<&'a mut String>,
     outside: Arc<Outside>,
     disk: Arc<Disk>,
+    /// Where everybody's home is, if that is a bucket.
+    cloud: Option<Arc<Cloud>>,
     service: Arc<Service>,
     /// Dropped when the server shall stop.
     stopper: Option<Sender<()>>,
@@ -122,18 +130,30 @@ struct World<'a> {
 /// # Panics
 /// If an oracle is violated; the message says which.
 pub fn run_adapter(case: &Case, trace: Option<&mut String>) -> Outcome {
-    let mut world = World::new(case.clone(), trace);
-    while let Some(plan) = world.plans.pop() {
-        world.outside.set_now(plan.at);
-        world.outcome.count(plan.at, plan.seat);
-        world.happen(plan.seat, plan.what);
-    }
-    world.judge();
-    world.outcome
+    World::new(case.clone(), trace, false).live()
+}
+
+/// The same with a bucket of an object store as everybody's home.
+///
+/// # Panics
+/// If an oracle is violated; the message says which.
+pub fn run_bucket(case: &Case, trace: Option<&mut String>) -> Outcome {
+    World::new(case.clone(), trace, true).live()
 }
 
 impl<'a> World<'a> {
-    fn new(case: Case, trace: Option<&'a mut String>) -> Self {
+    fn live(mut self) -> Outcome {
+        while let Some(plan) = self.plans.pop() {
+            self.outside.set_now(plan.at);
+            self.outcome.count(plan.at, plan.seat);
+            self.happen(plan.seat, plan.what);
+            self.wake_others();
+        }
+        self.judge();
+        self.outcome
+    }
+
+    fn new(case: Case, trace: Option<&'a mut String>, has_bucket: bool) -> Self {
         let root = Random::new(case.seed);
         let outside = Arc::new(Outside::new(case.rate(Fault::Narrow) > 0));
         outside.set_now(1_000_000);
@@ -143,13 +163,20 @@ impl<'a> World<'a> {
         grant.protect_data = draw_demand(&case, policy);
         let told = with_demand(policy, grant.protect_data);
         let disk = Disk::new(&case, furnished(), &outside, root.fork("disk", 0), grant);
-        let mut settings = Settings::new(Arc::new(Everybody(Arc::clone(&disk))));
+        let cloud = has_bucket.then(|| Cloud::new(&disk, &root));
+        let mut settings = Settings::new(match &cloud {
+            Some(cloud) => Arc::<Cloud>::clone(cloud) as Arc<dyn Accounts>,
+            None => Arc::new(Everybody(Arc::clone(&disk))),
+        });
         settings.system = Arc::clone(&outside) as _;
         let mut limits = Limits {
             min_rate: root.fork("limits", 0).pick(&[0, 0, 1_000]),
             ..Limits::default()
         };
-        let promised = oracles::Promised::by(&limits);
+        let mut promised = oracles::Promised::by(&limits);
+        if cloud.is_some() {
+            promised = promised.among(case.clients);
+        }
         match case.sabotage {
             Some(Sabotage::LosesPatience) => limits.stall = Duration::from_millis(100),
             Some(Sabotage::WaitsTooLong) => limits.stall *= 4,
@@ -184,6 +211,7 @@ impl<'a> World<'a> {
             },
             outside,
             disk,
+            cloud,
             case,
         };
         for number in 0..world.case.clients {
@@ -192,6 +220,12 @@ impl<'a> World<'a> {
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.outside.now() + world.network.below(2_000_000);
             world.plans.plan(at, 0, What::Stop);
+        }
+        let mut fate = root.fork("fate", 0);
+        if world.cloud.is_some() && fate.chance(10 * world.case.rate(Fault::GatewayDies)) {
+            let at = world.outside.now() + fate.below(2_000_000);
+            let seat = fate.below(world.case.clients) as usize;
+            world.plans.plan(at, seat, What::Kill);
         }
         world
     }
@@ -205,13 +239,22 @@ impl<'a> World<'a> {
         stop: &Receiver<()>,
     ) {
         let jobs = root.fork("jobs", number);
-        let guest = Guest::new(&self.service, &self.outside, &self.case, jobs, stop.clone());
+        let guest = Guest::new(
+            &self.service,
+            &self.outside,
+            &self.case,
+            jobs,
+            stop.clone(),
+            self.cloud.is_some().then_some(number),
+        );
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
         client.protect(tls, &mut root.fork("protection", number));
         client.stands_still = Some(promised.stands_still);
         client.window = promised.window;
+        client.has_bucket = self.cloud.is_some();
+        client.has_rivals = self.case.clients > 1;
         let mut patience = root.fork("patience", number);
         client.patient = patience.below(2) == 0;
         let cautious = client.patient && patience.below(2) == 0;
@@ -319,8 +362,35 @@ impl<'a> World<'a> {
                 }
             }
             What::Hear => self.seats[at].touched = true,
+            What::Kill => self.kill(at),
         }
         self.run(at);
+    }
+
+    /// Who was woken by what has happened to somebody else goes on.
+    fn wake_others(&mut self) {
+        let said = self.cloud.as_ref().map(|cloud| cloud.take_said());
+        for (seat, said) in said.unwrap_or_default() {
+            self.say(seat as usize, "B", said.as_bytes());
+        }
+        for at in 0..self.seats.len() {
+            if self.seats[at].guest.take_woken() {
+                self.plans.plan(self.outside.now(), at, What::Wake);
+            }
+        }
+    }
+
+    /// The process that serves that seat is killed, and with it the sessions of others.
+    fn kill(&mut self, at: usize) {
+        let Some(cloud) = &self.cloud else {
+            return;
+        };
+        for at in cloud.kill(at as u64, self.seats.len()) {
+            self.seats[at].guest.die();
+            self.touch(at, Way::Control);
+            self.touch(at, Way::Data);
+            self.plans.plan(self.outside.now(), at, What::Wake);
+        }
     }
 
     fn on_replies(&mut self, at: usize, bytes: &[u8]) {
@@ -332,7 +402,8 @@ impl<'a> World<'a> {
         let unknown = self.disk.unknown.load(Ordering::Relaxed);
         seat.client.unknown |= unknown;
         seat.client.calm = calm;
-        seat.client.slow |= seat.guest.elsewhere.has_stalled.load(Ordering::Relaxed);
+        seat.client.slow |= seat.guest.elsewhere.has_stalled.load(Ordering::Relaxed)
+            || self.cloud.as_ref().is_some_and(|cloud| cloud.is_slow());
         seat.client.hear(now, bytes, &self.disk.store());
         self.turn(at);
         if let Some(port) = self.seats[at].client.passive.take()

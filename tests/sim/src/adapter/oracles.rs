@@ -6,6 +6,7 @@ use std::time::Duration;
 use wharf_core::Limits;
 
 use super::{Seat, World};
+use crate::client::Client;
 
 /// A client takes the last replies within this time, or they are dropped.
 pub(super) const UNREAD: Duration = Duration::from_secs(60);
@@ -41,6 +42,15 @@ impl Promised {
                 0 => u64::MAX,
                 _ => micros(MINUTE),
             },
+        }
+    }
+
+    /// The same where each upload may wait for memory that so many others have, one after another.
+    pub(super) fn among(self, others: u64) -> Self {
+        let (still, upload) = self.stands_still;
+        Self {
+            stands_still: (still, upload + others * (still + upload)),
+            ..self
         }
     }
 }
@@ -91,6 +101,11 @@ impl World<'_> {
     /// What must be so when nothing happens any more.
     pub(super) fn judge(&mut self) {
         self.judge_places();
+        if let Some(cloud) = &self.cloud {
+            cloud.judge();
+            let clients = self.seats.iter().map(|seat| &seat.client);
+            cloud.judge_versions(clients.flat_map(Client::sent_uploads));
+        }
         let store = self.disk.store();
         assert_eq!(store.open, 0, "O4: handles are open");
         for (number, seat) in self.seats.iter().enumerate() {

@@ -66,7 +66,14 @@ impl Stage {
         settings.tls = Some(Arc::new(tls::serve(&case, Reuse::IfOffered)));
         let service = Service::new(settings);
         let (stopper, stop) = smol::channel::bounded(1);
-        let guest = Guest::new(&service, &outside, &case, random.fork("jobs", 0), stop);
+        let guest = Guest::new(
+            &service,
+            &outside,
+            &case,
+            random.fork("jobs", 0),
+            stop,
+            None,
+        );
         Self {
             outside,
             disk,

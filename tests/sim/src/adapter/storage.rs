@@ -13,7 +13,7 @@ use wharf_core::{
 use wharf_model::{self as model, Store};
 use wharf_storage::{
     Account, Accounts, Begun, BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink,
-    BlockingSource, BlockingStorage, Credentials, Executors, Group, OnCancel, run,
+    BlockingSource, BlockingStorage, Credentials, Executors, Group, OnCancel, Storage, run,
 };
 
 use super::odd::Odd;
@@ -38,7 +38,7 @@ pub(crate) struct Disk {
     pub(crate) ends_at_next_read: AtomicBool,
     /// Whether its calls return at once.
     short: bool,
-    grant: Grant,
+    pub(super) grant: Grant,
 }
 
 impl Disk {
@@ -138,19 +138,29 @@ impl Accounts for Everybody {
         credentials: &Credentials<'_>,
         executors: &Executors,
     ) -> Begun<Account, Denied> {
-        let is_right = ![&b"wrong"[..], b"bad"].contains(&credentials.password);
         let grant = self.0.grant.clone();
-        let mut account = Account::new(Arc::new(Odd::new(&self.0)), grant.rights);
-        account.demands_tls = grant.protect_data;
-        account.grant = grant;
-        let check = move |_: &_| is_right.then_some(account).ok_or(Denied::Credentials);
-        Begun::Pending(run(
-            &*executors.logins,
-            Group::default(),
-            OnCancel::Leave,
-            check,
-        ))
+        let_in(credentials, executors, Arc::new(Odd::new(&self.0)), grant)
     }
+}
+
+/// Whoever has the right password sees that storage.
+pub(super) fn let_in(
+    credentials: &Credentials<'_>,
+    executors: &Executors,
+    storage: Arc<dyn Storage>,
+    grant: Grant,
+) -> Begun<Account, Denied> {
+    let is_right = ![&b"wrong"[..], b"bad"].contains(&credentials.password);
+    let mut account = Account::new(storage, grant.rights);
+    account.demands_tls = grant.protect_data;
+    account.grant = grant;
+    let check = move |_: &_| is_right.then_some(account).ok_or(Denied::Credentials);
+    Begun::Pending(run(
+        &*executors.logins,
+        Group::default(),
+        OnCancel::Leave,
+        check,
+    ))
 }
 
 /// The disk as one session sees it.
