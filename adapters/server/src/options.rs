@@ -23,10 +23,10 @@ pub(crate) struct Options {
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// Bucket served to anonymous clients, read-only, with the credentials of the environment
+    /// Bucket served to anonymous clients, read-only unless --write, with the credentials of the environment
     /// (AWS_ACCESS_KEY_ID and others)
     #[arg(long, value_name = "s3://NAME/PREFIX", value_parser = argument::<BucketUrl>,
-          conflicts_with_all = ["directory", "config", "write"])]
+          conflicts_with_all = ["directory", "config"])]
     pub(crate) bucket: Option<BucketUrl>,
 
     /// Where the store of --bucket is, such as http://127.0.0.1:8333 [default: Amazon S3 in the region
