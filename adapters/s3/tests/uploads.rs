@@ -195,6 +195,28 @@ fn s04_what_may_stand_is_unknown_also_where_the_last_try_was_not_sent() {
     }
 }
 
+/// Seed 1235 of the simulator: an upload was told to be refused that had stood there until it was replaced.
+#[test]
+fn s04_what_was_replaced_before_anybody_looked_is_unknown() {
+    for (mode, length) in [(NEW, 10), (NEW, 4 * PART), (write_at(0), 4 * PART)] {
+        let dialect = Dialect {
+            completes_twice: false,
+            ..Dialect::default()
+        };
+        let fake = FakeS3::new(dialect);
+        let gateway = gateway(&fake);
+        let operation = if length == 10 { "put" } else { "complete" };
+        fake.fail(Rule::on(operation, Fault::LoseAnswer).times(1));
+        let replaced = Fault::Meanwhile(Arc::new(|fake: &FakeS3| fake.put("f", "another")));
+        fake.fail(Rule::on(operation, replaced).times(1));
+        assert_eq!(
+            gateway.store(mode, "/f", &text(length)),
+            Err(Failure::Unknown)
+        );
+        assert_eq!(fake.object("f").unwrap(), b"another");
+    }
+}
+
 #[test]
 fn s05_what_passes_is_waited_for_and_what_stays_is_told_as_busy() {
     let all = {

@@ -244,10 +244,40 @@ impl Client {
     /// The bytes of the upload that runs.
     pub(crate) fn upload(&self) -> Vec<u8> {
         let sends = self.begun().find_map(|step| match step {
-            Step::Send { bytes, .. } => Some(bytes.clone()),
+            Step::Send { bytes, at, .. } => Some(bytes[*at..].to_vec()),
             _ => None,
         });
         sends.unwrap_or_else(|| b"what nobody meant to send".to_vec())
+    }
+
+    /// What goes on with the upload that runs, as its user does with another client.
+    pub(crate) fn legacy(&self) -> Option<Step> {
+        let mut begun = self.begun();
+        let step = begun.find(|step| matches!(step, Step::Send { .. }))?;
+        self.resume(step).filter(|_| !self.babbles)
+    }
+
+    /// What goes on with an upload of a name that nobody else writes, if it breaks off.
+    fn resume(&self, step: &Step) -> Option<Step> {
+        match step {
+            Step::Send {
+                append: false,
+                path,
+                bytes,
+                ..
+            } if self.has_bucket && !self.text && path.as_bytes().starts_with(b"/home/") => {
+                Some(Step::Resume {
+                    path: path.clone(),
+                    bytes: bytes.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Does that next, behind its login.
+    pub(crate) fn begin_with(&mut self, step: Step) {
+        self.steps.insert(LOGIN, step);
     }
 
     /// All that it has begun to upload.
@@ -449,11 +479,7 @@ impl Client {
         }
         match step {
             Step::Size(path) if code == 213 => {
-                let told = line[4..]
-                    .trim_ascii()
-                    .to_str()
-                    .ok()
-                    .and_then(|size| size.parse().ok());
+                let told = told_size(line);
                 let stood = store
                     .versions(&path, sent.since, now)
                     .any(|version| match version {
@@ -483,6 +509,31 @@ impl Client {
                     *known = fate;
                 }
                 self.check_last_upload(store, sent.since, now);
+                let goes_on = fate == Fate::Refused && self.has_bucket;
+                if goes_on && self.random.below(4) > 0 {
+                    let next = self.resume(&step);
+                    // What was refused may then stand there.
+                    if let (Some(_), Some((_, _, known))) = (&next, self.uploads.last_mut()) {
+                        *known = Fate::Unknown;
+                    }
+                    if let Some(next) = next {
+                        self.steps.push_front(next);
+                    }
+                }
+            }
+            Step::Resume { path, bytes } => {
+                let told = told_size(line).filter(|_| code == 213);
+                let at = told.unwrap_or(0);
+                let nothing = store.versions(&path, now, now).all(Option::is_none);
+                if nothing && at < bytes.len() {
+                    let append = false;
+                    self.steps.push_front(Step::Send {
+                        append,
+                        path,
+                        bytes,
+                        at,
+                    });
+                }
             }
             _ => {}
         }
@@ -595,6 +646,12 @@ impl Client {
     pub(crate) fn on_end(&self) {
         assert!(self.farewell, "O6: closed without a word, {:?}", self.sent);
     }
+}
+
+/// The length that a reply to SIZE tells.
+fn told_size(line: &[u8]) -> Option<usize> {
+    let size = line[4..].trim_ascii().to_str().ok();
+    size.and_then(|size| size.parse().ok())
 }
 
 /// Nobody but the embedder may see it.

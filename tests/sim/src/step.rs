@@ -17,12 +17,15 @@ pub(crate) enum Step {
     Size(VPath),
     /// RETR, from that byte on.
     Fetch(VPath, usize),
-    /// STOR, or APPE, of bytes that nobody else has.
+    /// STOR, or APPE, of bytes that nobody else has; or only of those from there on.
     Send {
         append: bool,
         path: VPath,
         bytes: Vec<u8>,
+        at: usize,
     },
+    /// Asks how much of an upload that broke off can be gone on with.
+    Resume { path: VPath, bytes: Vec<u8> },
     /// LIST, NLST or MLSD.
     List(String),
     /// A command by which the control connection may become another.
@@ -36,7 +39,7 @@ pub(crate) enum Step {
 impl Step {
     /// Whether nothing else is sent before it is answered.
     pub(crate) fn is_alone(&self) -> bool {
-        !matches!(self, Self::Say(_) | Self::Size(_))
+        !matches!(self, Self::Say(_) | Self::Size(_) | Self::Resume { .. })
     }
 
     /// The lines of it.
@@ -44,7 +47,7 @@ impl Step {
         match self {
             Self::Say(line) => vec![line.clone()],
             Self::Turn(line) => vec![(*line).to_owned()],
-            Self::Size(path) => vec![format!("SIZE {path}")],
+            Self::Size(path) | Self::Resume { path, .. } => vec![format!("SIZE {path}")],
             Self::Fetch(path, 0) => vec!["PASV".into(), format!("RETR {path}")],
             Self::Fetch(path, offset) => {
                 vec![
@@ -56,8 +59,15 @@ impl Step {
             Self::Send {
                 append: false,
                 path,
+                at: 0,
                 ..
             } => vec!["EPSV".into(), format!("STOR {path}")],
+            Self::Send {
+                append: false,
+                path,
+                at,
+                ..
+            } => vec!["EPSV".into(), format!("REST {at}"), format!("STOR {path}")],
             Self::Send {
                 append: true, path, ..
             } => {
@@ -138,6 +148,7 @@ fn send(random: &mut Random, path: VPath, serial: u64, append: bool) -> Step {
         append,
         path,
         bytes,
+        at: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wharf_sim::{Case, Fault, Outcome, Sabotage, run, run_adapter};
+use wharf_sim::{Case, Fault, Outcome, Sabotage, run, run_adapter, run_bucket};
 
 /// Either level.
 type Run = fn(&Case, Option<&mut String>) -> Outcome;
@@ -35,6 +35,11 @@ fn no_seed_of_the_adapter_fails_and_each_is_the_same_twice() {
     no_seed_fails(run_adapter, 500);
 }
 
+#[test]
+fn no_seed_of_a_bucket_fails_and_each_is_the_same_twice() {
+    no_seed_fails(run_bucket, 100);
+}
+
 /// Seeds that failed once.
 #[test]
 fn seeds_that_failed_do_not_fail_again() {
@@ -42,6 +47,9 @@ fn seeds_that_failed_do_not_fail_again() {
         run(&Case::draw(seed), None);
     }
     run_adapter(&Case::draw(2_036_995).in_clear(), None);
+    for seed in [151, 1_235] {
+        run_bucket(&Case::draw(seed), None);
+    }
 }
 
 #[test]
@@ -117,6 +125,18 @@ fn every_sabotage_under_the_adapter_is_found_by_its_oracle() {
         (Sabotage::WaitsTooLong, "O18"),
     ];
     every_sabotage_is_found(run_adapter, &of_slow_storages);
+}
+
+#[test]
+fn every_sabotage_of_a_bucket_is_found_by_its_oracle() {
+    let sabotages = [
+        (Sabotage::LosesUploads, "O2"),
+        (Sabotage::KeepsAll, "O2"),
+        (Sabotage::Strays, "O20"),
+        (Sabotage::LeavesParts, "O21"),
+        (Sabotage::KeepsTorn, "O22"),
+    ];
+    every_sabotage_is_found(run_bucket, &sabotages);
 }
 
 #[test]

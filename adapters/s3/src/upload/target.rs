@@ -236,8 +236,8 @@ impl Target {
         // Also where nobody waits any more: the record of what stands there must be right.
         match self.tree.head(&self.key, &Wanted::default()) {
             Ok(Some(head)) if head.size == size && is_same(&head, etag) => Ok(()),
-            Ok(_) if refused.code() == "NoSuchUpload" => Err(Failure::Io),
-            Ok(_) if refused.status() == Some(412) => Err(self.refused(refused)),
+            Ok(_) if !refused.may_be_done() => Err(Failure::Io),
+            // It may have stood there for a moment, before somebody else replaced it.
             _ => Err(Failure::Unknown),
         }
     }

@@ -43,7 +43,11 @@ const LATER: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 pub(super) struct Cloud {
     shared: Arc<Shared>,
     options: StoreOptions,
-    gateways: Vec<Gateway>,
+    /// How much memory each of them has for uploads.
+    memory: usize,
+    gateways: Mutex<Vec<Gateway>>,
+    /// Those that were killed.
+    dead: Mutex<Vec<Gateway>>,
     account: &'static [u8],
 }
 
@@ -122,27 +126,27 @@ impl Cloud {
         Arc::new(Self {
             shared,
             options,
-            gateways,
+            memory,
+            gateways: Mutex::new(gateways),
+            dead: Mutex::default(),
             account: random.pick(&[b"all", b"all", b"all", b""]),
         })
     }
 
-    /// The server that serves that seat.
-    fn gateway(&self, seat: u64) -> &Gateway {
-        &self.gateways[seat as usize % self.gateways.len()]
-    }
-
-    /// The server that serves that seat is killed: which seats it serves.
-    pub(super) fn kill(&self, seat: u64, seats: usize) -> Vec<usize> {
-        self.gateway(seat).is_dead.store(true, Ordering::Relaxed);
+    /// The server that serves that seat is killed, and begins anew: which seats it has served.
+    pub(super) fn kill(&self, seat: usize, seats: usize) -> Vec<usize> {
+        let mut gateways = lock(&self.gateways);
+        let (number, servers) = (seat % gateways.len(), gateways.len());
+        let next = Gateway::new(&self.shared, &self.options, self.memory, 1 << 32);
+        let killed = std::mem::replace(&mut gateways[number], next);
+        killed.is_dead.store(true, Ordering::Relaxed);
+        lock(&self.dead).push(killed);
         self.shared.is_troubled();
         let notes = &mut *lock(&self.shared.notes);
         // What it would have written down next nobody knows.
         let unknown = notes.begun.iter().filter(|(_, is_known)| !**is_known);
         notes.excused.extend(unknown.map(|(id, _)| id.clone()));
-        let servers = self.gateways.len();
-        let its = |other: &usize| other % servers == seat as usize % servers;
-        (0..seats).filter(its).collect()
+        (number..seats).step_by(servers).collect()
     }
 
     /// What was asked of the store since that was asked last: by which seat, and what came of it.
@@ -157,7 +161,7 @@ impl Cloud {
     /// O19 to O21, when nothing happens any more: the memory of all uploads came back; what others have is
     /// as it was; and once nothing can be continued any more a sweep leaves nothing of ours.
     pub(super) fn judge(&self) {
-        for gateway in &self.gateways {
+        for gateway in lock(&self.gateways).iter().chain(&*lock(&self.dead)) {
             let reserved = gateway.budget.reserved();
             assert_eq!(reserved, 0, "O19: memory of uploads is still reserved");
         }
@@ -306,7 +310,8 @@ impl Accounts for Cloud {
     ) -> Begun<Account, Denied> {
         let number = credentials.username.strip_prefix(b"client");
         let number = number.and_then(|number| number.to_str().ok()?.parse().ok());
-        let store = &self.gateway(number.unwrap_or(0)).store;
+        let gateways = lock(&self.gateways);
+        let store = &gateways[number.unwrap_or(0_usize) % gateways.len()].store;
         let disk = &self.shared.disk;
         let bucket = Witnessed {
             bucket: Bucket::new(store, self.shared.prefix, self.account),
@@ -544,7 +549,7 @@ impl Shared {
             });
         }
         if operation == "part" && sabotage == Some(Sabotage::KeepsTorn) {
-            self.fake.put(&seen.key, &*request.body);
+            self.fake.put(&seen.key, &request.body[..seen.length / 2]);
         }
         let before = self.fake.named_uploads();
         let answer = self.fake.send(request, &Wanted::default());

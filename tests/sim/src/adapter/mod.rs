@@ -40,6 +40,7 @@ use crate::client::Client;
 use crate::protection::{draw_demand, draw_policy, kept, with_demand};
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::step::Step;
 use crate::world::{Outcome, QUIET_AFTER, draw_grant, furnished, say};
 
 pub use play::play_on_adapter;
@@ -117,6 +118,10 @@ struct World<'a> {
     service: Arc<Service>,
     /// Dropped when the server shall stop.
     stopper: Option<Sender<()>>,
+    stop: Receiver<()>,
+    /// What clients are told of TLS.
+    tls: TlsPolicy,
+    promised: oracles::Promised,
     /// Data connections must resume the session of their login.
     must_resume: bool,
     plans: Queue<What>,
@@ -201,6 +206,9 @@ impl<'a> World<'a> {
             trace,
             service: Service::new(settings),
             stopper: Some(stopper),
+            stop,
+            tls: told,
+            promised,
             must_resume: reuse == Reuse::Required,
             plans: Queue::default(),
             seats: Vec::new(),
@@ -215,7 +223,7 @@ impl<'a> World<'a> {
             case,
         };
         for number in 0..world.case.clients {
-            world.sit_down(&root, told, number, &promised, &stop);
+            world.sit_down(&root, number, None);
         }
         if world.network.chance(world.case.rate(Fault::Shutdown)) {
             let at = world.outside.now() + world.network.below(2_000_000);
@@ -230,14 +238,9 @@ impl<'a> World<'a> {
         world
     }
 
-    fn sit_down(
-        &mut self,
-        root: &Random,
-        tls: TlsPolicy,
-        number: u64,
-        promised: &oracles::Promised,
-        stop: &Receiver<()>,
-    ) {
+    /// A client comes, who wants to do that before anything else.
+    fn sit_down(&mut self, root: &Random, number: u64, first: Option<Step>) {
+        let (tls, stop, promised) = (self.tls, &self.stop, &self.promised);
         let jobs = root.fork("jobs", number);
         let guest = Guest::new(
             &self.service,
@@ -250,6 +253,9 @@ impl<'a> World<'a> {
         let garbage = self.case.rate(Fault::Garbage);
         let random = root.fork("client", number);
         let mut client = Client::new(random, number, self.case.commands, garbage);
+        if let Some(step) = first {
+            client.begin_with(step);
+        }
         client.protect(tls, &mut root.fork("protection", number));
         client.stands_still = Some(promised.stands_still);
         client.window = promised.window;
@@ -382,14 +388,20 @@ impl<'a> World<'a> {
 
     /// The process that serves that seat is killed, and with it the sessions of others.
     fn kill(&mut self, at: usize) {
-        let Some(cloud) = &self.cloud else {
+        let Some(cloud) = self.cloud.clone() else {
             return;
         };
-        for at in cloud.kill(at as u64, self.seats.len()) {
+        let mut legacies = Vec::new();
+        for at in cloud.kill(at, self.seats.len()) {
+            legacies.extend(self.seats[at].client.legacy());
             self.seats[at].guest.die();
             self.touch(at, Way::Control);
             self.touch(at, Way::Data);
             self.plans.plan(self.outside.now(), at, What::Wake);
+        }
+        for legacy in legacies {
+            let number = self.seats.len() as u64;
+            self.sit_down(&Random::new(self.case.seed), number, Some(legacy));
         }
     }
 
