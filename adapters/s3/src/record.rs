@@ -308,10 +308,12 @@ fn age(answer: &Answer) -> Option<u64> {
 
 /// Returns what the keys of the records of an account begin with, in the part of a bucket with that prefix.
 pub(crate) fn records_of(prefix: &str, account: &[u8]) -> String {
-    format!(
-        "{prefix}{RECORDS}/{}/",
-        percent_encode(account, NON_ALPHANUMERIC)
-    )
+    // Somebody without a name has a place that is no name; none would fold it into the one above.
+    let place = match account {
+        [] => "-".to_owned(),
+        account => percent_encode(account, NON_ALPHANUMERIC).to_string(),
+    };
+    format!("{prefix}{RECORDS}/{place}/")
 }
 
 #[cfg(test)]
@@ -342,6 +344,22 @@ mod tests {
                     prop_assert_eq!(Record::parse(record.print().as_bytes()), Some(record));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn each_account_has_a_place_of_its_own() {
+        let places = [&b""[..], b"-", b"a", b"a/b", b"a%2Fb", b"..", b"\xff"];
+        let places: Vec<_> = places.iter().map(|name| records_of("u/", name)).collect();
+        for (at, place) in places.iter().enumerate() {
+            assert!(
+                place.starts_with("u/.wharf/") && place.split('/').count() == 4,
+                "{place}"
+            );
+            assert!(
+                !places[..at].contains(place) && !place.contains("//"),
+                "{place}"
+            );
         }
     }
 

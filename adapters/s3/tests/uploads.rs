@@ -617,6 +617,19 @@ fn s15_where_the_store_does_not_look_the_gateway_does() {
 }
 
 #[test]
+fn who_was_refused_to_replace_an_object_may_still_append_to_it() {
+    let fake = store();
+    let gateway = gateway(&fake);
+    let mut sink = gateway.sink(NEW, "/f").unwrap();
+    write(&mut *sink, b"mine").unwrap();
+    fake.put("f", "other");
+    assert_eq!(sink.commit().wait(), Err(Failure::Exists));
+    gateway.store(APPEND, "/f", b"!").unwrap();
+    assert_eq!(fake.object("f").unwrap(), b"other!");
+    assert_clean(&fake);
+}
+
+#[test]
 fn names_for_stou_are_new() {
     let fake = store();
     let gateway = gateway(&fake);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::config::set;
 use crate::crypto;
 use crate::mistakes::Mistakes;
 use crate::served::Served;
-use crate::source::Source;
+use crate::source::{Source, is_open_to_others};
 use crate::value::{Count, OrNone, Size, Table, Value, Word, choices};
 
 choices!(Style: "path" => Path; "virtual" => Virtual);
@@ -486,14 +485,6 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
         return Err(format!("{name}: expected one line with the secret"));
     }
     Ok(Secret::from(secret))
-}
-
-/// Returns what is said of a file that others than its owner can read, if they can.
-pub(crate) fn is_open_to_others(path: &Path) -> Option<String> {
-    let mode = fs::metadata(path).ok()?.mode() & 0o077;
-    let name = path.display();
-    (mode & 0o044 != 0 || mode & 0o022 != 0)
-        .then(|| format!("others can read or change {name} (`chmod 600` mends that)"))
 }
 
 fn store_options(

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The text of a file, to tell where in it a mistake is; empty if there is no file.
@@ -67,7 +68,7 @@ impl Source {
 
     /// What is said of it if others than its owner can read it.
     pub(crate) fn is_open_to_others(&self) -> Option<String> {
-        crate::bucket::is_open_to_others(&self.path)
+        is_open_to_others(&self.path)
     }
 
     /// Paths in the file start at its own directory, wherever the server is started from.
@@ -76,4 +77,12 @@ impl Source {
             .parent()
             .map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
+}
+
+/// Returns what is said of a file that others than its owner can read, if they can.
+pub(crate) fn is_open_to_others(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.mode() & 0o077;
+    let name = path.display();
+    (mode & 0o044 != 0 || mode & 0o022 != 0)
+        .then(|| format!("others can read or change {name} (`chmod 600` mends that)"))
 }

@@ -298,11 +298,13 @@ impl Upload {
                 Ok(target.tree.write_down(&left, &Wanted::default())?)
             }));
         }
-        // Over a finished object only the whole one may come next.
-        let is_marked = self.is_resumable()
-            && target.base.is_none()
-            && self.at > self.start
-            && reason != Reason::Refused;
+        // Over a finished object only the whole one may come next; but not where it was refused to go there.
+        let is_refused = matches!(
+            reason,
+            Reason::Refused | Reason::Storage(Failure::Exists | Failure::BrokenOff)
+        );
+        let is_marked =
+            self.is_resumable() && target.base.is_none() && self.at > self.start && !is_refused;
         self.give_up(is_marked)
     }
 
