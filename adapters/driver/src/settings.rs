@@ -69,9 +69,6 @@ pub struct Settings {
     pub system: Arc<dyn System>,
 }
 
-/// As many as the requests that a disk or a server has at once, most of the time.
-const STORAGE_THREADS: NonZero<usize> = NonZero::new(64).unwrap();
-
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -83,6 +80,9 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// How many threads there are for storages where nothing else is said.
+    pub const STORAGE_THREADS: NonZero<usize> = NonZero::new(64).unwrap();
+
     /// Settings that suit most: the protocol's defaults, passive ports picked by the system, 512
     /// sessions of which 64 from one address, [`BackOff::default`], 64 threads for storages, listings in UTC,
     /// 30 seconds for
@@ -106,7 +106,7 @@ impl Settings {
             back_off: BackOff::default(),
             back_off_exempt: Vec::new(),
             proxy_from: Vec::new(),
-            storage_threads: STORAGE_THREADS,
+            storage_threads: Self::STORAGE_THREADS,
             utc_offset: 0,
             grace: Duration::from_secs(30),
             vanished: Duration::from_secs(60),

@@ -1,11 +1,16 @@
-//! [`Budget`]: how much memory the parts of uploads take, of all sessions together.
+//! [`Budget`]: what uploads take, of all sessions together.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 
-/// How much memory the parts of uploads take, of all sessions together. Copies share it.
+use crate::queue::{Queue, Share, Turn};
+
+/// So many parts are sent at once where nothing is said.
+const SENDERS: usize = 16;
+
+/// What uploads take, of all sessions together: memory for the parts that are collected and sent, and threads
+/// that send them. Copies share it.
 ///
 /// A part is reserved as a whole, in the order in which it was asked for. Who waits holds nothing that
 /// another one waits for, so each of any number of uploads has its turn.
@@ -13,226 +18,149 @@ use std::task::{Context, Poll, Waker};
 pub struct Budget(Arc<Inner>);
 
 struct Inner {
-    bytes: usize,
-    state: Mutex<State>,
-}
-
-struct State {
-    free: usize,
+    memory: Arc<Queue>,
+    senders: Arc<Queue>,
     /// Buffers that are not used, to be used again: fresh ones would come to lie all over the heap.
-    idle: Vec<Vec<u8>>,
-    /// Those who wait, the first one first.
-    waiting: VecDeque<Waiting>,
-    next: u64,
-}
-
-struct Waiting {
-    number: u64,
-    waker: Waker,
+    idle: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Budget {
-    /// Returns a budget of so many bytes.
+    /// Returns a budget of so many bytes, with 16 parts that are sent at once.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
+        Self::with_senders(bytes, SENDERS)
+    }
+
+    /// Returns a budget of so many bytes, and so many parts that are sent at once; at least one. The threads
+    /// for storages must be more, so that some are left for all else.
+    #[must_use]
+    pub fn with_senders(bytes: usize, senders: usize) -> Self {
         Self(Arc::new(Inner {
-            bytes,
-            state: Mutex::new(State {
-                free: bytes,
-                idle: Vec::new(),
-                waiting: VecDeque::new(),
-                next: 0,
-            }),
+            memory: Queue::new(bytes),
+            senders: Queue::new(senders.max(1)),
+            idle: Mutex::default(),
         }))
     }
 
     /// Returns how many bytes it has.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.bytes
+        self.0.memory.total()
     }
 
     /// Returns how many bytes are reserved now.
     #[must_use]
     pub fn reserved(&self) -> usize {
-        self.0.bytes - self.0.state().free
+        self.0.memory.total() - self.0.memory.free()
     }
 
     /// Gives the memory that is not reserved back to the system.
     pub fn shrink(&self) {
-        let idle = std::mem::take(&mut self.0.state().idle);
+        let idle = mem::take(&mut *self.idle());
         drop(idle);
     }
 
-    /// Asks for so many bytes; for all that there are, if it is more than that.
+    /// Asks for memory for a part.
     pub(crate) fn ask(&self, bytes: usize) -> Turn {
-        Turn {
+        self.0.memory.ask(bytes)
+    }
+
+    /// Asks to send a part.
+    pub(crate) fn ask_to_send(&self) -> Turn {
+        self.0.senders.ask(1)
+    }
+
+    /// Returns an empty part in the memory that was given.
+    pub(crate) fn part(&self, share: Share) -> Reserved {
+        let mut idle = self.idle();
+        let fitting = idle
+            .iter()
+            .rposition(|idle| idle.capacity() == share.size());
+        let bytes = match fitting {
+            Some(at) => idle.swap_remove(at),
+            None => {
+                // What is idle stays within what is free.
+                let mut kept: usize = idle.iter().map(Vec::capacity).sum();
+                while kept > self.0.memory.free() {
+                    kept -= idle.pop().map_or(kept, |idle| idle.capacity());
+                }
+                Vec::with_capacity(share.size())
+            }
+        };
+        drop(idle);
+        Reserved {
             budget: self.clone(),
-            bytes: bytes.min(self.0.bytes),
-            number: None,
+            bytes,
+            share,
         }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Budget")
-            .field("bytes", &self.0.bytes)
-            .field("reserved", &self.reserved())
+            .field("memory", &self.0.memory)
+            .field("senders", &self.0.senders)
             .finish_non_exhaustive()
     }
 }
 
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes whoever is next.
-    fn wake_next(state: MutexGuard<'_, State>) {
-        let waker = state.waiting.front().map(|first| first.waker.clone());
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// The turn of somebody who asks for memory. Dropping it leaves the queue.
-pub(crate) struct Turn {
-    budget: Budget,
-    bytes: usize,
-    /// The place in the queue.
-    number: Option<u64>,
-}
-
-impl Turn {
-    /// Returns the memory when its turn has come and there is enough.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reserved> {
-        let mut state = self.budget.0.state();
-        let is_next = match (self.number, state.waiting.front()) {
-            (Some(number), Some(first)) => first.number == number,
-            (None, first) => first.is_none(),
-            (Some(_), None) => true,
-        };
-        if is_next && state.free >= self.bytes {
-            state.free -= self.bytes;
-            let buffer = state.buffer(self.bytes);
-            if self.number.take().is_some() {
-                state.waiting.pop_front();
-            }
-            Inner::wake_next(state);
-            return Poll::Ready(Reserved {
-                budget: self.budget.clone(),
-                size: self.bytes,
-                bytes: buffer,
-            });
-        }
-        let waker = cx.waker().clone();
-        let found = self.number.and_then(|number| {
-            let waiting = &mut state.waiting;
-            waiting.iter_mut().find(|one| one.number == number)
-        });
-        match found {
-            Some(one) => one.waker = waker,
-            None => {
-                let number = state.next;
-                state.next += 1;
-                state.waiting.push_back(Waiting { number, waker });
-                self.number = Some(number);
-            }
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            let mut state = self.budget.0.state();
-            state.waiting.retain(|one| one.number != number);
-            Inner::wake_next(state);
-        }
-    }
-}
-
-impl State {
-    /// Returns an empty buffer for so many bytes that were just reserved; what is idle stays within what is free.
-    fn buffer(&mut self, bytes: usize) -> Vec<u8> {
-        let fitting = self.idle.iter().rposition(|idle| idle.capacity() == bytes);
-        if let Some(at) = fitting {
-            return self.idle.swap_remove(at);
-        }
-        let mut kept: usize = self.idle.iter().map(Vec::capacity).sum();
-        while kept > self.free {
-            kept -= self.idle.pop().map_or(kept, |idle| idle.capacity());
-        }
-        Vec::with_capacity(bytes)
-    }
-}
-
-/// Memory that is reserved, with the bytes that were put into it. Dropping it gives it back.
+/// A part in memory that is reserved. Dropping it gives that back.
 pub(crate) struct Reserved {
     budget: Budget,
-    size: usize,
     /// No more than were reserved.
     pub(crate) bytes: Vec<u8>,
+    /// Given back last: its buffer is idle by then.
+    share: Share,
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        let mut buffer = std::mem::take(&mut self.bytes);
+        let mut buffer = mem::take(&mut self.bytes);
         buffer.clear();
-        let mut state = self.budget.0.state();
-        state.free += self.size;
-        if buffer.capacity() == self.size {
-            state.idle.push(buffer);
+        if buffer.capacity() == self.share.size() {
+            self.budget.idle().push(buffer);
         }
-        Inner::wake_next(state);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
     #[test]
-    fn memory_is_given_in_the_order_of_asking() {
+    fn buffers_are_used_again_and_never_more_than_the_budget() {
         let budget = Budget::new(10);
         let mut cx = Context::from_waker(Waker::noop());
-        let mut is_given = |turn: &mut Turn| match turn.poll(&mut cx) {
-            Poll::Ready(reserved) => Some(reserved),
-            Poll::Pending => None,
+        let mut part = |bytes| match budget.ask(bytes).poll(&mut cx) {
+            Poll::Ready(share) => budget.part(share),
+            Poll::Pending => panic!("there is enough"),
         };
-        let first = is_given(&mut budget.ask(6)).expect("all is free");
-        let (mut large, mut small) = (budget.ask(8), budget.ask(1));
-        assert!(is_given(&mut large).is_none());
-        // It would fit, but somebody else was there before.
-        assert!(is_given(&mut small).is_none());
-        drop(first);
-        assert!(is_given(&mut small).is_none());
-        let large = is_given(&mut large).expect("its turn has come");
-        let small = is_given(&mut small).expect("and there is a rest");
-        assert_eq!(budget.reserved(), 9);
-        let (mut gone, mut next) = (budget.ask(5), budget.ask(1));
-        assert!(is_given(&mut gone).is_none() && is_given(&mut next).is_none());
-        drop(gone);
-        assert!(is_given(&mut next).is_some());
-        drop((large, small));
+        let (mut one, other) = (part(5), part(5));
+        one.bytes.extend_from_slice(b"12345");
+        let was_at = one.bytes.as_ptr();
+        drop((one, other));
         assert_eq!(budget.reserved(), 0);
-        let idle = |budget: &Budget| {
-            budget
-                .0
-                .state()
-                .idle
+        let idle = || budget.idle().iter().map(Vec::capacity).sum::<usize>();
+        assert_eq!(idle(), 10);
+        let (one, other) = (part(5), part(5));
+        assert!(
+            [&one, &other]
                 .iter()
-                .map(Vec::capacity)
-                .sum::<usize>()
-        };
-        assert!(idle(&budget) <= 10, "what is idle is within it too");
+                .any(|part| part.bytes.as_ptr() == was_at)
+        );
+        assert!(one.bytes.is_empty() && idle() == 0);
+        drop((one, other));
+        // A buffer of another length takes the place of those.
+        drop(part(8));
+        assert!(idle() <= 10);
         budget.shrink();
-        assert_eq!(idle(&budget), 0);
-        // More than there is at all is all that there is.
-        assert!(is_given(&mut budget.ask(11)).is_some());
+        assert_eq!(idle(), 0);
     }
 }

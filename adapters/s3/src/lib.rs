@@ -17,6 +17,7 @@ mod examine;
 pub mod https;
 mod key;
 mod provider;
+mod queue;
 mod record;
 mod source;
 mod store;

@@ -4,6 +4,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use common::{
@@ -522,6 +523,40 @@ fn s13_who_waits_for_memory_holds_none() {
     assert_eq!(write_now(&mut *second, b"2"), Ok(1));
     second.abandon(Reason::Reset).wait().unwrap();
     assert_eq!(budget.reserved(), 0);
+}
+
+#[test]
+fn s13_parts_that_wait_to_be_sent_are_queued_and_leave_threads_for_others() {
+    let fake = store();
+    let mut options = StoreOptions::new("bucket", Provider::Other);
+    options.part_size = PART as u64;
+    let gateway = gateway_of(&fake, options, "", Budget::with_senders(100 * PART, 1));
+    fake.put("there", "x");
+    fake.fail(Rule::on("part", Fault::Hang).times(1));
+    let mut first = gateway.sink(write_at(0), "/1").unwrap();
+    write(&mut *first, &text(2 * PART)).unwrap();
+    let mut waits = 0;
+    let is_sent = |seen: &wharf_fake_s3::Seen| seen.operation() == "part";
+    while !fake.take_seen().iter().any(is_sent) {
+        let _ = first.poll_flush(&mut Context::from_waker(Waker::noop()));
+        std::thread::sleep(Duration::from_millis(1));
+        waits += 1;
+        assert!(waits < 5000);
+    }
+    let mut second = gateway.sink(write_at(0), "/2").unwrap();
+    write(&mut *second, &text(2 * PART)).unwrap();
+    while !second.is_queued() {
+        let _ = second.poll_flush(&mut Context::from_waker(Waker::noop()));
+        std::thread::sleep(Duration::from_millis(1));
+        waits += 1;
+        assert!(waits < 5000);
+    }
+    assert!(!first.is_queued(), "its part is being sent");
+    assert!(gateway.stat("/there").is_ok());
+    first.abandon(Reason::Aborted).wait().unwrap();
+    write(&mut *second, &text(3 * PART)[2 * PART..]).unwrap();
+    second.commit().wait().unwrap();
+    assert_eq!(fake.object("2").unwrap(), text(3 * PART));
 }
 
 #[test]

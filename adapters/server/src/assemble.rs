@@ -82,7 +82,14 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         .0
         .upload_memory
         .map_or(UPLOAD_MEMORY, |size| size.0.0);
-    let budget = Budget::new(usize::try_from(memory).unwrap_or(usize::MAX));
+    let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+    // A bucket that hangs takes half of the threads, of which some must be left for all else.
+    let threads = file
+        .limits
+        .0
+        .storage_threads
+        .map_or(Settings::STORAGE_THREADS.get(), Count::get);
+    let budget = Budget::with_senders(memory, threads / 4);
     let mut homes = Homes::new(storage, budget.clone());
     homes.buckets = Buckets::understand(&source, &file.buckets, &budget, &mut mistakes);
     homes.serve_root = options.serve_root;

@@ -97,7 +97,7 @@ pub(crate) struct Bounds {
     minimum_rate: Option<OrNone<Count>>,
     connect: Option<Value<Wait>>,
     grace: Option<Value<Duration>>,
-    storage_threads: Option<Count>,
+    pub(crate) storage_threads: Option<Count>,
     pub(crate) upload_memory: Option<Value<Size>>,
     vanished: Option<Value<Wait>>,
 }

@@ -177,7 +177,7 @@ impl Upload {
     fn put(&mut self) -> Box<dyn Operation<()>> {
         let target = Arc::clone(&self.parts.target);
         let part = self.part.take();
-        self.parts.run(OnCancel::Wait, move |wanted| {
+        self.parts.run_in_turn(OnCancel::Wait, move |wanted| {
             let bytes = part.as_ref().map_or(&[][..], |part| &part.bytes);
             target.put(bytes, wanted)
         })

@@ -15,7 +15,8 @@ pub(crate) use begin::{Asked, Begin, Place, begin};
 use end::{Abandoning, Committing};
 use parts::Parts;
 
-use crate::budget::{Reserved, Turn};
+use crate::budget::Reserved;
+use crate::queue::Turn;
 
 /// An object that is written: collected in parts, which are sent while the next one comes. What fits one
 /// part is put when it is complete.
@@ -86,9 +87,9 @@ impl Upload {
         if self.part.is_none() {
             let budget = &self.parts.target.tree.store.budget;
             let turn = self.turn.get_or_insert_with(|| budget.ask(size));
-            let reserved = ready!(turn.poll(cx));
+            let share = ready!(turn.poll(cx));
             self.turn = None;
-            self.part = Some(reserved);
+            self.part = Some(budget.part(share));
         }
         if let Lead::Needed(range) = &self.lead {
             let (target, range) = (Arc::clone(&self.parts.target), range.clone());
@@ -175,7 +176,7 @@ impl Sink for Upload {
     }
 
     fn is_queued(&self) -> bool {
-        self.turn.is_some()
+        self.turn.is_some() || self.parts.are_queued()
     }
 
     fn commit(self: Box<Self>) -> Begun<()> {

@@ -10,6 +10,7 @@ use wharf_storage::{Executor, OnCancel, Operation, Wanted, run};
 
 use super::target::{Multipart, Target};
 use crate::budget::Reserved;
+use crate::queue::in_turn;
 use crate::wire::Part;
 
 /// The parts of an upload on their way to the store: some at once, each on a thread of its own.
@@ -71,6 +72,11 @@ impl Parts {
     /// Copies bytes of the base as a part when a lane is free and no part waits for it.
     pub(super) fn push_copy(&mut self, number: u32, range: Range<u64>) {
         self.copies.push_back((number, range));
+    }
+
+    /// Returns whether all that are on their way wait for their turn to be sent.
+    pub(super) fn are_queued(&self) -> bool {
+        !self.flying.is_empty() && self.flying.iter().all(|flying| flying.progress() == 0)
     }
 
     /// Returns the upload as the store knows it.
@@ -184,13 +190,13 @@ impl Parts {
         while self.flying.len() < lanes {
             let (target, multipart) = (Arc::clone(&self.target), Arc::clone(&multipart));
             let flying = if let Some((number, part)) = self.waiting.pop_front() {
-                self.run(OnCancel::Leave, move |wanted| {
+                self.run_in_turn(OnCancel::Leave, move |wanted| {
                     let sent = target.send(&multipart, number, &part.bytes, wanted);
                     drop(part);
                     sent
                 })
             } else if let Some((number, range)) = self.copies.pop_front() {
-                self.run(OnCancel::Leave, move |wanted| {
+                self.run_in_turn(OnCancel::Leave, move |wanted| {
                     target.copy(&multipart.id, number, &range, wanted)
                 })
             } else {
@@ -212,6 +218,24 @@ impl Parts {
         run(&*self.executor, group, on_cancel, move |wanted| {
             wanted.check::<Failure>()?;
             job(wanted)
+        })
+    }
+
+    /// Has a job done that sends a part: few enough at once, of all sessions, that threads are left for others.
+    pub(super) fn run_in_turn<T: Send + 'static>(
+        &self,
+        on_cancel: OnCancel,
+        job: impl FnOnce(&Wanted) -> Result<T, Failure> + Send + 'static,
+    ) -> Box<dyn Operation<T>> {
+        let store = &self.target.tree.store;
+        let (executor, group) = (Arc::clone(&self.executor), store.group);
+        in_turn(store.budget.ask_to_send(), move |share| {
+            run(&*executor, group, on_cancel, move |wanted| {
+                wanted.check::<Failure>()?;
+                let done = job(wanted);
+                drop(share);
+                done
+            })
         })
     }
 
