@@ -37,7 +37,7 @@ fn no_seed_of_the_adapter_fails_and_each_is_the_same_twice() {
 
 #[test]
 fn no_seed_of_a_bucket_fails_and_each_is_the_same_twice() {
-    no_seed_fails(run_bucket, 100);
+    no_seed_fails(run_bucket, 60);
 }
 
 /// Seeds that failed once.

@@ -5,12 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
-use wharf_stores::{KEY_ID, SECRET, Seaweed};
+use wharf_stores::{Cluster, KEY_ID, SECRET, Seaweed};
 
 use super::secure::VERSIONS;
 use super::{Desk, assert_same, grow, noise};
@@ -32,6 +33,7 @@ cases! { "buckets";
     s28_check_names_the_line("seaweedfs/bin/weed"),
     s36_no_file_is_made("strace", "seaweedfs/bin/weed"),
     a_bucket_is_tried_without_a_configuration("curl", "seaweedfs/bin/weed"),
+    uploads_and_lists_go_on_when_a_node_is_lost("seaweedfs/bin/weed"),
 }
 
 /// The least that a part may have, so that little is much.
@@ -460,4 +462,87 @@ fn a_bucket_is_tried_without_a_configuration(program: &Program) {
     let _ = (stream.shutdown(Shutdown::Both), stream.read(&mut [0]));
     let _ = tried.kill();
     let _ = tried.wait();
+}
+
+/// Stores it, again as often as the server says that it was not: as clients do.
+fn insist(server: &Server, name: &str, bytes: &[u8]) {
+    let mut client = server.login();
+    for _ in 0..20 {
+        let data = client.data();
+        let (code, _) = client.one_of(&format!("STOR {name}"), &[150, 450, 451]);
+        if code == 150 {
+            let mut data = data;
+            // It may be refused amid it.
+            let _ = data.write_all(bytes);
+            drop(data);
+            let (code, _) = client.expect_one_of("", &[226, 426, 450, 451]);
+            if code == 226 {
+                return;
+            }
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    panic!("{name} cannot be stored");
+}
+
+fn uploads_and_lists_go_on_when_a_node_is_lost(program: &Program) {
+    const CLIENTS: usize = 4;
+    const FILES: usize = 6;
+    if std::env::var_os("WHARF_CLUSTER").is_none() {
+        println!("skipped: WHARF_CLUSTER is not set");
+        return;
+    }
+    let started = Cluster::start().unwrap_or_else(|log| panic!("{log}"));
+    let mut cluster = started.expect("it is installed");
+    cluster.make_bucket("shared");
+    let serve = |endpoint: &String| {
+        let table = format!(
+            "[bucket.main]\nprovider = \"seaweedfs\"\nbucket = \"shared\"\nendpoint = \"{endpoint}\"\n\
+             region = \"us-east-1\"\nkey-id = \"{KEY_ID}\"\nsecret = \"{SECRET}\"\npart-size = \"5 MiB\"\n"
+        );
+        program.start(Config::default().sees("bucket = \"main\"").table(&table))
+    };
+    let servers = cluster.endpoints().each_ref().map(serve);
+    let names = |client: usize| (0..FILES).map(move |file| format!("f{client}-{file}"));
+    let content = |name: &str| {
+        let seed = name.bytes().map(u64::from).fold(7, |a, b| a * 31 + b);
+        noise(seed, 2 * PART + 4_321)
+    };
+    let stored = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (server, stored) = (&servers[client % 2], &stored);
+            scope.spawn(move || {
+                for name in names(client) {
+                    insist(server, &name, &content(&name));
+                    stored.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for server in &servers {
+            let stored = &stored;
+            scope.spawn(move || {
+                while stored.load(Ordering::Relaxed) < CLIENTS * FILES {
+                    // What it lists is there, or was: it never breaks off.
+                    let listed = server.login().lines("NLST");
+                    assert!(listed.len() <= CLIENTS * FILES, "{listed:?}");
+                }
+            });
+        }
+        within(Duration::from_secs(120), "some files are stored", || {
+            stored.load(Ordering::Relaxed) >= CLIENTS
+        });
+        cluster.lose_a_node();
+    });
+    for client in 0..CLIENTS {
+        let other = &servers[(client + 1) % 2];
+        for name in names(client) {
+            assert!(other.login().fetch(&name) == content(&name), "{name}");
+        }
+    }
+    for server in &servers {
+        within(Duration::from_secs(10), "all are listed", || {
+            server.login().lines("NLST").len() == CLIENTS * FILES
+        });
+    }
 }

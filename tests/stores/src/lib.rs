@@ -8,12 +8,15 @@
 //! A store that is not installed is skipped, which is said; with `WHARF_REQUIRE_CLIENTS=1` in the environment,
 //! as in CI, that is a failure.
 
+mod cluster;
+mod keeper;
 mod seaweed;
 
 use std::env;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+pub use cluster::Cluster;
 pub use seaweed::Seaweed;
 
 /// The name of the key that every store here takes.

@@ -1,31 +1,22 @@
 //! [`Seaweed`]: a SeaweedFS in one process.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::keeper::{Keeper, ask, free_ports};
 use crate::{KEY_ID, ROLE, SECRET, program, skip};
 
 /// How long it may take to start. It takes three seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a server until nobody holds the other end of its input any more, however that comes, and removes what
-/// it has stored.
-const KEEPER: &str = r#"folder=$1; shift; "$@" & server=$!; read -r _; kill -9 $server; wait $server; rm -rf "$folder""#;
-
 /// A SeaweedFS in one process. It ends when this is dropped, and with the process in any case.
 pub struct Seaweed {
-    keeper: Child,
-    folder: PathBuf,
+    keeper: Keeper,
     s3: u16,
     filer: u16,
 }
@@ -61,17 +52,16 @@ impl Seaweed {
             "[master.volume_growth]\ncopy_1 = 1\n",
         )
         .expect("a file");
-        let log = fs::File::create(folder.join("log")).expect("a file");
-        let [master, volume, filer, s3, more @ ..] = free_ports();
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(weed);
-        keeper.args([
+        let [master, volume, filer, s3, more @ ..] = free_ports::<8>();
+        let mut arguments: Vec<String> = [
             "server",
             "-dir=.",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             "-s3",
-        ]);
+        ]
+        .map(str::to_owned)
+        .into();
         for (option, port) in [
             ("master.port", master),
             ("volume.port", volume),
@@ -84,9 +74,9 @@ impl Seaweed {
             ("s3.port.iceberg", 0),
             ("s3.port.lance", 0),
         ] {
-            keeper.arg(format!("-{option}={port}"));
+            arguments.push(format!("-{option}={port}"));
         }
-        keeper.args([
+        let others = [
             "-s3.config=s3.json",
             "-s3.iam.config=roles.json",
             "-s3.localSocket=s3.sock",
@@ -96,38 +86,25 @@ impl Seaweed {
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
             "-volume.max=0",
-        ]);
-        let keeper = keeper
-            .current_dir(&folder)
-            .env("HOME", &folder)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().expect("a file"))
-            .stderr(log)
-            // Else an interrupt from the keyboard would end the keeper before the server.
-            .process_group(0)
-            .spawn()
-            .expect("a process");
-        let mut server = Self {
-            keeper,
-            folder,
-            s3,
-            filer,
-        };
+        ];
+        arguments.extend(others.map(str::to_owned));
+        let keeper = Keeper::start(&folder, weed, &arguments);
+        let mut server = Self { keeper, s3, filer };
         match server.wait_until_it_answers() {
             true => Ok(server),
-            false => Err(fs::read_to_string(server.folder.join("log")).unwrap_or_default()),
+            false => Err(server.keeper.log()),
         }
     }
 
     fn wait_until_it_answers(&mut self) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            if matches!(self.keeper.try_wait(), Ok(Some(_)) | Err(_)) {
+            if !self.keeper.runs() {
                 return false;
             }
             // To store something takes all of its parts.
-            let stores = self.ask("PUT", self.filer, "/ready", "x");
-            let serves = self.ask("GET", self.s3, "/", "");
+            let stores = ask("PUT", self.filer, "/ready", "x");
+            let serves = ask("GET", self.s3, "/", "");
             if matches!((stores, serves), (Ok(201), Ok(403))) {
                 return true;
             }
@@ -145,7 +122,7 @@ impl Seaweed {
     /// Returns where it keeps what it stores, and its log.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.keeper.folder()
     }
 
     /// Makes a new bucket and returns its name.
@@ -156,37 +133,13 @@ impl Seaweed {
     pub fn new_bucket(&self) -> String {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("bucket-{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let status = self.ask("POST", self.filer, &format!("/buckets/{name}/"), "");
+        let status = ask("POST", self.filer, &format!("/buckets/{name}/"), "");
         assert_eq!(status.expect("an answer"), 201, "{name}");
         name
     }
-
-    /// Asks one of its parts, and returns the status of the answer.
-    fn ask(&self, method: &str, port: u16, path: &str, body: &str) -> io::Result<u16> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
-        let _ = write!(request, "content-length: {}\r\n\r\n{body}", body.len());
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let status = answer
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        status.ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
 }
 
-impl Drop for Seaweed {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-fn identities() -> String {
+pub(crate) fn identities() -> String {
     let actions = r#"["Admin", "Read", "Write", "List", "Tagging"]"#;
     format!(
         r#"{{"identities": [{{"name": "tests", "credentials": [{{"accessKey": "{KEY_ID}", "secretKey": "{SECRET}"}}], "actions": {actions}}}]}}"#
@@ -205,10 +158,4 @@ fn roles() -> String {
         r#"{{"sts": {sts}, "policies": [{{"name": "all", "document": {policy}}}],
         "roles": [{{"roleName": "Tests", "roleArn": "{ROLE}", "trustPolicy": {trust}, "attachedPolicies": ["all"]}}]}}"#
     )
-}
-
-fn free_ports() -> [u16; 8] {
-    // All at once, so that they differ.
-    let listeners = [(); 8].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
