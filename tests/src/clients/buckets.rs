@@ -505,7 +505,9 @@ fn uploads_and_lists_go_on_when_a_node_is_lost(program: &Program) {
     let servers = cluster.endpoints().each_ref().map(serve);
     let names = |client: usize| (0..FILES).map(move |file| format!("f{client}-{file}"));
     let content = |name: &str| {
-        let seed = name.bytes().map(u64::from).fold(7, |a, b| a * 31 + b);
+        let seed = name
+            .bytes()
+            .fold(7_u32, |seed, byte| seed.wrapping_mul(31) ^ u32::from(byte));
         noise(seed, 2 * PART + 4_321)
     };
     let stored = AtomicUsize::new(0);
