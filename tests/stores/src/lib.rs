@@ -10,6 +10,7 @@
 
 mod cluster;
 mod keeper;
+mod named;
 mod seaweed;
 
 use std::env;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 pub use cluster::Cluster;
+pub use named::Named;
 pub use seaweed::Seaweed;
 
 /// The name of the key that every store here takes.
