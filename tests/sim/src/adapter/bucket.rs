@@ -366,11 +366,15 @@ impl Transport for Way {
             }
         }
         let is_answered = rule.is_none() && hangs.is_none();
+        let is_cut = matches!(rule, Some(fake::Fault::Cut(_)));
         if let Some(fault) = rule {
             shared.fake.fail(Rule::every(fault).times(1));
         }
         let answer = shared.perform(request, &seen, is_answered);
         shared.fake.heal();
+        if is_cut && seen.operation() == "get" {
+            shared.replace_now_and_then(&seen);
+        }
         if let Some(micros) = hangs {
             return Err(self.hang(micros, wanted));
         }
@@ -582,32 +586,46 @@ impl Shared {
             }
             _ => {}
         }
-        self.witness(seen);
+        if seen.method != "GET" && seen.method != "HEAD" {
+            self.witness(&seen.key, false);
+        }
         answer
     }
 
+    /// Somebody else puts another object there while one is read, in one of four cases.
+    fn replace_now_and_then(&self, seen: &Seen) {
+        let is_seen = self.path_of(&seen.key).is_some() && self.fake.object(&seen.key).is_some();
+        if is_seen && lock(&self.random).below(4) == 0 {
+            self.is_troubled();
+            self.fake.put(&seen.key, b"another\n".repeat(200));
+            self.witness(&seen.key, true);
+        }
+    }
+
+    /// The path of an object that clients see.
+    fn path_of(&self, key: &str) -> Option<VPath> {
+        let name = key.strip_prefix(self.prefix)?;
+        let is_hidden = name.split('/').any(|name| matches!(name, "" | ".wharf"));
+        (!is_hidden).then(|| at(format!("/{name}").as_bytes()))
+    }
+
     /// Tells the run's store what stands under a key now. O13: nothing is made for a session that is over.
-    fn witness(&self, seen: &Seen) {
-        let Some(name) = seen.key.strip_prefix(self.prefix) else {
+    fn witness(&self, key: &str, is_by_others: bool) {
+        let Some(path) = self.path_of(key) else {
             return;
         };
-        let is_hidden = name.split('/').any(|name| matches!(name, "" | ".wharf"));
-        if is_hidden || seen.method == "GET" || seen.method == "HEAD" {
-            return;
-        }
-        let path = at(format!("/{name}").as_bytes());
         let (now, mut store) = (self.disk.outside.now(), self.disk.store());
-        let (old, new) = (store.read(&path), self.fake.object(&seen.key));
+        let (old, new) = (store.read(&path), self.fake.object(key));
         if old.as_deref() == new.as_deref() {
             return;
         }
-        let is_left_over = self.disk.outside.is_left_over() && new.is_some();
+        let is_left_over = self.disk.outside.is_left_over() && new.is_some() && !is_by_others;
         assert!(
             !is_left_over,
             "O13: {path} is made for a session that is over"
         );
         match new {
-            Some(bytes) => store.put(now, &format!("/{name}"), Some(&bytes)),
+            Some(bytes) => store.put(now, &path.to_string(), Some(&bytes)),
             None => {
                 let removed = store.change(now, &path, &path, Edit::Delete);
                 assert!(removed.is_ok(), "{path} is known to stand there");
