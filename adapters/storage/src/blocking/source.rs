@@ -12,9 +12,7 @@ use crate::operation::Operation;
 use crate::storage::{Backing, Source};
 
 /// What is read at once.
-const PIECE: usize = 256 << 10;
-/// With less room than this it is handed over: a small read costs as much as a large one.
-const LITTLE: usize = 32 << 10;
+const PIECE: usize = 128 << 10;
 
 pub(super) fn wrap(source: Box<dyn BlockingSource>, calls: Calls) -> Box<dyn Source> {
     // One that shows its file is polled where it may be waited for.
@@ -122,7 +120,7 @@ fn read(mut source: Box<dyn BlockingSource>, mut bytes: Vec<u8>, wanted: &Wanted
                 break;
             }
         }
-        if bytes.len() - filled < LITTLE || begun.elapsed() >= BURST || !wanted.is_so() {
+        if filled >= PIECE / 2 || begun.elapsed() >= BURST || !wanted.is_so() {
             break;
         }
     }
