@@ -206,11 +206,11 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     process.guard = guard;
 
     process.active_port = settings.active_port;
-    let needs = homes.buckets.needs();
-    process.looks_names_up = matches!(settings.public_address, Some(PublicAddress::Host(_)))
-        || needs.names
-        || options.bucket.is_some();
-    process.readable.extend(needs.directories);
+    process.looks_names_up =
+        matches!(settings.public_address, Some(PublicAddress::Host(_))) || !homes.parts.is_empty();
+    process
+        .readable
+        .extend(homes.buckets.directories().cloned());
     let reach = process.reach(&homes.served, &homes.homes);
     let report = Report {
         reach,

@@ -23,13 +23,18 @@ use crate::value::{Count, OrNone, Size, Table, Value, Word, choices};
 
 choices!(Style: "path" => Path; "virtual" => Virtual);
 
+/// Returns what is called so, of all that there are.
+fn called<T: Copy>(all: &[(&str, T)], word: &str) -> Option<T> {
+    let mut all = all.iter();
+    all.find(|(name, _)| *name == word).map(|(_, one)| *one)
+}
+
 impl Word for Provider {
     const EXPECTED: &'static str = "\"aws\", \"cos\", \"minio\", \"ceph\", \"garage\", \"r2\", \"b2\", \
                                     \"gcs\", \"seaweedfs\" or \"other\"";
 
     fn read(word: &str) -> Option<Self> {
-        let mut all = Self::ALL.iter();
-        all.find(|(name, _)| *name == word).map(|(_, one)| *one)
+        called(&Self::ALL, word)
     }
 }
 
@@ -37,8 +42,7 @@ impl Word for Checksum {
     const EXPECTED: &'static str = "\"md5\", \"sha256\" or \"none\"";
 
     fn read(word: &str) -> Option<Self> {
-        let mut all = Self::ALL.iter();
-        all.find(|(name, _)| *name == word).map(|(_, one)| *one)
+        called(&Self::ALL, word)
     }
 }
 
@@ -101,7 +105,8 @@ struct Known {
     store: Arc<Store>,
     url: String,
     places: Arc<Places>,
-    needs: Needs,
+    /// Those of the files that its credentials are read from.
+    directories: Vec<PathBuf>,
 }
 
 /// What an account sees of a bucket.
@@ -115,6 +120,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// Returns what tells it from every other part of a bucket, whoever sees it: two stores may have buckets of
+    /// one name.
+    pub(crate) fn place(&self) -> (String, String) {
+        (self.places.whole.clone(), self.served.at.to_string())
+    }
+
     /// Goes to the store and returns what is wrong, with the line that may have to be changed. It blocks.
     #[must_use]
     pub fn examine(&self, rights: Rights) -> Vec<(String, bool)> {
@@ -143,40 +154,27 @@ impl Places {
     }
 }
 
-/// What a process must reach, beside the network, to go to a store.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Needs {
-    /// It looks host names up.
-    pub(crate) names: bool,
-    /// Directories of files with credentials, which are read again.
-    pub(crate) directories: Vec<PathBuf>,
-}
+/// Returns the directories of the files that credentials are read from again and again.
+fn directories_of(credentials: &Credentials) -> Vec<PathBuf> {
+    const PROFILE: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
+    const IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+    const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-impl Needs {
-    fn of(options: &HttpsOptions) -> Self {
-        const PROFILE: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
-        const IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
-        const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-
-        let [profile, file] = PROFILE;
-        let (files, has_profile) = match &options.credentials {
-            Credentials::Profile(_) => (vec![profile, file], true),
-            Credentials::WebIdentity => (vec![IDENTITY], false),
-            Credentials::Container => (vec![CONTAINER], false),
-            Credentials::Chain => (vec![profile, file, IDENTITY, CONTAINER], true),
-            _ => (Vec::new(), false),
-        };
-        let files = files.into_iter().filter_map(std::env::var_os);
-        let mut directories: Vec<_> = files
-            .filter_map(|file| Path::new(&file).parent().map(Path::to_owned))
-            .collect();
-        let home = std::env::var_os("HOME").filter(|_| has_profile);
-        directories.extend(home.map(|home| Path::new(&home).join(".aws")));
-        Self {
-            names: true,
-            directories,
-        }
-    }
+    let [keys, settings] = PROFILE;
+    let (files, has_profile) = match credentials {
+        Credentials::Profile(_) => (vec![keys, settings], true),
+        Credentials::WebIdentity => (vec![IDENTITY], false),
+        Credentials::Container => (vec![CONTAINER], false),
+        Credentials::Chain => (vec![keys, settings, IDENTITY, CONTAINER], true),
+        _ => (Vec::new(), false),
+    };
+    let files = files.into_iter().filter_map(std::env::var_os);
+    let mut directories: Vec<_> = files
+        .filter_map(|file| Path::new(&file).parent().map(Path::to_owned))
+        .collect();
+    let home = std::env::var_os("HOME").filter(|_| has_profile);
+    directories.extend(home.map(|home| Path::new(&home).join(".aws")));
+    directories
 }
 
 impl Buckets {
@@ -228,15 +226,10 @@ impl Buckets {
         }))
     }
 
-    /// Returns what the process must reach for all of them.
-    pub(crate) fn needs(&self) -> Needs {
-        let mut all = Needs::default();
-        for known in self.0.values().flatten() {
-            all.names |= known.needs.names;
-            all.directories
-                .extend(known.needs.directories.iter().cloned());
-        }
-        all
+    /// Returns the directories of the files that their credentials are read from.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
+        let known = self.0.values().flatten();
+        known.flat_map(|known| &known.directories)
     }
 }
 
@@ -340,7 +333,7 @@ fn open(
     budget: &Budget,
 ) -> Result<Known, String> {
     let options = https_options(source, section, whole)?;
-    let needs = Needs::of(&options);
+    let directories = directories_of(&options.credentials);
     let crypto = crypto::provider().map_err(|what| source.mistake(whole, what))?;
     let https = Https::new(&options, crypto).map_err(|mistake| {
         let span = match &mistake {
@@ -365,7 +358,7 @@ fn open(
         store,
         url: format!("s3://{}/", section.bucket.get_ref()),
         places: Arc::new(places(source, section, whole)),
-        needs,
+        directories,
     })
 }
 
@@ -546,6 +539,8 @@ fn store_options(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::File;
+    use crate::served::At;
 
     #[test]
     fn a_prefix_is_one_that_paths_lead_to() {
@@ -565,6 +560,38 @@ mod tests {
         ] {
             assert!(wrong_prefix(wrong).is_some(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn buckets_of_one_name_in_two_stores_are_two_places() {
+        let section = |name: &str, port: u16| {
+            format!(
+                "[bucket.{name}]\nprovider = \"other\"\nbucket = \"b\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
+            )
+        };
+        let toml = section("one", 1) + &section("other", 2);
+        let source = Source::new(Path::new("wharf.toml"), toml.into_bytes()).expect("it is text");
+        let mut mistakes = Mistakes::default();
+        let file = File::parse(&source, &mut mistakes).expect("it is understood");
+        let budget = Budget::new(256 << 20);
+        let buckets = Buckets::understand(&source, &file.buckets, &budget, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes}");
+        let place = |name: &str| {
+            let name = Spanned::new(0..0, name.to_owned());
+            let found = buckets
+                .find(&source, &name, None, b"")
+                .expect("there is one");
+            let found = found.expect("without a mistake");
+            let served = Served {
+                at: At::Bucket(found.url.clone()),
+                user: None,
+                rights: Rights::NONE,
+                demands_tls: false,
+            };
+            found.seen_by(served).place()
+        };
+        assert_eq!(place("one"), place("one"));
+        assert_ne!(place("one"), place("other"));
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl Source {
 
 /// Returns what is said of a file that others than its owner can read, if they can.
 pub(crate) fn is_open_to_others(path: &Path) -> Option<String> {
-    let mode = fs::metadata(path).ok()?.mode() & 0o077;
+    let mode = fs::metadata(path).ok()?.mode();
     let name = path.display();
-    (mode & 0o044 != 0 || mode & 0o022 != 0)
+    (mode & 0o066 != 0)
         .then(|| format!("others can read or change {name} (`chmod 600` mends that)"))
 }

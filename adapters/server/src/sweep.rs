@@ -64,10 +64,13 @@ pub fn sweep(homes: BTreeMap<PathBuf, Arc<Home>>) -> io::Result<()> {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sweep_buckets(parts: Vec<Part>, memory: Budget) -> io::Result<()> {
+pub fn sweep_buckets(mut parts: Vec<Part>, memory: Budget) -> io::Result<()> {
     if parts.is_empty() {
         return Ok(());
     }
+    // Many accounts may see the same.
+    let mut places = HashSet::new();
+    parts.retain(|part| places.insert(part.place()));
     let sweeper = move || {
         let mut told = HashSet::new();
         for part in &parts {
@@ -81,12 +84,8 @@ pub fn sweep_buckets(parts: Vec<Part>, memory: Budget) -> io::Result<()> {
             }
         }
         loop {
-            let mut swept = HashSet::new();
             for part in &parts {
                 let at = &part.served.at;
-                if !swept.insert(at.to_string()) {
-                    continue;
-                }
                 match part.bucket.sweep(&Wanted::default()) {
                     Ok(removed) => tracing::debug!(bucket = %at, removed, "swept"),
                     Err(error) => tracing::debug!(bucket = %at, %error, "not swept"),
