@@ -13,9 +13,6 @@ use crate::wire::{Attributes, Copied, Guarded, Head, Object, Part, Request};
 /// So much is copied as one part.
 const PIECE: u64 = 512 << 20;
 
-/// So many names are asked for at once.
-const PAGE: u16 = 1000;
-
 impl Tree {
     /// Renames a file or a directory.
     pub(crate) fn rename(
@@ -76,7 +73,10 @@ impl Tree {
         }
         let (old, new) = (self.directory(from)?, self.directory(to)?);
         let most = self.store.options.rename_objects;
-        let objects = self.all(&old, most, wanted)?.ok_or(Failure::BadMove)?;
+        let objects = self.first_objects(&old, most.saturating_add(1), wanted)?;
+        if objects.len() > most {
+            return Err(Failure::BadMove);
+        }
         match self.look(to, wanted)? {
             Found::Nothing => {}
             Found::File(_) => return Err(Failure::NotADirectory),
@@ -126,34 +126,10 @@ impl Tree {
         folders
     }
 
-    /// Returns all objects that begin with a prefix, unless there are more than so many.
-    fn all(
-        &self,
-        prefix: &str,
-        most: usize,
-        wanted: &Wanted,
-    ) -> Result<Option<Vec<Object>>, Failure> {
-        let mut objects = Vec::new();
-        let mut from: Option<String> = None;
-        loop {
-            let page = self.page(prefix, false, from.as_deref(), PAGE, wanted)?;
-            objects.extend(page.objects);
-            if objects.len() > most {
-                return Ok(None);
-            }
-            match page.next {
-                None => return Ok(Some(objects)),
-                // A store that does not get on would be asked for ever.
-                next if next == from => return Err(Failure::Io),
-                next => from = next,
-            }
-        }
-    }
-
     fn copy_object(&self, object: &Object, to: &str, wanted: &Wanted) -> Result<(), Failure> {
         if object.key.ends_with('/') && object.size == 0 {
             // Some stores copy no object that stands for a directory.
-            return self.mark(to, Guarded::No, wanted);
+            return self.put_marker(to, Guarded::No, wanted);
         }
         // A list tells neither class nor encryption.
         let head = self.head(&object.key, wanted)?.ok_or(Failure::Io)?;

@@ -9,11 +9,8 @@ use wharf_core::{Entry, Failure, Scope, VPath};
 use wharf_storage::{BlockingDirectory, Wanted};
 
 use crate::key::is_shown;
-use crate::tree::{Found, Tree, directory_entry, entry, entry_of};
+use crate::tree::{Found, PAGE, Tree, directory_entry, entry, entry_of};
 use crate::wire::{Head, Object, Page};
-
-/// So many names are asked for at once: as many as stores give.
-const PAGE: u16 = 1000;
 
 /// The entries of a directory, in the order of the store, in constant memory.
 pub(crate) struct Names {

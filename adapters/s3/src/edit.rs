@@ -51,11 +51,11 @@ impl Tree {
             return Err(Failure::IsHome);
         }
         let directory = self.directory(path)?;
-        let page = self.page(&directory, false, None, 2, wanted)?;
-        if page.objects.iter().any(|object| object.key != directory) {
+        let objects = self.first_objects(&directory, 2, wanted)?;
+        if objects.iter().any(|object| object.key != directory) {
             return Err(Failure::NotEmpty);
         }
-        if page.objects.is_empty() {
+        if objects.is_empty() {
             return Err(match self.head(&self.key(path)?, wanted)? {
                 Some(_) => Failure::NotADirectory,
                 None => Failure::NotFound,
@@ -71,11 +71,11 @@ impl Tree {
             Found::File(_) | Found::Directory => return Err(Failure::Exists),
         }
         let guarded = Guarded::Absent(self.store.options.provider.condition());
-        self.mark(&self.directory(path)?, guarded, wanted)
+        self.put_marker(&self.directory(path)?, guarded, wanted)
     }
 
     /// Puts the object that stands for a directory where nothing else does.
-    pub(crate) fn mark(
+    pub(crate) fn put_marker(
         &self,
         directory: &str,
         guarded: Guarded<'_>,
@@ -109,7 +109,7 @@ impl Tree {
         if self.is_prefix(&directory, wanted)? {
             return Ok(());
         }
-        self.mark(&directory, Guarded::No, wanted)
+        self.put_marker(&directory, Guarded::No, wanted)
     }
 
     fn set(&self, path: &VPath, facts: Facts, wanted: &Wanted) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ const LONGEST: u64 = 16 << 10;
 /// A running upload is written down anew within this time, in seconds; one that is not is over.
 const ALIVE: u64 = 15 * 60;
 /// So many uploads of one name are looked at.
-const MOST: u16 = 20;
+const MOST: usize = 20;
 
 /// What is written down of an upload that is not one request: where its parts are, so that it can be
 /// continued or given up, and over which version of an object it was begun.
@@ -161,15 +161,14 @@ impl Tree {
     }
 
     /// Returns what is written down of uploads of an object and is not too old.
-    pub(crate) fn records(&self, key: &str, wanted: &Wanted) -> Result<Records, Refused> {
+    pub(crate) fn records(&self, key: &str, wanted: &Wanted) -> Result<Records, Failure> {
         if !self.keeps_partials {
             return Ok(Records::default());
         }
-        let page = self.page(&self.places(key), false, None, MOST, wanted)?;
+        let retention = self.store.options.retention().as_secs();
         let mut records = Vec::new();
-        for object in page.objects {
+        for object in self.first_objects(&self.places(key), MOST, wanted)? {
             let read = self.read_record(&object.key, wanted)?;
-            let retention = self.store.options.retention().as_secs();
             // Somebody else's is nobody's.
             records.extend(read.filter(|(record, age)| record.key == key && *age <= retention));
         }

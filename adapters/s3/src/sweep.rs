@@ -1,14 +1,13 @@
 //! Removing what uploads have left whose time is over.
 
+use std::ops::ControlFlow;
+
 use wharf_core::Failure;
 use wharf_storage::Wanted;
 
 use crate::bucket::Bucket;
 use crate::key::RECORDS;
-use crate::tree::Tree;
-
-/// So many names are asked for at once.
-const PAGE: u16 = 1000;
+use crate::tree::{PAGE, Tree};
 
 impl Bucket {
     /// Gives up the uploads of all accounts below its prefix that nobody has gone on with for as long as they
@@ -27,18 +26,13 @@ impl Tree {
     fn sweep(&self, wanted: &Wanted) -> Result<usize, Failure> {
         let records = format!("{}{RECORDS}/", self.prefix);
         let retention = self.store.options.retention().as_secs();
-        let (mut from, mut swept) = (None, 0);
-        loop {
-            let page = self.page(&records, false, from.as_deref(), PAGE, wanted)?;
-            for object in &page.objects {
-                wanted.check::<Failure>()?;
-                // Its age is told by the clock of the store.
-                let Some((record, age)) = self.read_record(&object.key, wanted)? else {
-                    continue;
-                };
-                if age <= retention {
-                    continue;
-                }
+        let mut swept = 0;
+        self.each_object(&records, PAGE, wanted, |object| {
+            wanted.check::<Failure>()?;
+            // Its age is told by the clock of the store.
+            if let Some((record, age)) = self.read_record(&object.key, wanted)?
+                && age > retention
+            {
                 if let Some(upload) = &record.upload {
                     self.give_up(&record.key, upload, wanted)?;
                 }
@@ -46,12 +40,8 @@ impl Tree {
                 tracing::info!(key = %record.key, "removed what was left of an upload");
                 swept += 1;
             }
-            match page.next {
-                None => return Ok(swept),
-                // A store that does not get on would be asked for ever.
-                next if next == from => return Err(Failure::Io),
-                next => from = next,
-            }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(swept)
     }
 }

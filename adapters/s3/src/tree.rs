@@ -1,14 +1,18 @@
 //! [`Tree`]: the part of a bucket that an account sees, and what stands in it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wharf_core::{Entry, Failure, Kind, Metadata, VPath};
+use wharf_core::{Entry, Failure, Kind, Metadata, Timestamp, VPath};
 use wharf_storage::Wanted;
 
 use crate::client::Refused;
 use crate::key;
 use crate::store::Store;
 use crate::wire::{Head, Object, Page, Request, Start};
+
+/// So many names are asked for at once: as many as stores give.
+pub(crate) const PAGE: u16 = 1000;
 
 /// The part of a bucket that an account sees.
 pub(crate) struct Tree {
@@ -71,10 +75,54 @@ impl Tree {
         Ok(Page::parse(&answer.body, start)?)
     }
 
+    /// Visits the objects whose keys begin with a prefix, in order, until it is enough. So many are asked for
+    /// at once; a store may give fewer, also none, and still have more.
+    pub(crate) fn each_object(
+        &self,
+        prefix: &str,
+        at_once: u16,
+        wanted: &Wanted,
+        mut visit: impl FnMut(Object) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.page(prefix, false, from.as_deref(), at_once, wanted)?;
+            for object in page.objects {
+                if visit(object)?.is_break() {
+                    return Ok(());
+                }
+            }
+            match page.next {
+                None => return Ok(()),
+                // A store that does not get on would be asked for ever.
+                next if next == from => return Err(Failure::Io),
+                next => from = next,
+            }
+        }
+    }
+
+    /// Returns the first objects whose keys begin with a prefix, so many at the most.
+    pub(crate) fn first_objects(
+        &self,
+        prefix: &str,
+        most: usize,
+        wanted: &Wanted,
+    ) -> Result<Vec<Object>, Failure> {
+        let at_once = u16::try_from(most).map_or(PAGE, |most| most.min(PAGE));
+        let mut objects = Vec::new();
+        self.each_object(prefix, at_once, wanted, |object| {
+            objects.push(object);
+            Ok(match objects.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })?;
+        Ok(objects)
+    }
+
     /// Returns whether any key begins with that.
-    pub(crate) fn is_prefix(&self, prefix: &str, wanted: &Wanted) -> Result<bool, Refused> {
-        let page = self.page(prefix, false, None, 1, wanted)?;
-        Ok(!page.objects.is_empty())
+    pub(crate) fn is_prefix(&self, prefix: &str, wanted: &Wanted) -> Result<bool, Failure> {
+        Ok(!self.first_objects(prefix, 1, wanted)?.is_empty())
     }
 
     /// Looks at what stands under a name. The root is a directory, whatever is in it.
@@ -94,7 +142,7 @@ impl Tree {
     /// Returns the facts of what stands under a name, also of an upload that can be continued.
     pub(crate) fn stat(&self, path: &VPath, wanted: &Wanted) -> Result<Metadata, Failure> {
         match self.look(path, wanted)? {
-            Found::File(head) => Ok(of_file(&head)),
+            Found::File(head) => Ok(file(head.size, head.modified)),
             Found::Directory => Ok(Metadata::of_kind(Kind::Directory)),
             Found::Nothing => {
                 let records = self.records(&self.key(path)?, wanted)?;
@@ -108,22 +156,17 @@ impl Tree {
     }
 }
 
-fn of_file(head: &Head) -> Metadata {
+fn file(size: u64, modified: Option<Timestamp>) -> Metadata {
     Metadata {
-        size: head.size,
-        modified: head.modified,
+        size,
+        modified,
         ..Metadata::of_kind(Kind::File)
     }
 }
 
 /// Returns what a directory says of an object under that name.
 pub(crate) fn entry<'a>(name: &'a str, object: &Object) -> Entry<'a> {
-    let metadata = Metadata {
-        size: object.size,
-        modified: object.modified,
-        ..Metadata::of_kind(Kind::File)
-    };
-    Entry::new(name, metadata)
+    Entry::new(name, file(object.size, object.modified))
 }
 
 /// Returns what a directory says of another one in it.
@@ -133,5 +176,5 @@ pub(crate) fn directory_entry(name: &str) -> Entry<'_> {
 
 /// Returns what a directory says of one file whose facts are known.
 pub(crate) fn entry_of<'a>(name: &'a str, head: &Head) -> Entry<'a> {
-    Entry::new(name, of_file(head))
+    Entry::new(name, file(head.size, head.modified))
 }

@@ -196,6 +196,17 @@ fn s20_what_is_not_empty_is_not_removed() {
 }
 
 #[test]
+fn s20_nor_where_the_store_tells_of_few_names_at_once() {
+    let fake = small_pages(1);
+    let gateway = gateway(&fake);
+    gateway.make("/d").unwrap();
+    fake.put("d/f", "x");
+    assert_eq!(gateway.remove("/d"), Err(Failure::NotEmpty));
+    gateway.rename("/d", "/e", true).unwrap();
+    assert_eq!(fake.keys(), ["e/", "e/f"]);
+}
+
+#[test]
 fn directories_are_made_once_and_are_no_files() {
     let fake = store();
     let gateway = gateway(&fake);

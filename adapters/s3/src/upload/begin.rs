@@ -55,10 +55,10 @@ pub(crate) fn begin(
     if tree.is_prefix(&tree.directory(path)?, wanted)? {
         return Err(Failure::IsADirectory);
     }
-    let looks = !asked.replace || !matches!(asked.place, Place::At(0));
-    let head = match looks {
-        true => tree.head(&key, wanted)?,
-        false => None,
+    let head = match asked.place {
+        // Whatever stands there, it is replaced.
+        Place::At(0) if asked.replace => None,
+        _ => tree.head(&key, wanted)?,
     };
     if head.is_some() && !asked.replace {
         return Err(Failure::Exists);
@@ -71,7 +71,7 @@ pub(crate) fn begin(
         earlier,
     };
     match (asked.place, head) {
-        (Place::At(0), _) => Ok(beginning.anew(0)),
+        (Place::At(0), _) => Ok(beginning.anew()),
         (Place::At(at), Some(head)) => beginning.behind(&head, at),
         (Place::Behind(_), Some(head)) => beginning.behind(&head, head.size),
         (Place::At(at), None) => beginning.go_on(Some(at), wanted),
@@ -88,11 +88,11 @@ struct Beginning<'a> {
 
 impl Beginning<'_> {
     /// Begins a new object, of which nothing is there.
-    fn anew(self, at: u64) -> Begin {
+    fn anew(self) -> Begin {
         let options = &self.tree.store.options;
         let part_size = options.part_size_for(self.asked.expected);
         let attributes = options.attributes.clone();
-        self.with(attributes, None, part_size, at, None)
+        self.with(attributes, None, part_size, 0, None)
     }
 
     /// Goes on with a finished object at a byte of it, or behind it.
@@ -130,7 +130,7 @@ impl Beginning<'_> {
         let (partial, at) = match (partial, at) {
             (Some(partial), Some(at)) => (partial, at),
             // Nothing was told of, and nothing is there.
-            (None, None) => return Ok(self.anew(0)),
+            (None, None) => return Ok(self.anew()),
             // What was told of is there no more, or what is there was not told of.
             (None, Some(_)) | (Some(_), None) if is_append => return Err(Failure::BrokenOff),
             (None, Some(_)) | (Some(_), None) => return Err(Failure::PastEnd),

@@ -10,7 +10,7 @@ use wharf_storage::Wanted;
 use crate::client::Refused;
 use crate::record::{Record, Records};
 use crate::tree::Tree;
-use crate::wire::{Attributes, Checksum, Copied, Guarded, Head, Part, Request};
+use crate::wire::{Attributes, Checksum, Copied, Guarded, Head, Part, Request, hex};
 
 /// The version of an object that an upload goes on with.
 #[derive(Clone, Debug)]
@@ -190,10 +190,10 @@ impl Target {
         self.must_be_allowed(wanted, true)?;
         let guarded = self.guarded();
         let put = Request::put(&self.key, bytes, &self.attributes, self.checksum(), guarded);
-        let expected = quoted(&hex(&Md5::digest(bytes)));
         match self.tree.store.client.ask(&put, wanted) {
             Ok(_) => {}
             Err(refused) if refused.may_be_done() => {
+                let expected = quoted(&hex(&Md5::digest(bytes)));
                 self.must_stand(&expected, bytes.len() as u64, &refused)?;
             }
             Err(refused) => return Err(self.refused(&refused)),
@@ -321,16 +321,6 @@ fn etag_of(parts: &[Part]) -> Option<String> {
 
 fn quoted(text: &str) -> String {
     format!("\"{text}\"")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -42,12 +42,16 @@ impl Checksum {
 
 /// Returns the SHA-256 of some bytes in hexadecimal digits.
 pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Returns bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
 
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
-    }
-    text
+        text
+    })
 }

@@ -17,7 +17,7 @@ pub use listing::{Object, Page, Part, Parts};
 pub use request::{Copied, Guarded, Method, Request, Start};
 pub use xml::Malformed;
 
-pub(crate) use checksum::hex_sha256;
+pub(crate) use checksum::{hex, hex_sha256};
 pub(crate) use date::{from_head, from_rclone};
 pub(crate) use request::in_query;
 pub(crate) use xml::texts;

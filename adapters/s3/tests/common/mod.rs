@@ -7,16 +7,16 @@
     missing_docs
 )]
 
+use std::future::poll_fn;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use wharf_core::{Changed, Edit, Failure, Metadata, Mode, Reason, Scope, VPath};
 use wharf_fake_s3::{Dialect, FakeS3};
 use wharf_s3::{Bucket, Budget, Patience, Provider, Store, StoreOptions};
-use wharf_storage::{Begun, Executor, Handle, Opening, Pool, Sink, Storage};
+use wharf_storage::{Executor, Handle, Opening, Pool, Sink, Storage};
 
 /// The length of a part in these tests.
 pub const PART: usize = 1000;
@@ -249,34 +249,6 @@ pub fn write_now(sink: &mut dyn Sink, bytes: &[u8]) -> Result<usize, Failure> {
 }
 
 /// Waits for what is polled.
-pub fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    struct Parked(Thread);
-
-    impl Wake for Parked {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Parked(thread::current())));
-    loop {
-        match poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => thread::park_timeout(Duration::from_secs(10)),
-        }
-    }
-}
-
-/// Returns what came of it if it is there at once.
-pub fn now<T>(begun: Begun<T>) -> Option<Result<T, Failure>> {
-    match begun {
-        Begun::Done(outcome) => Some(outcome),
-        Begun::Pending(mut operation) => {
-            let mut cx = Context::from_waker(Waker::noop());
-            match operation.poll(&mut cx) {
-                Poll::Ready(outcome) => Some(outcome),
-                Poll::Pending => None,
-            }
-        }
-    }
+pub fn block_on<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    futures_lite::future::block_on(poll_fn(poll))
 }
