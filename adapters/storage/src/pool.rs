@@ -94,11 +94,14 @@ impl Pool {
             job,
             since: Instant::now(),
         });
-        // Of those that wait before it, some may have to go on waiting.
-        self.0.work.notify_one();
         if state.idle >= state.waiting.len() {
+            // A thread that is woken finds the state free.
+            drop(state);
+            self.0.work.notify_one();
             return Ok(());
         }
+        // Of those that wait before it, some may have to go on waiting.
+        self.0.work.notify_one();
         if state.threads < self.0.size {
             match self.start(Inner::serve) {
                 Ok(()) => state.threads += 1,

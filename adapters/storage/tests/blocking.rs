@@ -1,6 +1,7 @@
 //! A backend whose calls block, as a storage that does not.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
+use std::mem;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ use wharf_core::{
 };
 use wharf_storage::{
     Blocking, BlockingDirectory, BlockingHandle, BlockingOpening, BlockingSink, BlockingSource,
-    BlockingStorage, Executor, Handle, Pool, Sink, Source, Storage,
+    BlockingStorage, Executor, Group, Handle, Job, Pool, Sink, Source, Storage,
 };
 
 /// One file and one directory, which are read in pieces of that length.
@@ -309,6 +310,71 @@ proptest! {
         directory.enter(&VPath::root());
         prop_assert_eq!(names(&mut *directory), (all, None));
     }
+}
+
+/// Jobs that are run when the test says so.
+#[derive(Default)]
+struct Later(Mutex<Vec<Job>>);
+
+impl Later {
+    fn run(&self) {
+        for job in mem::take(&mut *self.0.lock().unwrap()) {
+            job();
+        }
+    }
+}
+
+impl Executor for Later {
+    fn may_wait(&self) -> bool {
+        false
+    }
+
+    fn spawn(&self, _: Group, job: Job) {
+        self.0.lock().unwrap().push(job);
+    }
+}
+
+/// The lengths of the pieces in which a file is read, by a client that waits for each or for none.
+fn pieces(piece: usize, is_awaited: bool) -> Vec<usize> {
+    let backend = Backend {
+        file: Arc::new(Mutex::new(noise(2 << 20))),
+        piece,
+        ..Backend::default()
+    };
+    let later = Arc::new(Later::default());
+
+    let opening = backend.open(READ, &"/f".parse().unwrap()).unwrap();
+    let Handle::Source(mut source) = opening.behind(later.clone(), Group::default()).handle else {
+        panic!("it is no source");
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(source.poll_fill(&mut cx).is_pending());
+    let mut lengths = Vec::new();
+    loop {
+        later.run();
+        let Poll::Ready(Ok(bytes)) = source.poll_fill(&mut cx) else {
+            panic!("it cannot be read");
+        };
+        let length = bytes.len();
+        if length == 0 {
+            return lengths;
+        }
+        lengths.push(length >> 10);
+        if !is_awaited {
+            later.run();
+        }
+        source.consume(length);
+        if is_awaited {
+            assert!(source.poll_fill(&mut cx).is_pending());
+        }
+    }
+}
+
+#[test]
+fn what_is_read_ahead_grows_while_the_client_waits_for_it() {
+    assert_eq!(pieces(usize::MAX, true), [128, 256, 512, 512, 512, 128]);
+    // The first one is awaited in any case.
+    assert_eq!(pieces(usize::MAX, false)[..4], [128, 256, 256, 256]);
 }
 
 #[test]

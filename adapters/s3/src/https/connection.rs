@@ -26,8 +26,11 @@ use super::{Deadlines, Mistake, Secret};
 /// Connections that are kept for the next request, to each host.
 const KEPT: usize = 64;
 
-/// What a connection holds to read and to write with. A body is sent in pieces of that size.
+/// What a connection holds to write with. A body is sent in pieces of that size.
 pub(super) const PIECE: usize = 64 * 1024;
+
+/// What a connection holds to read with.
+const READ: usize = 128 * 1024;
 
 /// How soon it is noticed that a call is not wanted any more.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -107,7 +110,7 @@ pub(super) fn agent(
         .tls_config(tls)
         .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
         .accept("")
-        .input_buffer_size(PIECE)
+        .input_buffer_size(READ)
         .output_buffer_size(PIECE)
         .max_idle_connections(KEPT * 2)
         .max_idle_connections_per_host(KEPT)

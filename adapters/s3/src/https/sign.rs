@@ -10,7 +10,7 @@ use super::trouble::told_of_keys;
 use crate::Lost;
 use crate::wire::{Request, hex_sha256};
 
-/// What stands in for the digest of a body that TLS protects.
+/// What stands in for the digest of a body that is protected otherwise.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// How a request is signed.
@@ -19,7 +19,7 @@ pub(super) struct Signature<'a> {
     pub(super) region: &'a str,
     /// The keys.
     pub(super) credential: &'a Credential,
-    /// Whether TLS protects the body, so that it need not be digested.
+    /// Whether TLS protects what is sent.
     pub(super) is_protected: bool,
     /// Whether we pay for it.
     pub(super) pays: bool,
@@ -48,7 +48,9 @@ impl Signature<'_> {
             parts.headers.append(name, value);
             Ok(())
         };
-        let digest = match self.is_protected {
+        // A checksum is signed as its field is, and with it the body.
+        let is_summed = request.headers.iter().any(|(name, _)| is_checksum(name));
+        let digest = match self.is_protected || is_summed {
             true => UNSIGNED.to_owned(),
             false => hex_sha256(&request.body),
         };
@@ -72,4 +74,8 @@ impl Signature<'_> {
 
 fn is_signed(name: &str) -> bool {
     name.starts_with("x-amz-") || matches!(name, "content-md5" | "content-type")
+}
+
+fn is_checksum(name: &str) -> bool {
+    matches!(name, "content-md5" | "x-amz-checksum-sha256")
 }

@@ -149,28 +149,26 @@ fn only_the_host_and_what_is_about_the_store_or_the_content_is_signed() {
 }
 
 #[test]
-fn in_clear_text_the_body_is_signed_too() {
+fn in_clear_text_the_body_is_signed_too_or_its_checksum() {
     let store = Fake::new(|_, _| ok(""));
     let https = https(&options(&store)).unwrap();
     let nothing = Attributes::default();
-    send(
-        &https,
-        &Request::put("k", b"abc", &nothing, Checksum::None, Guarded::No),
-    )
-    .unwrap();
+    for checksum in [Checksum::None, Checksum::Md5, Checksum::Sha256] {
+        let put = Request::put("k", b"abc", &nothing, checksum, Guarded::No);
+        send(&https, &put).unwrap();
+    }
     send(&https, &Request::head("k")).unwrap();
-    let seen = store.seen();
-    let digests: Vec<_> = seen
-        .iter()
-        .map(|request| request.header("x-amz-content-sha256"))
-        .collect();
-    assert_eq!(
-        digests,
-        [
-            Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-            Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        ]
-    );
+    let digests = [
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "UNSIGNED-PAYLOAD",
+        "UNSIGNED-PAYLOAD",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    ];
+    let sums = ["", "content-md5;", "x-amz-checksum-sha256;", ""];
+    for ((request, digest), sum) in store.seen().iter().zip(digests).zip(sums) {
+        assert_eq!(request.header("x-amz-content-sha256"), Some(digest));
+        assert!(request.signature("SignedHeaders").contains(sum));
+    }
 }
 
 #[test]

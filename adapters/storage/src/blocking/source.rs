@@ -1,7 +1,7 @@
 //! Files that are read.
 
 use std::mem;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use wharf_core::Failure;
@@ -11,8 +11,11 @@ use crate::executor::{OnCancel, Wanted};
 use crate::operation::Operation;
 use crate::storage::{Backing, Source};
 
-/// What is read at once.
+/// What is read at once of a file that is polled, and at least of one that is read ahead.
 const PIECE: usize = 128 << 10;
+
+/// What is read ahead at most, where that much comes in a [`BURST`].
+const MOST: usize = 512 << 10;
 
 pub(super) fn wrap(source: Box<dyn BlockingSource>, calls: Calls) -> Box<dyn Source> {
     // One that shows its file is polled where it may be waited for.
@@ -21,6 +24,7 @@ pub(super) fn wrap(source: Box<dyn BlockingSource>, calls: Calls) -> Box<dyn Sou
             source,
             calls,
             buffer: Vec::new(),
+            filled: 0,
             at: 0,
         })
     } else {
@@ -28,7 +32,10 @@ pub(super) fn wrap(source: Box<dyn BlockingSource>, calls: Calls) -> Box<dyn Sou
             calls,
             state: State::Idle(source, Vec::new()),
             buffer: Vec::new(),
+            filled: 0,
             at: 0,
+            size: PIECE,
+            is_awaited: false,
         })
     }
 }
@@ -38,19 +45,19 @@ struct Here {
     source: Box<dyn BlockingSource>,
     calls: Calls,
     buffer: Vec<u8>,
+    /// So many bytes of the buffer were read, and so many of those were sent.
+    filled: usize,
     at: usize,
 }
 
 impl Source for Here {
     fn poll_fill(&mut self, _: &mut Context<'_>) -> Poll<Result<&[u8], Failure>> {
-        if self.at == self.buffer.len() {
+        if self.at == self.filled {
             self.buffer.resize(PIECE, 0);
-            let read = self.source.read(&mut self.buffer);
-            self.buffer.truncate(*read.as_ref().unwrap_or(&0));
-            self.at = 0;
-            read?;
+            (self.filled, self.at) = (0, 0);
+            self.filled = self.source.read(&mut self.buffer)?;
         }
-        Poll::Ready(Ok(&self.buffer[self.at..]))
+        Poll::Ready(Ok(&self.buffer[self.at..self.filled]))
     }
 
     fn consume(&mut self, count: usize) {
@@ -71,7 +78,13 @@ struct Ahead {
     calls: Calls,
     state: State,
     buffer: Vec<u8>,
+    /// So many bytes of the buffer were read, and so many of those were sent.
+    filled: usize,
     at: usize,
+    /// The length of the next piece. Long ones cost less, so pieces grow while the client waits for them.
+    size: usize,
+    /// Whether the client waits for the piece that is read.
+    is_awaited: bool,
 }
 
 enum State {
@@ -84,7 +97,8 @@ enum State {
 
 struct Piece {
     source: Box<dyn BlockingSource>,
-    bytes: Vec<u8>,
+    buffer: Vec<u8>,
+    filled: usize,
     /// What became of the read behind these bytes.
     failed: Option<Failure>,
 }
@@ -99,20 +113,45 @@ impl Ahead {
                 return;
             }
         };
+        let size = self.size;
         let reading = self.calls.run(OnCancel::Leave, move |wanted| {
-            Ok(read(source, buffer, wanted))
+            Ok(read(source, buffer, size, wanted))
         });
         self.state = State::Reading(reading);
+    }
+
+    /// Takes a piece in place of the one that was sent.
+    fn take(&mut self, piece: Piece) {
+        let is_last = piece.filled == 0 || piece.failed.is_some();
+        let is_whole = piece.filled == piece.buffer.len();
+        if is_whole && mem::take(&mut self.is_awaited) {
+            self.size = MOST.min(self.size * 2);
+        } else if !is_whole {
+            self.size = PIECE.max(self.size / 2);
+        }
+        let sent = mem::replace(&mut self.buffer, piece.buffer);
+        (self.filled, self.at) = (piece.filled, 0);
+        self.state = if is_last {
+            State::Over(piece.failed)
+        } else {
+            State::Idle(piece.source, sent)
+        };
     }
 }
 
 /// Reads a piece, of as many small ones as there are in time.
-fn read(mut source: Box<dyn BlockingSource>, mut bytes: Vec<u8>, wanted: &Wanted) -> Piece {
+fn read(
+    mut source: Box<dyn BlockingSource>,
+    mut buffer: Vec<u8>,
+    size: usize,
+    wanted: &Wanted,
+) -> Piece {
     let begun = Instant::now();
     let (mut filled, mut failed) = (0, None);
-    bytes.resize(PIECE, 0);
-    loop {
-        match source.read(&mut bytes[filled..]) {
+    buffer.resize(size, 0);
+    buffer.shrink_to(size);
+    while filled < size {
+        match source.read(&mut buffer[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(failure) => {
@@ -120,46 +159,39 @@ fn read(mut source: Box<dyn BlockingSource>, mut bytes: Vec<u8>, wanted: &Wanted
                 break;
             }
         }
-        if filled >= PIECE / 2 || begun.elapsed() >= BURST || !wanted.is_so() {
+        if begun.elapsed() >= BURST || !wanted.is_so() {
             break;
         }
     }
-    bytes.truncate(filled);
     Piece {
         source,
-        bytes,
+        buffer,
+        filled,
         failed,
     }
 }
 
 impl Source for Ahead {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Failure>> {
-        while self.at == self.buffer.len() {
+        while self.at == self.filled {
             self.read();
             match &mut self.state {
                 State::Idle(..) | State::Over(None) => break,
                 State::Over(Some(failure)) => return Poll::Ready(Err(*failure)),
-                State::Reading(reading) => {
-                    let piece = match ready!(reading.poll(cx)) {
-                        Ok(piece) => piece,
-                        Err(failure) => {
-                            self.state = State::Over(Some(failure));
-                            continue;
-                        }
-                    };
-                    let is_last = piece.bytes.is_empty() || piece.failed.is_some();
-                    let empty = mem::replace(&mut self.buffer, piece.bytes);
-                    self.at = 0;
-                    self.state = if is_last {
-                        State::Over(piece.failed)
-                    } else {
-                        State::Idle(piece.source, empty)
-                    };
-                    self.read();
-                }
+                State::Reading(reading) => match reading.poll(cx) {
+                    Poll::Pending => {
+                        self.is_awaited = true;
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok(piece)) => {
+                        self.take(piece);
+                        self.read();
+                    }
+                    Poll::Ready(Err(failure)) => self.state = State::Over(Some(failure)),
+                },
             }
         }
-        Poll::Ready(Ok(&self.buffer[self.at..]))
+        Poll::Ready(Ok(&self.buffer[self.at..self.filled]))
     }
 
     fn consume(&mut self, count: usize) {

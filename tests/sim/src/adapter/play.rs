@@ -18,8 +18,8 @@ use super::stage::{MOMENT, SECOND, Stage};
 
 /// Longer than any reply takes that nothing stands in the way of, and shorter than any limit.
 const WHILE: u64 = 20 * SECOND;
-/// What no socket takes at once. It is odd, so that it is read and not left to the kernel.
-const LARGE: usize = 500_001;
+/// More than sockets and what is read ahead hold together. It is odd, so that it is read and not left to the kernel.
+const LARGE: usize = 3_000_001;
 
 /// Plays a script to its end.
 ///
