@@ -6,6 +6,8 @@ use wharf_core::{Failure, VPath};
 use wharf_storage::Wanted;
 
 use crate::client::Refused;
+use crate::multipart::Multipart;
+use crate::record::Record;
 use crate::store::MOST_PARTS;
 use crate::tree::{Found, Tree};
 use crate::wire::{Attributes, Copied, Guarded, Head, Object, Part, Request};
@@ -182,21 +184,28 @@ impl Tree {
         guarded: Guarded<'_>,
         wanted: &Wanted,
     ) -> Result<(), Failure> {
-        let client = &self.store.client;
-        let create = Request::create(to, attributes, self.store.options.checksum);
-        let created = client.ask(&create, wanted)?;
-        let id = Request::created(&created.body).map_err(Refused::from)?;
-        let copied = self.copy_parts(from, size, to, &id, wanted);
-        let completed = copied.and_then(|parts| {
-            let answer = client.ask(&Request::complete(to, &id, &parts, guarded), wanted)?;
-            Ok(Request::made(&answer.body)?)
-        });
-        match completed {
-            Ok(_) => Ok(()),
-            Err(refused) => {
+        let piece = PIECE
+            .min(self.store.options.copy_at_once)
+            .max(size.div_ceil(MOST_PARTS));
+        let record = Record {
+            key: to.to_owned(),
+            upload: None,
+            part_size: piece,
+            base: None,
+            is_resumable: false,
+            is_running: true,
+        };
+        let multipart = self.begin_parts(record, attributes, wanted)?;
+        let copied = self.copy_parts(from, size, &multipart, wanted);
+        let made = copied
+            .and_then(|parts| self.complete(&multipart, &parts, guarded, Refused::failure, wanted));
+        match made {
+            // It may stand there: nothing of it must go.
+            Ok(()) | Err(Failure::Unknown) => made,
+            Err(_) => {
                 // Nobody continues it.
-                let _ = self.give_up(to, &id, &Wanted::default());
-                Err(refused.failure())
+                let _ = self.forget(&multipart.record, &Wanted::default());
+                made
             }
         }
     }
@@ -205,20 +214,18 @@ impl Tree {
         &self,
         from: Copied<'_>,
         size: u64,
-        to: &str,
-        id: &str,
+        multipart: &Multipart,
         wanted: &Wanted,
-    ) -> Result<Vec<Part>, Refused> {
-        let piece = PIECE
-            .min(self.store.options.copy_at_once)
-            .max(size.div_ceil(MOST_PARTS));
+    ) -> Result<Vec<Part>, Failure> {
+        let (to, piece) = (&multipart.record.key, multipart.record.part_size);
         let mut parts = Vec::new();
         let (mut at, mut number) = (0, 1);
         while at < size {
             let end = size.min(at + piece);
-            let request = Request::copy_part(to, id, number, from, &(at..end));
+            self.keep_alive(multipart, wanted)?;
+            let request = Request::copy_part(to, &multipart.id, number, from, &(at..end));
             let answer = self.store.client.ask(&request, wanted)?;
-            let etag = Request::made(&answer.body)?;
+            let etag = Request::made(&answer.body).map_err(Refused::from)?;
             parts.push(Part {
                 number,
                 size: end - at,

@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{NEW, gateway, gateway_of, gateway_with, store, write_at};
 use wharf_core::{Edit, Facts, Failure, Kind, Scope, Timestamp};
 use wharf_fake_s3::{Dialect, FakeS3, Fault, Rule};
 use wharf_s3::{Budget, Provider, StoreOptions};
+use wharf_storage::Wanted;
 
 fn small_pages(page: usize) -> FakeS3 {
     FakeS3::new(Dialect {
@@ -273,6 +276,45 @@ fn s23_what_is_not_copied_is_not_removed() {
             fake.remove("g");
         }
     }
+}
+
+#[test]
+fn s23_a_copy_whose_answer_was_lost_is_looked_for() {
+    for completes_twice in [true, false] {
+        let fake = FakeS3::new(Dialect {
+            completes_twice,
+            ..Dialect::default()
+        });
+        let gateway = gateway_with(&fake, |options| options.copy_at_once = 100);
+        fake.put("f", common::text(200));
+        fake.fail(Rule::on("complete", Fault::LoseAnswer).times(1));
+        gateway.rename("/f", "/g", true).unwrap();
+        assert_eq!(fake.object("f"), None);
+        assert_eq!(fake.object("g").unwrap(), common::text(200));
+        assert_eq!(fake.uploads(), [""; 0]);
+        assert_eq!(fake.keys(), ["g"]);
+    }
+}
+
+/// Its parts cost money until somebody finds them.
+#[test]
+fn s07_a_copy_that_breaks_off_is_swept() {
+    let fake = store();
+    let gateway = gateway_with(&fake, |options| options.copy_at_once = 100);
+    fake.put("f", common::text(200));
+    let mut is_tried = false;
+    let down = Rule::when(Fault::Unreachable, move |seen| {
+        is_tried |= seen.operation() == "copy-part";
+        is_tried
+    });
+    fake.fail(down);
+    assert!(gateway.rename("/f", "/g", true).is_err());
+    fake.heal();
+    assert_eq!(fake.uploads(), ["g"]);
+    fake.pass(Duration::from_secs(25 * 60 * 60));
+    assert_eq!(gateway.bucket.sweep(&Wanted::default()), Ok(1));
+    assert_eq!(fake.uploads(), [""; 0]);
+    assert_eq!(fake.keys(), ["f"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use wharf_core::{Failure, VPath};
 use wharf_storage::Wanted;
 
-use super::target::{Base, Multipart, Target};
+use super::target::{Base, Target};
+use crate::multipart::Multipart;
 use crate::record::Records;
 use crate::store::MOST_PARTS;
 use crate::tree::Tree;

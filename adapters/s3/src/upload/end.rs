@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use wharf_core::{Failure, Reason};
 use wharf_storage::{OnCancel, Operation, Wanted};
 
-use super::target::{Multipart, Target};
+use super::target::Target;
 use super::{Lead, Upload};
+use crate::multipart::Multipart;
 use crate::record::Record;
 
 /// Makes the object visible under its name.

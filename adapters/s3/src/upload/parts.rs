@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use wharf_core::Failure;
 use wharf_storage::{Executor, OnCancel, Operation, Wanted, run};
 
-use super::target::{Multipart, Target};
+use super::target::Target;
 use crate::budget::Reserved;
+use crate::multipart::Multipart;
 use crate::queue::in_turn;
 use crate::wire::Part;
 

@@ -1,16 +1,16 @@
 //! [`Target`]: where an upload goes, and the requests that bring it there.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use md5::{Digest as _, Md5};
 use wharf_core::Failure;
 use wharf_storage::Wanted;
 
 use crate::client::Refused;
+use crate::multipart::Multipart;
 use crate::record::{Record, Records};
+use crate::stands::etag_of_all;
 use crate::tree::Tree;
-use crate::wire::{Attributes, Checksum, Copied, Guarded, Head, Part, Request, hex};
+use crate::wire::{Attributes, Checksum, Copied, Guarded, Part, Request};
 
 /// The version of an object that an upload goes on with.
 #[derive(Clone, Debug)]
@@ -35,53 +35,6 @@ pub(crate) struct Target {
     pub(crate) part_size: u64,
 }
 
-/// That an upload is running is written down so often.
-const TOUCH: Duration = Duration::from_secs(60);
-
-/// An upload in parts that the store knows of, with what is written down of it.
-pub(crate) struct Multipart {
-    pub(crate) id: String,
-    pub(crate) record: Record,
-    /// When that was written down.
-    written_down: Mutex<Option<Instant>>,
-}
-
-impl Multipart {
-    /// Returns an upload that was just written down.
-    fn new(id: String, record: Record) -> Self {
-        Self {
-            id,
-            record,
-            written_down: Mutex::new(Some(Instant::now())),
-        }
-    }
-
-    /// Returns an upload that somebody else has begun, of which that record tells.
-    pub(crate) fn taken_over(id: String, record: Record) -> Self {
-        Self {
-            id,
-            record: Record {
-                is_running: true,
-                ..record
-            },
-            written_down: Mutex::new(None),
-        }
-    }
-
-    /// Returns whether it is time to write down that it is running, and then takes it as done.
-    fn is_due(&self) -> bool {
-        let mut last = self
-            .written_down
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| last.elapsed() >= TOUCH);
-        if is_due {
-            *last = Some(Instant::now());
-        }
-        is_due
-    }
-}
-
 impl Target {
     fn checksum(&self) -> Checksum {
         self.tree.store.options.checksum
@@ -102,25 +55,15 @@ impl Target {
             }
         };
         self.tree.forget_all(&self.earlier, wanted)?;
-        let created = self.ask(
-            &Request::create(&self.key, &self.attributes, self.checksum()),
-            wanted,
-        )?;
-        let id = Request::created(&created).map_err(Refused::from)?;
         let record = Record {
             key: self.key.clone(),
-            upload: Some(id.clone()),
+            upload: None,
             part_size: self.part_size,
             base,
             is_resumable: self.resumable && self.tree.keeps_partials,
             is_running: true,
         };
-        if let Err(refused) = self.tree.write_down(&record, wanted) {
-            // Nobody would ever find it.
-            let _ = self.tree.give_up(&self.key, &id, &Wanted::default());
-            return Err(refused.failure());
-        }
-        Ok(Multipart::new(id, record))
+        self.tree.begin_parts(record, &self.attributes, wanted)
     }
 
     /// Sends a part.
@@ -131,9 +74,7 @@ impl Target {
         bytes: &[u8],
         wanted: &Wanted,
     ) -> Result<Part, Failure> {
-        if multipart.is_due() {
-            self.tree.write_down(&multipart.record, wanted)?;
-        }
+        self.tree.keep_alive(multipart, wanted)?;
         let part = Request::part(&self.key, &multipart.id, number, bytes, self.checksum());
         let answer = self.tree.store.client.ask(&part, wanted)?;
         let etag = answer.headers.get("etag").ok_or(Failure::Io)?;
@@ -193,8 +134,8 @@ impl Target {
         match self.tree.store.client.ask(&put, wanted) {
             Ok(_) => {}
             Err(refused) if refused.may_be_done() => {
-                let expected = quoted(&hex(&Md5::digest(bytes)));
-                self.must_stand(&expected, bytes.len() as u64, &refused)?;
+                let (etag, size) = (etag_of_all(bytes), bytes.len() as u64);
+                self.tree.must_stand(&self.key, &etag, size, &refused)?;
             }
             Err(refused) => return Err(self.refused(&refused)),
         }
@@ -211,35 +152,9 @@ impl Target {
         wanted: &Wanted,
     ) -> Result<(), Failure> {
         self.must_be_allowed(wanted, false)?;
-        let size = parts.iter().map(|part| part.size).sum();
-        let request = Request::complete(&self.key, &multipart.id, parts, self.guarded());
-        let made = self.ask(&request, wanted).and_then(|body| {
-            Request::made(&body)?;
-            Ok(())
-        });
-        match made {
-            Ok(()) => {}
-            // Some stores do not know it any more once it is completed.
-            Err(refused) if refused.may_be_done() || refused.code() == "NoSuchUpload" => {
-                let expected = etag_of(parts).unwrap_or_default();
-                self.must_stand(&expected, size, &refused)?;
-            }
-            Err(refused) => return Err(self.refused(&refused)),
-        }
-        // It is over either way, and else goes with the next sweep.
-        let _ = self.tree.strike(&multipart.record, wanted);
-        Ok(())
-    }
-
-    /// Looks whether an object stands there that was to be made, where the answer of the store was lost.
-    fn must_stand(&self, etag: &str, size: u64, refused: &Refused) -> Result<(), Failure> {
-        // Also where nobody waits any more: the record of what stands there must be right.
-        match self.tree.head(&self.key, &Wanted::default()) {
-            Ok(Some(head)) if head.size == size && is_same(&head, etag) => Ok(()),
-            Ok(_) if !refused.may_be_done() => Err(Failure::Io),
-            // It may have stood there for a moment, before somebody else replaced it.
-            _ => Err(Failure::Unknown),
-        }
+        let told = |refused: &Refused| self.refused(refused);
+        self.tree
+            .complete(multipart, parts, self.guarded(), told, wanted)
     }
 
     /// What must be so that the object is made, as the store is told.
@@ -286,61 +201,4 @@ fn changed_or(refused: &Refused) -> Failure {
         return Failure::BrokenOff;
     }
     refused.failure()
-}
-
-/// Returns whether a head is that of an object that has that name for its version; where that is not
-/// known, its length must do.
-fn is_same(head: &Head, etag: &str) -> bool {
-    match head.etag.as_deref() {
-        Some(told) if looks_like_md5(told) && !etag.is_empty() => told == etag,
-        _ => false,
-    }
-}
-
-fn looks_like_md5(etag: &str) -> bool {
-    let text = etag.trim_matches('"');
-    let digits = text.split_once('-').map_or(text, |(digits, _)| digits);
-    digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Returns what names an object that is made of these parts, in stores whose names are made of MD5.
-fn etag_of(parts: &[Part]) -> Option<String> {
-    let mut all = Md5::new();
-    for part in parts {
-        let digits = part.etag.trim_matches('"');
-        if digits.len() != 32 {
-            return None;
-        }
-        for at in (0..32).step_by(2) {
-            let byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
-            all.update([byte]);
-        }
-    }
-    Some(quoted(&format!("{}-{}", hex(&all.finalize()), parts.len())))
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{text}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_of_parts_has_the_name_that_stores_give_it() {
-        let part = |etag: &str| Part {
-            etag: format!("\"{etag}\""),
-            ..Part::default()
-        };
-        let parts = [
-            part("5d41402abc4b2a76b9719d911017c592"),
-            part("7d793037a0760186574b0282f2f435e7"),
-        ];
-        assert_eq!(
-            etag_of(&parts).as_deref(),
-            Some("\"065947336a2f2a95ba8899f3675c3be6-2\"")
-        );
-        assert_eq!(etag_of(&[part("opaque")]), None);
-    }
 }
