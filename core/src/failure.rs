@@ -32,7 +32,7 @@ pub enum Failure {
     /// The last upload of this name broke off, and what is asked would mix it with another
     /// version of the file (554).
     BrokenOff,
-    /// The file is too large for what was asked (550 for SIZE in TYPE A).
+    /// A file, or a list, is too large for what was asked (550 for SIZE in TYPE A).
     TooLarge,
     /// Somebody else holds it, or too many things are open; try again (450).
     Busy,
@@ -111,7 +111,7 @@ impl Failure {
             Self::BrokenOff => {
                 "The last upload of this file broke off; send it from the beginning."
             }
-            Self::TooLarge => "The file is too large for that.",
+            Self::TooLarge => "Too large for that.",
             Self::Busy => "File busy, try again later.",
             Self::NoSpace => "No space left.",
             Self::Quota => "Quota exceeded.",

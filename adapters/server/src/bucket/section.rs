@@ -1,6 +1,5 @@
-//! `[bucket.NAME]`: the buckets that are served, and how.
+//! [`Section`]: the table of one bucket in the file, and what it means.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,17 +8,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
-use wharf_core::Rights;
 use wharf_s3::https::{Credentials, Https, HttpsOptions, Key, Mistake, Role, Secret};
 use wharf_s3::wire::{Checksum, Encryption};
-use wharf_s3::{Bucket, Budget, Cause, LEAST_PART, Patience, Provider, Store, StoreOptions, Style};
+use wharf_s3::{Budget, Cause, LEAST_PART, Patience, Provider, Store, StoreOptions, Style};
 
+use super::{Known, Places};
 use crate::config::set;
 use crate::crypto;
-use crate::mistakes::Mistakes;
-use crate::served::Served;
 use crate::source::{Source, is_open_to_others};
-use crate::value::{Count, OrNone, Size, Table, Value, Word, choices};
+use crate::value::{Count, OrNone, Size, Value, Word, choices};
 
 choices!(Style: "path" => Path; "virtual" => Virtual);
 
@@ -96,237 +93,8 @@ pub(crate) struct Section {
     keep_directories: Option<bool>,
 }
 
-/// The buckets of the file, by the names that accounts call them by; none where there is a mistake.
-#[derive(Default)]
-pub(crate) struct Buckets(BTreeMap<String, Option<Known>>);
-
-/// A bucket of the file.
-struct Known {
-    store: Arc<Store>,
-    url: String,
-    places: Arc<Places>,
-    /// Those of the files that its credentials are read from.
-    directories: Vec<PathBuf>,
-}
-
-/// What an account sees of a bucket.
-#[derive(Clone)]
-pub struct Part {
-    /// What it sees.
-    pub bucket: Bucket,
-    /// Who sees it.
-    pub served: Served,
-    places: Arc<Places>,
-}
-
-impl Part {
-    /// Returns what tells it from every other part of a bucket, whoever sees it: two stores may have buckets of
-    /// one name.
-    pub(crate) fn place(&self) -> (String, String) {
-        (self.places.whole.clone(), self.served.at.to_string())
-    }
-
-    /// Goes to the store and returns what is wrong, with the line that may have to be changed. It blocks.
-    #[must_use]
-    pub fn examine(&self, rights: Rights) -> Vec<(String, bool)> {
-        let findings = self.bucket.examine(rights).into_iter();
-        let told = findings.map(|found| {
-            let at = self.places.of(found.cause);
-            (
-                format!("{at}: {found}").replace(char::is_control, "?"),
-                found.is_fatal,
-            )
-        });
-        told.collect()
-    }
-}
-
-/// Where in the file the keys of a bucket stand, or what stands for them.
-#[derive(Default)]
-struct Places {
-    whole: String,
-    known: HashMap<Cause, String>,
-}
-
-impl Places {
-    fn of(&self, cause: Cause) -> &str {
-        self.known.get(&cause).unwrap_or(&self.whole)
-    }
-}
-
-/// Returns the directories of the files that credentials are read from again and again.
-fn directories_of(credentials: &Credentials) -> Vec<PathBuf> {
-    const PROFILE: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
-    const IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
-    const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-
-    let [keys, settings] = PROFILE;
-    let (files, has_profile) = match credentials {
-        Credentials::Profile(_) => (vec![keys, settings], true),
-        Credentials::WebIdentity => (vec![IDENTITY], false),
-        Credentials::Container => (vec![CONTAINER], false),
-        Credentials::Chain => (vec![keys, settings, IDENTITY, CONTAINER], true),
-        _ => (Vec::new(), false),
-    };
-    let files = files.into_iter().filter_map(std::env::var_os);
-    let mut directories: Vec<_> = files
-        .filter_map(|file| Path::new(&file).parent().map(Path::to_owned))
-        .collect();
-    let home = std::env::var_os("HOME").filter(|_| has_profile);
-    directories.extend(home.map(|home| Path::new(&home).join(".aws")));
-    directories
-}
-
-impl Buckets {
-    /// Understands the buckets of the file. Nothing is asked of a store.
-    pub(crate) fn understand(
-        source: &Source,
-        sections: &BTreeMap<String, Spanned<Table<Section>>>,
-        budget: &Budget,
-        mistakes: &mut Mistakes,
-    ) -> Self {
-        let mut known = BTreeMap::new();
-        for (name, section) in sections {
-            let understood = open(source, &section.get_ref().0, &section.span(), budget);
-            known.insert(name.clone(), mistakes.take(understood));
-        }
-        Self(known)
-    }
-
-    /// Returns what an account sees of the bucket of that name, and its URL; `None` if a mistake in the
-    /// bucket was told already.
-    ///
-    /// # Errors
-    /// What to tell the user.
-    pub(crate) fn find(
-        &self,
-        source: &Source,
-        name: &Spanned<String>,
-        prefix: Option<&Spanned<String>>,
-        owner: &[u8],
-    ) -> Result<Option<Found>, String> {
-        let Some(known) = self.0.get(name.get_ref()) else {
-            let what = format!(
-                "there is no [bucket.{}], expected the name of one",
-                name.get_ref()
-            );
-            return Err(source.mistake(&name.span(), what));
-        };
-        let text = prefix.map_or("", |prefix| prefix.get_ref().as_str());
-        if let (Some(prefix), Some(wrong)) = (prefix, wrong_prefix(text)) {
-            return Err(source.mistake(&prefix.span(), wrong));
-        }
-        Ok(known.as_ref().map(|known| {
-            let bucket = Bucket::new(&known.store, text, owner);
-            Found {
-                url: format!("{}{}", known.url, bucket.prefix()),
-                bucket,
-                places: Arc::clone(&known.places),
-            }
-        }))
-    }
-
-    /// Returns the directories of the files that their credentials are read from.
-    pub(crate) fn directories(&self) -> impl Iterator<Item = &PathBuf> {
-        let known = self.0.values().flatten();
-        known.flat_map(|known| &known.directories)
-    }
-}
-
-/// A part of a bucket that was found by its name.
-pub(crate) struct Found {
-    pub(crate) bucket: Bucket,
-    pub(crate) url: String,
-    places: Arc<Places>,
-}
-
-impl Found {
-    pub(crate) fn seen_by(self, served: Served) -> Part {
-        Part {
-            bucket: self.bucket,
-            served,
-            places: self.places,
-        }
-    }
-}
-
-/// Returns the bucket of the command line that is tried, with the credentials of the environment.
-///
-/// # Errors
-/// What to tell the user.
-pub(crate) fn of_command_line(
-    url: &BucketUrl,
-    endpoint: Option<&str>,
-    budget: &Budget,
-) -> Result<Found, String> {
-    let provider = match endpoint {
-        Some(_) => Provider::Other,
-        None => Provider::Aws,
-    };
-    let mut options = HttpsOptions::new(provider, &url.bucket, Credentials::Environment);
-    options.endpoint = endpoint.map(str::to_owned);
-    options.region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok());
-    let crypto = crypto::provider()?;
-    let https = Https::new(&options, crypto).map_err(|mistake| match mistake {
-        Mistake::Region(_) => {
-            "the environment names no AWS_REGION, expected one, or --endpoint".into()
-        }
-        mistake => mistake.to_string(),
-    })?;
-    let options = StoreOptions::new(&url.bucket, provider);
-    let store = Store::new(
-        Arc::new(https),
-        options,
-        Patience::default(),
-        budget.clone(),
-    );
-    let bucket = Bucket::new(&store, &url.prefix, b"");
-    Ok(Found {
-        url: format!("s3://{}/{}", url.bucket, bucket.prefix()),
-        bucket,
-        places: Arc::new(Places {
-            whole: "--bucket".into(),
-            known: HashMap::from([(Cause::Endpoint, "--endpoint".into())]),
-        }),
-    })
-}
-
-/// A part of a bucket, as it is named on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BucketUrl {
-    bucket: String,
-    prefix: String,
-}
-
-impl Word for BucketUrl {
-    const EXPECTED: &'static str = "a bucket such as \"s3://scans\" or \"s3://scans/2026/\"";
-
-    fn read(word: &str) -> Option<Self> {
-        let named = word.strip_prefix("s3://")?;
-        let (bucket, prefix) = named.split_once('/').unwrap_or((named, ""));
-        let is_one = !bucket.is_empty() && wrong_prefix(prefix).is_none();
-        is_one.then(|| Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-        })
-    }
-}
-
-/// Returns what is wrong with a prefix, if something is.
-fn wrong_prefix(prefix: &str) -> Option<&'static str> {
-    let is_one = |name: &str| {
-        !matches!(name, "" | "." | ".." | ".wharf") && !name.contains(char::is_control)
-    };
-    let names = prefix.strip_suffix('/').unwrap_or(prefix);
-    let is_good = prefix.is_empty() || names.split('/').all(is_one);
-    (!is_good).then_some(
-        "no path leads there, expected names with a slash between them, such as \"u/scans/\"",
-    )
-}
-
-fn open(
+/// Returns the bucket that a section tells of. Nothing is asked of its store.
+pub(super) fn open(
     source: &Source,
     section: &Section,
     whole: &Range<usize>,
@@ -536,80 +304,25 @@ fn store_options(
     Ok(options)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::File;
-    use crate::served::At;
+/// Returns the directories of the files that credentials are read from again and again.
+fn directories_of(credentials: &Credentials) -> Vec<PathBuf> {
+    const PROFILE: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
+    const IDENTITY: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+    const CONTAINER: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-    #[test]
-    fn a_prefix_is_one_that_paths_lead_to() {
-        for good in ["", "u", "u/", "u/\u{fc} v/", ".well-known/x"] {
-            assert_eq!(wrong_prefix(good), None, "{good:?}");
-        }
-        for wrong in [
-            "/",
-            "/u",
-            "u//",
-            "u//v",
-            "..",
-            "u/../v",
-            "./u",
-            "u/.wharf/",
-            "u\n",
-        ] {
-            assert!(wrong_prefix(wrong).is_some(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn buckets_of_one_name_in_two_stores_are_two_places() {
-        let section = |name: &str, port: u16| {
-            format!(
-                "[bucket.{name}]\nprovider = \"other\"\nbucket = \"b\"\nendpoint = \"http://127.0.0.1:{port}\"\n"
-            )
-        };
-        let toml = section("one", 1) + &section("other", 2);
-        let source = Source::new(Path::new("wharf.toml"), toml.into_bytes()).expect("it is text");
-        let mut mistakes = Mistakes::default();
-        let file = File::parse(&source, &mut mistakes).expect("it is understood");
-        let budget = Budget::new(256 << 20);
-        let buckets = Buckets::understand(&source, &file.buckets, &budget, &mut mistakes);
-        assert!(mistakes.is_empty(), "{mistakes}");
-        let place = |name: &str| {
-            let name = Spanned::new(0..0, name.to_owned());
-            let found = buckets
-                .find(&source, &name, None, b"")
-                .expect("there is one");
-            let found = found.expect("without a mistake");
-            let served = Served {
-                at: At::Bucket(found.url.clone()),
-                user: None,
-                rights: Rights::NONE,
-                demands_tls: false,
-            };
-            found.seen_by(served).place()
-        };
-        assert_eq!(place("one"), place("one"));
-        assert_ne!(place("one"), place("other"));
-    }
-
-    #[test]
-    fn a_bucket_is_named_by_a_url() {
-        let read = |word| BucketUrl::read(word).map(|url| (url.bucket, url.prefix));
-        let both = |bucket: &str, prefix: &str| Some((bucket.to_owned(), prefix.to_owned()));
-        assert_eq!(read("s3://b"), both("b", ""));
-        assert_eq!(read("s3://b/"), both("b", ""));
-        assert_eq!(read("s3://b/u/v"), both("b", "u/v"));
-        for wrong in [
-            "b",
-            "s3://",
-            "s3:///u",
-            "http://b",
-            "s3://b//u",
-            "s3://b/../u",
-        ] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
+    let [keys, settings] = PROFILE;
+    let (files, has_profile) = match credentials {
+        Credentials::Profile(_) => (vec![keys, settings], true),
+        Credentials::WebIdentity => (vec![IDENTITY], false),
+        Credentials::Container => (vec![CONTAINER], false),
+        Credentials::Chain => (vec![keys, settings, IDENTITY, CONTAINER], true),
+        _ => (Vec::new(), false),
+    };
+    let files = files.into_iter().filter_map(std::env::var_os);
+    let mut directories: Vec<_> = files
+        .filter_map(|file| Path::new(&file).parent().map(Path::to_owned))
+        .collect();
+    let home = std::env::var_os("HOME").filter(|_| has_profile);
+    directories.extend(home.map(|home| Path::new(&home).join(".aws")));
+    directories
 }
