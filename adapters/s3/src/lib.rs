@@ -2,7 +2,7 @@
 //! local disk, and with uploads that can be continued by any number of servers on one bucket.
 //!
 //! - [`wire`] has the requests of the S3 interface and the meaning of their answers, as pure functions.
-//! - [`https`] is the way to a store over the network.
+//! - `https` is the way to a store over the network: a feature, which is on unless it is turned off.
 //! - [`Transport`] carries a request to a store and brings its answer. It is the only way out of this crate.
 //! - [`Store`] is one bucket, and [`Bucket`] what one account sees of it.
 #![deny(missing_debug_implementations)]
@@ -14,6 +14,7 @@ mod copy;
 mod directory;
 mod edit;
 mod examine;
+#[cfg(feature = "https")]
 pub mod https;
 mod key;
 mod multipart;

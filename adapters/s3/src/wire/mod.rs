@@ -19,5 +19,7 @@ pub use xml::Malformed;
 
 pub(crate) use checksum::{hex, hex_sha256};
 pub(crate) use date::{from_head, from_rclone};
+#[cfg(feature = "https")]
 pub(crate) use request::in_query;
+#[cfg(feature = "https")]
 pub(crate) use xml::texts;
