@@ -304,7 +304,7 @@ pub use optional::{Answer, Optional};
 pub use outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};
 pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
-pub use session::{Endpoints, Session};
+pub use session::{Endpoints, Session, Underway};
 pub use shared::Shared;
 pub use ticket::{Event, Foreign, Ticket, TicketId};
 pub use time::{Instant, Timestamp};

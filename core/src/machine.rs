@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::config::Config;
 use crate::note::Note;
 use crate::path::VPath;
-use crate::session::{Endpoints, Session};
+use crate::session::{Endpoints, Session, Underway};
 use crate::shared::Shared;
 use crate::ticket::{Event, Foreign};
 use crate::time::Instant;
@@ -97,12 +97,14 @@ machine! {
     fn protects_data(&self) -> bool;
     fn announces_address(&self) -> bool;
     fn endpoints(&self) -> Endpoints;
+    fn underway(&self) -> Option<Underway>;
     fn heap_size(&self) -> usize;
     #[must_use = "bytes that were not taken must be given again"]
     mut fn receive(&mut self, now: Instant, bytes: &[u8]) -> usize;
     mut fn receive_eof(&mut self, now: Instant);
     mut fn lost(&mut self, now: Instant);
     mut fn shutdown(&mut self, now: Instant, grace: Duration);
+    mut fn dismiss(&mut self, now: Instant);
     mut fn transmitted(&mut self, now: Instant, count: usize);
     mut fn tick(&mut self, now: Instant);
     #[must_use = "a ticket that is dropped is never answered"]

@@ -125,6 +125,8 @@ pub enum Ending {
     Unanswered,
     /// The server is stopping.
     Shutdown,
+    /// The embedder has [dismissed](crate::Session::dismiss) the client.
+    Dismissed,
 }
 
 impl Note {

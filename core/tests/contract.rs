@@ -36,6 +36,7 @@ enum Step {
     Eof,
     Lost,
     Shutdown(u64),
+    Dismiss,
 }
 
 const LINES: [&str; 52] = [
@@ -128,6 +129,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Eof),
         1 => Just(Step::Lost),
         1 => (0..20_u64).prop_map(Step::Shutdown),
+        1 => Just(Step::Dismiss),
     ]
 }
 
@@ -203,6 +205,7 @@ impl Play {
             }
             Step::Eof => self.session.receive_eof(self.now),
             Step::Lost => self.session.lost(self.now),
+            Step::Dismiss => self.session.dismiss(self.now),
             Step::Shutdown(seconds) => {
                 self.session
                     .shutdown(self.now, Duration::from_secs(seconds));

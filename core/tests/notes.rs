@@ -205,6 +205,10 @@ fn the_last_note_says_why_the_session_is_over() {
         after("E: shutdown 5s\nS: 421\nA: disconnect"),
         Ending::Shutdown
     );
+    assert_eq!(
+        after("E: dismiss\nS: 421\nA: disconnect"),
+        Ending::Dismissed
+    );
     let stranger = |trace: &str| ending(Scene::new().play(trace));
     assert_eq!(
         stranger("S: 220\nT: +60s\nS: 421\nA: disconnect"),

@@ -247,3 +247,24 @@ fn nothing_behind_quit_is_run() {
          W: no",
     );
 }
+
+#[test]
+fn who_is_dismissed_is_told_so_and_the_transfer_is_given_up() {
+    logged_in(
+        "E: dismiss
+         S: 421 The operator has ended this session.
+         A: disconnect",
+    );
+    storing(
+        "E: dismiss
+         A: cancel
+         E: moved 5 cancelled
+         A: close-data
+         E: ok
+         A: finish abandon Shutdown
+         E: ok
+         S: 426 The operator has ended this session.
+         S: 421 The operator has ended this session.
+         A: disconnect",
+    );
+}

@@ -71,7 +71,7 @@ impl Session {
                 Data::Passive => "passive",
                 Data::Active(_) => "active",
             },
-            end: match (self.lost, self.ended, self.stopping) {
+            end: match (self.lost, self.ended, self.stopping.is_some()) {
                 (true, _, _) => "lost",
                 (false, true, true) => "ended+stopping",
                 (false, true, false) => "ended",

@@ -17,7 +17,7 @@ use crate::config::{Config, Limits, Notes, Protection, TlsPolicy};
 use crate::failure::Failure;
 use crate::note::Note;
 use crate::path::VPath;
-use crate::session::{Endpoints, Session};
+use crate::session::{Endpoints, Session, Underway};
 use crate::shared::Shared;
 use crate::ticket::{Event, Foreign, Ticket, TicketId};
 use crate::time::Instant;
@@ -175,6 +175,10 @@ impl Machine for Double {
         self.session.endpoints()
     }
 
+    fn underway(&self) -> Option<Underway> {
+        self.session.underway()
+    }
+
     fn heap_size(&self) -> usize {
         match self.fault {
             Fault::IsHuge => 1 << 20,
@@ -211,6 +215,11 @@ impl Machine for Double {
 
     fn shutdown(&mut self, now: Instant, grace: Duration) {
         self.session.shutdown(now, grace);
+        self.say(now);
+    }
+
+    fn dismiss(&mut self, now: Instant) {
+        self.session.dismiss(now);
         self.say(now);
     }
 

@@ -20,8 +20,8 @@ impl Session {
     /// Runs lines as long as nothing is waited for.
     fn run_lines(&mut self) {
         while matches!(self.work, Work::Idle) {
-            if self.stopping && !self.lost {
-                self.farewell(421, "Server is shutting down.", Ending::Shutdown);
+            if let Some(why) = self.stopping.filter(|_| !self.lost) {
+                self.farewell(421, self.word_of_stop(), why);
                 return;
             }
             if let Some(why) = self.overdue().filter(|_| !self.lost) {
@@ -48,6 +48,14 @@ impl Session {
                 Ending::Closed
             };
             self.close(why);
+        }
+    }
+
+    /// Returns what a client is told who has to go.
+    pub(super) fn word_of_stop(&self) -> &'static str {
+        match self.stopping {
+            Some(Ending::Dismissed) => "The operator has ended this session.",
+            _ => "Server is shutting down.",
         }
     }
 

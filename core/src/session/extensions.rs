@@ -3,7 +3,7 @@
 use bstr::{BStr, ByteSlice};
 
 use super::Session;
-use super::state::{Job, Login, Look, Work};
+use super::state::{Login, Look};
 use crate::account::Rights;
 use crate::command::{Opts, Type, Verb, write_facts};
 use crate::config::{Config, Style};
@@ -190,16 +190,16 @@ impl Session {
             Type::Image => "TYPE: Image, STRUcture: File, MODE: Stream",
         };
         self.output.inner().text(representation.as_bytes()).end();
-        match &self.work {
-            Work::Waiting(Job::Transfer(transfer)) | Work::Settling(transfer) => {
+        match self.underway() {
+            Some(transfer) => {
                 let line = self.output.inner().text(transfer.verb.name().as_bytes());
                 let line = line.text(b": ").number(transfer.bytes);
-                match transfer.length() {
+                match transfer.length {
                     Some(length) => line.text(b" of ").number(length).text(b" bytes").end(),
                     None => line.text(b" bytes").end(),
                 }
             }
-            _ => self.output.inner().text(b"No transfer runs").end(),
+            None => self.output.inner().text(b"No transfer runs").end(),
         }
         self.output.line(211, "End.");
     }

@@ -39,6 +39,22 @@ use crate::timer::{Timer, Timers};
 use desk::Desk;
 use state::{Ahead, Job, Login, Overdue, Protected, Settings, Work};
 
+/// A transfer that runs, as [`Session::underway`] tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Underway {
+    /// The command that began it.
+    pub verb: Verb,
+    /// When that came.
+    pub since: Instant,
+    /// The first byte of the file that moves: what REST or APPE has led to.
+    pub offset: u64,
+    /// The bytes that have moved so far: of the file, or of the text of a listing.
+    pub bytes: u64,
+    /// How many there will be, if that is known: of a file that is sent, or as ALLO said of an upload.
+    pub length: Option<u64>,
+}
+
 /// The two ends of the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -104,8 +120,8 @@ pub struct Session {
     pub(crate) ended: bool,
     /// The control connection is gone.
     pub(crate) lost: bool,
-    /// The server wants to stop.
-    pub(crate) stopping: bool,
+    /// Why the session ends as soon as no command runs, if it shall.
+    pub(crate) stopping: Option<Ending>,
     /// An ABOR that waits has met a transfer.
     pub(crate) aborted: bool,
 }
@@ -148,7 +164,7 @@ impl Session {
             barrier: false,
             ended: false,
             lost: false,
-            stopping: false,
+            stopping: None,
             aborted: false,
         };
         let config = Shared::clone(config);
@@ -229,11 +245,21 @@ impl Session {
     /// The server wants to stop: the client gets 421 as soon as no command runs. A transfer that
     /// still runs after `grace` is aborted. A later call sets another grace.
     pub fn shutdown(&mut self, now: Instant, grace: Duration) {
+        self.stop(now, grace, Ending::Shutdown);
+    }
+
+    /// The client has to go, though the server goes on: it gets 421 as soon as no command runs. A transfer is
+    /// aborted at once.
+    pub fn dismiss(&mut self, now: Instant) {
+        self.stop(now, Duration::ZERO, Ending::Dismissed);
+    }
+
+    fn stop(&mut self, now: Instant, grace: Duration, why: Ending) {
         self.advance_clock(now);
         if self.work.is_over() {
             return;
         }
-        self.stopping = true;
+        self.stopping = Some(why);
         if grace.is_zero() {
             self.abort_transfer(Reason::Shutdown);
         } else {
@@ -390,6 +416,22 @@ impl Session {
     #[must_use]
     pub fn link_target(&self) -> &VPath {
         &self.other
+    }
+
+    /// The transfer that runs, if one does; [`path`](Session::path) is what it moves. What STAT tells a client,
+    /// this tells whoever runs the server.
+    #[must_use]
+    pub fn underway(&self) -> Option<Underway> {
+        let (Work::Waiting(Job::Transfer(transfer)) | Work::Settling(transfer)) = &self.work else {
+            return None;
+        };
+        Some(Underway {
+            verb: transfer.verb,
+            since: transfer.since,
+            offset: transfer.offset,
+            bytes: transfer.bytes,
+            length: transfer.length(),
+        })
     }
 
     /// The argument of USER.

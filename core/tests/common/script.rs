@@ -70,6 +70,7 @@ fn event(peer: &mut Peer, text: &str) {
         ("eof", "") => peer.session.receive_eof(now),
         ("lost", "") => peer.session.lost(now),
         ("shutdown", grace) => peer.session.shutdown(now, duration(grace)),
+        ("dismiss", _) => peer.session.dismiss(now),
         _ => peer.answer(text),
     }
 }

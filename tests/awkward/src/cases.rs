@@ -62,7 +62,7 @@ fn with(
     threads: usize,
     act: impl FnOnce(SocketAddr),
 ) {
-    with_limits(serve, homes, threads, |_| {}, act);
+    with_service(serve, homes, threads, |_| {}, |server, _| act(server));
 }
 
 /// The same within other limits.
@@ -72,6 +72,17 @@ fn with_limits(
     threads: usize,
     choose: impl FnOnce(&mut Limits),
     act: impl FnOnce(SocketAddr),
+) {
+    with_service(serve, homes, threads, choose, |server, _| act(server));
+}
+
+/// The same for who also runs the server.
+fn with_service(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+    homes: Homes,
+    threads: usize,
+    choose: impl FnOnce(&mut Limits),
+    act: impl FnOnce(SocketAddr, &Service),
 ) {
     let listener = wharf_driver::sockets::listen(([127, 0, 0, 1], 0).into()).expect("a socket");
     let address = listener.local_addr().expect("an address");
@@ -88,7 +99,7 @@ fn with_limits(
         scope.spawn(|| serve(vec![listener], &service));
         // The server stops also if the client panics.
         let _stop = Stop(&service);
-        act(address);
+        act(address, &service);
     });
 }
 
@@ -309,4 +320,68 @@ pub fn lists_what_is_there_by_now(
         client.expect(426);
         client.expect(226);
     });
+}
+
+/// Whatever they are doing.
+pub fn tells_who_is_connected_and_ends_who_shall_go(
+    serve: impl FnOnce(Listeners, &Arc<Service>) -> io::Result<()> + Send,
+) {
+    let homes = Homes::default().slow("slow", slow(Duration::from_millis(250), None));
+    with_service(
+        serve,
+        homes,
+        4,
+        |_| {},
+        |server, service| {
+            let (mut idle, mut busy) = (
+                Client::log_in(server, "slow"),
+                Client::log_in(server, "slow"),
+            );
+            let mut stranger = Client::connect(server);
+            let mut data = busy.data();
+            busy.ask("ALLO 5000000", 200);
+            busy.ask("STOR /d/f", 150);
+            data.write_all(&[b'x'; 100_000]).expect("room");
+            thread::sleep(Duration::from_millis(400));
+            let clients = service.clients();
+            let numbers: Vec<_> = clients.iter().map(|client| client.session).collect();
+            let [first, second, third] = &clients[..] else {
+                panic!("{clients:?}");
+            };
+            for (client, user) in [(first, true), (second, true), (third, false)] {
+                assert_eq!(
+                    client.user.as_deref().map(|name| &name[..] == b"slow"),
+                    user.then_some(true)
+                );
+                assert!(client.peer.ip().is_loopback() && !client.is_protected);
+                assert!(client.since >= Duration::from_millis(400) && client.since < AT_ONCE * 5);
+                assert!(client.idle >= Duration::from_millis(400) && client.idle <= client.since);
+            }
+            assert_eq!((&first.transfer, &third.transfer), (&None, &None));
+            let moving = second.transfer.as_ref().expect("it stores");
+            assert_eq!(
+                (moving.verb.name(), &moving.path[..]),
+                ("STOR", &b"/d/f"[..])
+            );
+            assert_eq!((moving.offset, moving.length), (0, Some(5_000_000)));
+            assert!((1..=100_000).contains(&moving.bytes), "{moving:?}");
+
+            assert!(!service.dismiss(u64::MAX));
+            for number in numbers {
+                assert!(service.dismiss(number));
+            }
+            idle.expect(421);
+            idle.expect_end();
+            busy.expect(426);
+            busy.expect(421);
+            busy.expect_end();
+            stranger.expect(421);
+            stranger.expect_end();
+            let until = Instant::now() + AT_ONCE;
+            while !service.clients().is_empty() {
+                assert!(Instant::now() < until, "{:?}", service.clients());
+                thread::sleep(Duration::from_millis(10));
+            }
+        },
+    );
 }

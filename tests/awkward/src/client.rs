@@ -12,14 +12,27 @@ pub(crate) struct Client(BufReader<TcpStream>);
 impl Client {
     /// Somebody who has logged in by that name.
     pub(crate) fn log_in(server: SocketAddr, name: &str) -> Self {
-        let stream = TcpStream::connect(server).expect("the server listens");
-        stream.set_read_timeout(Some(LATE)).expect("a timeout");
-        let mut client = Self(BufReader::new(stream));
-        client.expect(220);
+        let mut client = Self::connect(server);
         client.ask(&format!("USER {name}"), 331);
         client.ask("PASS x", 230);
         client.ask("TYPE I", 200);
         client
+    }
+
+    /// Somebody who has been greeted.
+    pub(crate) fn connect(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).expect("the server listens");
+        stream.set_read_timeout(Some(LATE)).expect("a timeout");
+        let mut client = Self(BufReader::new(stream));
+        client.expect(220);
+        client
+    }
+
+    /// The server has closed the connection.
+    pub(crate) fn expect_end(&mut self) {
+        let mut rest = Vec::new();
+        let read = self.0.read_to_end(&mut rest);
+        assert!(read.is_ok() && rest.is_empty(), "{read:?} {rest:?}");
     }
 
     pub(crate) fn say(&mut self, line: &str) {

@@ -27,6 +27,7 @@ macro_rules! cases {
             waits_for_a_commit_that_goes_on,
             waits_with_those_who_wait_for_their_turn,
             lists_what_is_there_by_now,
+            tells_who_is_connected_and_ends_who_shall_go,
         );
     };
     ($serve:path; $($case:ident,)*) => {

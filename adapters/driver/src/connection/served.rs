@@ -13,6 +13,7 @@ use crate::client::{Client, Origin};
 use crate::control::{Control, Turned, is_passing};
 use crate::executors::Held;
 use crate::journal::Journal;
+use crate::roster::Presence;
 use crate::service::Service;
 use crate::sockets::{acknowledge, bear_a_slow_reader};
 use crate::work::Work;
@@ -25,6 +26,7 @@ pub(super) struct Served<M: Machine> {
     session: M,
     work: Work,
     journal: Journal,
+    presence: Presence,
     control: Control,
     /// Something has come on the control connection, and nothing was sent since.
     unanswered: bool,
@@ -32,6 +34,8 @@ pub(super) struct Served<M: Machine> {
     written: usize,
     /// The session knows that the server is stopping.
     stopping: bool,
+    /// It knows that an operator wants it to end.
+    dismissed: bool,
     /// There is more to do at once, when it was seen what has happened meanwhile.
     goes_on: bool,
 }
@@ -70,15 +74,18 @@ impl<M: Machine> Served<M> {
             let until = (!limit.is_zero()).then(|| now + limit);
             control.open(tls, until)?;
         }
+        let presence = Presence::new(&service, peer, &socket);
         let held = Held::new(permit, executors);
         Ok(Self {
             session: M::new(&protocol, ends, now),
             work: Work::new(&service, ends, origin.reached(), Arc::clone(&held)),
-            journal: Journal::new(peer, &origin, settings),
+            journal: Journal::new(presence.session(), peer, &origin, settings),
+            presence,
             control,
             unanswered: false,
             written: 0,
             stopping: false,
+            dismissed: false,
             goes_on: false,
             held,
             service,
@@ -145,7 +152,8 @@ impl<M: Machine> Served<M> {
             let writes = self.control.turn_writes();
             (!writes, writes)
         } else {
-            let input = self.session.wants_input() && self.control.left().is_empty();
+            let reads = self.session.wants_input() && !self.dismissed;
+            let input = reads && self.control.left().is_empty();
             (input, !self.session.transmit().is_empty())
         };
         Wants {
@@ -181,10 +189,17 @@ impl<M: Machine> Served<M> {
             }
             self.session.shutdown(now, self.service.settings().grace);
         }
+        if self.presence.is_dismissed() && !self.dismissed {
+            self.dismissed = true;
+            if self.control.is_opening() {
+                self.session.lost(now);
+            }
+            self.session.dismiss(now);
+        }
         // On a busy machine much may have come since the wait for a deadline was over: a client that
         // was killed has closed its control connection by now.
         let due = self.session.deadline().is_some_and(|at| at <= now);
-        if ready.input || due && !ready.broken {
+        if !self.dismissed && (ready.input || due && !ready.broken) {
             self.read(now);
         } else if ready.broken && self.held.permit.gave_way() {
             self.give_way(now);
@@ -206,6 +221,7 @@ impl<M: Machine> Served<M> {
         if self.work.is_queued() {
             self.session.queued(now);
         }
+        self.presence.show(&self.session);
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {
@@ -282,7 +298,10 @@ impl<M: Machine> Served<M> {
     /// What reading came to: whether that is anything.
     fn has_read(&mut self, now: Instant, read: io::Result<bool>) -> bool {
         match read {
-            Ok(true) => self.unanswered = true,
+            Ok(true) => {
+                self.presence.heard(now);
+                self.unanswered = true;
+            }
             Ok(false) if self.held.permit.gave_way() => self.give_way(now),
             Ok(false) => self.session.receive_eof(now),
             Err(error) if is_passing(&error) => return false,

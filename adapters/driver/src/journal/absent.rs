@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub(crate) struct Journal;
 
 impl Journal {
-    pub(crate) fn new(_: SocketAddr, _: &Origin, _: &Settings) -> Self {
+    pub(crate) fn new(_: u64, _: SocketAddr, _: &Origin, _: &Settings) -> Self {
         Self
     }
 

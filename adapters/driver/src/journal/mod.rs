@@ -17,7 +17,6 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::Level;
@@ -72,10 +71,13 @@ struct Refusals {
 
 impl Journal {
     /// A client has connected so.
-    pub(crate) fn new(peer: SocketAddr, origin: &Origin, settings: &Settings) -> Self {
-        static SESSIONS: AtomicU64 = AtomicU64::new(1);
+    pub(crate) fn new(
+        session: u64,
+        peer: SocketAddr,
+        origin: &Origin,
+        settings: &Settings,
+    ) -> Self {
         let peer = sockets::canonical(peer);
-        let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         // Of the highest level, so that the lines that are left of a quiet log are in it.
         let span = tracing::error_span!("session", session, %peer, user = Empty);
         span.in_scope(|| match origin {

@@ -67,7 +67,12 @@ impl Subscriber for Lines {
 
 fn journal() -> Journal {
     let settings = Settings::new(Arc::new(Nobody));
-    Journal::new(([192, 0, 2, 1], 4_000).into(), &Origin::Direct, &settings)
+    Journal::new(
+        1,
+        ([192, 0, 2, 1], 4_000).into(),
+        &Origin::Direct,
+        &settings,
+    )
 }
 
 /// The lines of a session in which that happens, but those of its begin and end.

@@ -127,6 +127,7 @@ pub(super) fn ending(why: Option<Ending>) -> &'static str {
         Some(Ending::Tls) => "no TLS on the control connection",
         Some(Ending::Unanswered) => "timeout: a request was not answered",
         Some(Ending::Shutdown) => "shutdown",
+        Some(Ending::Dismissed) => "ended by the operator",
         Some(_) => "ended",
         None => "ended by the server",
     }

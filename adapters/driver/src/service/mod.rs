@@ -25,6 +25,7 @@ use crate::places::{Place, Places};
 use crate::ports::PortPool;
 use crate::public::{Known, PublicName};
 use crate::reserve::Reserve;
+use crate::roster::Roster;
 use crate::settings::{PublicAddress, Settings};
 use crate::sockets::{EXHAUSTED, is_exhausted};
 
@@ -37,6 +38,7 @@ pub struct Service {
     public: Option<PublicName>,
     stopping: AtomicBool,
     reserve: Reserve,
+    roster: Roster,
     threads: Threads,
     on_stop: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
@@ -72,6 +74,7 @@ impl Service {
             public,
             stopping: AtomicBool::new(false),
             reserve: Reserve::default(),
+            roster: Roster::default(),
             threads,
             on_stop: Mutex::default(),
         })
@@ -86,6 +89,11 @@ impl Service {
     /// The ports for passive data connections.
     pub(crate) fn ports(&self) -> &PortPool {
         &self.ports
+    }
+
+    /// Who is connected.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
     }
 
     /// The descriptor with which a client is told that there is none.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::machine::Machine;
 use crate::note::Note;
 use crate::path::VPath;
-use crate::session::Endpoints;
+use crate::session::{Endpoints, Underway};
 use crate::shared::Shared;
 use crate::ticket::{Event, Foreign, Outcome};
 use crate::time::Instant;
@@ -77,6 +77,10 @@ impl<M: Machine> Machine for Checked<M> {
         self.session.endpoints()
     }
 
+    fn underway(&self) -> Option<Underway> {
+        self.session.underway()
+    }
+
     fn heap_size(&self) -> usize {
         self.session.heap_size()
     }
@@ -130,6 +134,13 @@ impl<M: Machine> Machine for Checked<M> {
         self.advance(now);
         self.stopping = true;
         self.session.shutdown(now, grace);
+        self.look();
+    }
+
+    fn dismiss(&mut self, now: Instant) {
+        self.advance(now);
+        self.stopping = true;
+        self.session.dismiss(now);
         self.look();
     }
 

@@ -353,7 +353,7 @@ impl Session {
                 Reason::ControlLost => (426, "The control connection is gone."),
                 Reason::Stalled => (426, "No data moved for too long."),
                 Reason::Slow => (426, "The data moved too slowly."),
-                Reason::Shutdown => (426, "Server is shutting down."),
+                Reason::Shutdown => (426, self.word_of_stop()),
                 Reason::Refused => (554, Failure::PastEnd.text()),
                 Reason::Storage(failure) => match transfer.failure(failure) {
                     full @ (Failure::NoSpace | Failure::Quota) => (full.code(), full.text()),
