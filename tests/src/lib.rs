@@ -18,6 +18,7 @@ mod client;
 mod clients;
 mod confinement;
 mod conversations;
+mod ctl;
 pub mod differential;
 mod faults;
 mod homes;
@@ -77,6 +78,7 @@ pub fn run(binary: &'static str) -> ! {
         differential::CASES.to_vec(),
         clients::cases(),
         process::CASES.to_vec(),
+        ctl::CASES.to_vec(),
         confinement::CASES.to_vec(),
         homes::CASES.to_vec(),
         check::CASES.to_vec(),

@@ -49,6 +49,8 @@ pub struct Launch {
     pub buckets: Vec<Part>,
     /// The memory for uploads to them.
     pub upload_memory: Budget,
+    /// Where an operator asks the running server.
+    pub ctl_socket: Option<PathBuf>,
     /// What is worth a word, and keeps nobody from being served.
     pub warnings: Vec<String>,
     /// What to hand to [`log::prepare`].
@@ -125,6 +127,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         file.anonymous.is_some() || anonymous.is_some(),
         &mut mistakes,
     );
+    let ctl_socket = file.ctl_socket.map(|path| source.locate(&path));
     let passive = file.passive.0;
     mistakes.take(config::check_address(&source, passive.address.as_ref()));
     let missing = homes.look(&source, &mut mistakes);
@@ -251,6 +254,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         homes: homes.homes,
         buckets: homes.parts,
         upload_memory: budget,
+        ctl_socket,
         log,
         process,
         report,

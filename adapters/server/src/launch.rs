@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::assemble::{Launch, assemble};
 use crate::check;
+use crate::ctl;
 use crate::log;
 use crate::options::Options;
 use crate::password::{self, HashedPassword};
@@ -101,11 +102,19 @@ pub fn start(
     arguments: impl IntoIterator<Item = OsString>,
     password: impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>>,
 ) -> Result<Launch, Stop> {
-    let matches = Options::command()
-        .name(program)
-        .bin_name(program)
-        .try_get_matches_from(arguments)?;
-    let options = Options::from_arg_matches(&matches)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // No subcommand of the parser's, which would change what any other word means and what is said of it.
+    if let [_, about, ..] = &arguments[..]
+        && about == "ctl"
+    {
+        let command: ctl::Command = understand(program, " ctl", &arguments[1..], "")?;
+        return Err(match ctl::run(command) {
+            Ok(text) => Stop::answer(text),
+            Err(what) => Stop::mistake(what),
+        });
+    }
+    let more = format!("`{program} ctl --help` tells how to ask a running server.");
+    let options: Options = understand(program, "", &arguments, &more)?;
     if options.hash_password {
         let hash = password().and_then(|password| HashedPassword::new(&password));
         return Err(match hash {
@@ -120,4 +129,19 @@ pub fn start(
         return Err(Stop { text, code });
     }
     Ok(launch)
+}
+
+/// Understands a command line, whose help shows what it is about behind the program and ends with these words.
+fn understand<T: CommandFactory + FromArgMatches>(
+    program: &'static str,
+    about: &str,
+    arguments: &[OsString],
+    more: &str,
+) -> Result<T, clap::Error> {
+    let matches = T::command()
+        .name(program)
+        .bin_name(format!("{program}{about}"))
+        .after_help(more.to_owned())
+        .try_get_matches_from(arguments)?;
+    T::from_arg_matches(&matches)
 }

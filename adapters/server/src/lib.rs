@@ -14,6 +14,7 @@ pub mod certificate;
 mod check;
 mod config;
 mod crypto;
+mod ctl;
 mod descriptors;
 mod hint;
 pub mod home;

@@ -66,6 +66,11 @@ impl Identity {
         Ok(done)
     }
 
+    /// Returns its numbers, and that of its group.
+    pub(crate) fn ids(&self) -> (u32, u32) {
+        (self.uid.as_raw(), self.gid.as_raw())
+    }
+
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         &self.name

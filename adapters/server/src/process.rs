@@ -123,6 +123,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// Returns to whom belongs what it makes for an operator, if it becomes another user.
+    pub(crate) fn owner(&self) -> Option<(u32, u32)> {
+        self.identity.as_ref().map(Identity::ids)
+    }
+
     /// Becomes the user that was configured, and lets Landlock confine the process. To be called
     /// before any thread is started: others would keep what they have.
     ///

@@ -14,6 +14,7 @@ use signal_hook::low_level::signal_name;
 use wharf_core::Config;
 use wharf_driver::{Listener, Service};
 
+use crate::ctl::Door;
 use crate::{Certified, Launch, Listen, bind, descriptors, launch, log, sweep, sweep_buckets};
 
 /// How often the files of certificates are looked at.
@@ -55,6 +56,10 @@ fn start(
     let log = log::prepare(launch.log)?;
     log::catch_panics();
     let sockets = bind::all(launch.listen, launch.listen_default)?;
+    let door = launch.ctl_socket.as_deref();
+    let door = door
+        .map(|path| Door::open(path, launch.process.owner()))
+        .transpose()?;
     let addresses = sockets
         .iter()
         .map(|(socket, listen)| {
@@ -82,6 +87,7 @@ fn start(
     // Where it must be looked up, that has begun before a client asks for it.
     service.look_up_public_address();
     heed_signals(&service, watch(launch.certified)?)?;
+    door.map(|door| door.attend(&service)).transpose()?;
     sweep(launch.homes)?;
     sweep_buckets(launch.buckets, launch.upload_memory)?;
     let report = launch.report.text(&addresses, Some(&confinement));
