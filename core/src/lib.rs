@@ -303,7 +303,7 @@ pub use note::{Ending, Note};
 pub use optional::{Answer, Optional};
 pub use outcome::{Changed, DataFailure, End, Opened, TlsFailure, Transferred};
 pub use path::{PathError, VPath};
-pub use reply::{TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
+pub use reply::{NOT_SERVED, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 pub use session::{Endpoints, Session, Underway};
 pub use shared::Shared;
 pub use ticket::{Event, Foreign, Ticket, TicketId};

@@ -208,5 +208,8 @@ impl fmt::Write for Sink<'_> {
 /// connection. Some clients look for these words and try again later.
 pub const TOO_MANY_CONNECTIONS: &[u8] = b"421 Too many connections, try again later.\r\n";
 
+/// As [`TOO_MANY_CONNECTIONS`], for a client from a network whose clients are not served.
+pub const NOT_SERVED: &[u8] = b"421 Clients from your address are not served.\r\n";
+
 /// As [`TOO_MANY_CONNECTIONS`], for a client from whose address too many logins were refused.
 pub const TOO_MANY_FAILURES: &[u8] = b"421 Too many refused logins, try again later.\r\n";

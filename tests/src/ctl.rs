@@ -11,11 +11,13 @@ use std::{fs, thread};
 
 use crate::client::some;
 use crate::server::{Config, eventually};
-use crate::{Program, Server, cases};
+use crate::{Client, Program, Server, cases};
 
 cases! { "ctl";
     tells_who_is_connected,
     ends_the_sessions_that_it_is_told,
+    keeps_networks_out_and_lets_them_in,
+    serves_the_networks_that_are_allowed,
     stops_when_it_is_asked,
     answers_whatever_it_is_asked,
     takes_the_place_of_a_socket_that_was_left_behind,
@@ -120,6 +122,57 @@ fn ends_the_sessions_that_it_is_told(program: &Program) {
     let log = server.whole_log();
     assert!(log.contains("why=\"ended by the operator\""), "{log}");
     server.still_serves();
+}
+
+/// Who is not served, and learns so.
+fn kept_out(server: &Server) {
+    let mut client = Client::silent(server.address());
+    client.expect(421);
+    client.expect_end();
+}
+
+fn keeps_networks_out_and_lets_them_in(program: &Program) {
+    let server = start(program);
+    let mut client = server.login();
+    assert_eq!(program.asked(&server, &["bans"]), "no network is banned\n");
+    let told = program.asked(&server, &["ban", "192.0.2.7", "127.0.0.0/8", "--for", "1h"]);
+    assert_eq!(told, "192.0.2.7/32  for 59m59s\n127.0.0.0/8  for 59m59s\n");
+    client.expect(421);
+    client.expect_end();
+    kept_out(&server);
+    let output = program.ctl(&server, &["unban", "127.0.0.0/8", "10.0.0.0/8"]);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: not banned: 10.0.0.0/8\n"
+    );
+    server.login().command("NOOP", 200);
+    program.asked(&server, &["ban", "127.0.0.1", "--for", "1s"]);
+    kept_out(&server);
+    eventually("it is over", || {
+        program
+            .asked(&server, &["bans"])
+            .starts_with("192.0.2.7/32  for ")
+    });
+    server.login().command("NOOP", 200);
+    program.asked(&server, &["ban", "::/0"]);
+    assert!(
+        program
+            .asked(&server, &["bans"])
+            .ends_with("::/0  until the server ends\n")
+    );
+    server.login().command("NOOP", 200);
+    let log = server.whole_log();
+    let why = "refused: clients of its network are not served";
+    assert!(log.contains(why), "{log}");
+}
+
+fn serves_the_networks_that_are_allowed(program: &Program) {
+    let start = |lines: &str| program.start(Config::default().top(lines));
+    kept_out(&start("deny = [\"127.0.0.0/8\"]"));
+    kept_out(&start("allow = [\"10.0.0.0/8\", \"::1\"]"));
+    kept_out(&start("allow = [\"127.0.0.1\"]\ndeny = [\"127.0.0.1\"]"));
+    let server = start("allow = [\"127.0.0.1\"]\ndeny = [\"127.0.0.2\"]");
+    server.login().command("NOOP", 200);
 }
 
 fn stops_when_it_is_asked(program: &Program) {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use wharf_core::{Config, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
+use wharf_core::{Config, NOT_SERVED, TOO_MANY_CONNECTIONS, TOO_MANY_FAILURES};
 
 use crate::journal::Journal;
 use crate::log;
@@ -167,6 +167,7 @@ pub(crate) fn refuse(mut control: &TcpStream, peer: SocketAddr, protocol: &Confi
     let _ = control.write(match why {
         Refusal::Full | Refusal::Exhausted => TOO_MANY_CONNECTIONS,
         Refusal::Waits => TOO_MANY_FAILURES,
+        Refusal::KeptOut => NOT_SERVED,
     });
     // To close a connection with bytes unread, as a header, resets it, and the reply may be lost.
     let _ = control.read(&mut [0; proxy::MOST]);

@@ -20,6 +20,7 @@
 #![deny(missing_debug_implementations)]
 
 mod backoff;
+mod bans;
 mod bell;
 mod client;
 pub mod connection;
@@ -66,6 +67,7 @@ pub mod tls;
 mod work;
 
 pub use backoff::BackOff;
+pub use bans::Ban;
 pub use bell::Bell;
 pub use client::Client;
 pub use escape::Escape;

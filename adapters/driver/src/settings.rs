@@ -48,6 +48,10 @@ pub struct Settings {
     pub back_off: BackOff,
     /// Networks whose addresses never wait, such as that of a proxy that many clients share.
     pub back_off_exempt: Vec<IpNet>,
+    /// The networks whose clients are served; none: all. Others are refused with 421.
+    pub allow: Vec<IpNet>,
+    /// The networks whose clients are not served, also where they are allowed.
+    pub deny: Vec<IpNet>,
     /// The networks of balancers: a connection from there must begin with a [PROXY header](crate::proxy), and
     /// its client is who that says. From elsewhere nobody can say who it is.
     pub proxy_from: Vec<IpNet>,
@@ -105,6 +109,8 @@ impl Settings {
             sessions_per_address: 64,
             back_off: BackOff::default(),
             back_off_exempt: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
             proxy_from: Vec::new(),
             storage_threads: Self::STORAGE_THREADS,
             utc_offset: 0,

@@ -170,6 +170,8 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     file.limits.0.apply_to_server(&mut settings);
     settings.proxy_from = config::networks(&file.proxy_from);
+    settings.allow = config::networks(&file.allow);
+    settings.deny = config::networks(&file.deny);
 
     let mut protocol = Config {
         dot_files: file.dot_files,

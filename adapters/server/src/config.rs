@@ -36,6 +36,8 @@ pub(crate) struct File {
     #[serde(rename = "listener")]
     pub(crate) listeners: List<listen::Section>,
     pub(crate) proxy_from: List<Value<IpNet>>,
+    pub(crate) allow: List<Value<IpNet>>,
+    pub(crate) deny: List<Value<IpNet>>,
     pub(crate) ctl_socket: Option<PathBuf>,
     pub(crate) greeting: Option<Value<Greeting>>,
     pub(crate) welcome: Option<Value<Greeting>>,

@@ -57,6 +57,7 @@ fn decided(launch: &Launch) -> String {
         (
             (&settings.protocol, settings.back_off),
             (&settings.back_off_exempt, &settings.proxy_from),
+            (&settings.allow, &settings.deny),
             (settings.passive_ports.clone(), &settings.public_address),
             (settings.active_port, settings.utc_offset),
             (settings.sessions, settings.sessions_per_address),

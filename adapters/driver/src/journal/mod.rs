@@ -139,6 +139,7 @@ impl Journal {
             Refusal::Full => "too many connections",
             Refusal::Exhausted => "no descriptor or no thread is left",
             Refusal::Waits => "too many refused logins",
+            Refusal::KeptOut => "clients of its network are not served",
         };
         tracing::warn!(target: CONNECTION, %peer, "refused: {why}");
     }

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use ipnet::IpNet;
 use wharf_core::listing::Clock;
 use wharf_core::{Denied, Instant};
 use wharf_storage::{Account, Executors, Seat};
 
 use crate::backoff::Failures;
+use crate::bans::Bans;
 use crate::bell::Bell;
 use crate::executors::Threads;
 use crate::journal::Journal;
@@ -35,6 +37,7 @@ pub struct Service {
     ports: PortPool,
     places: Places,
     failures: Failures,
+    bans: Bans,
     public: Option<PublicName>,
     stopping: AtomicBool,
     reserve: Reserve,
@@ -71,6 +74,7 @@ impl Service {
             ports,
             places,
             failures: Failures::default(),
+            bans: Bans::default(),
             public,
             stopping: AtomicBool::new(false),
             reserve: Reserve::default(),
@@ -89,6 +93,11 @@ impl Service {
     /// The ports for passive data connections.
     pub(crate) fn ports(&self) -> &PortPool {
         &self.ports
+    }
+
+    /// The networks that an operator keeps out.
+    pub(crate) fn banned(&self) -> &Bans {
+        &self.bans
     }
 
     /// Who is connected.
@@ -146,11 +155,23 @@ impl Service {
 
     /// What counts as the client's address, unless it has to wait.
     fn welcomed(&self, peer: SocketAddr, now: Instant) -> Result<Option<Network>, Refusal> {
+        if self.is_kept_out(peer.ip().to_canonical(), now) {
+            return Err(Refusal::KeptOut);
+        }
         let counted = self.counted(peer);
         match counted.is_some_and(|network| self.failures.is_waiting(network, now)) {
             true => Err(Refusal::Waits),
             false => Ok(counted),
         }
+    }
+
+    /// Whether clients at that address are not served at all.
+    fn is_kept_out(&self, address: IpAddr, now: Instant) -> bool {
+        let settings = &self.settings;
+        let has = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&address));
+        has(&settings.deny)
+            || !settings.allow.is_empty() && !has(&settings.allow)
+            || self.bans.keep_out(address, now)
     }
 
     /// What becomes of a login to that account from there. A refused one counts. While the address
@@ -299,6 +320,8 @@ pub(crate) enum Refusal {
     Exhausted,
     /// Too many logins from its address were refused.
     Waits,
+    /// Clients of its network are not served.
+    KeptOut,
 }
 
 /// The place of one session among those that may be. Dropping it frees the place.

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use wharf_driver::{Connected, Service};
 
-use super::words::{Answer, Request, Session, Status, Transfer};
+use super::words::{Answer, Ban, Request, Session, Status, Transfer};
 
 /// How long a session that shall end has for it, before its connection is cut.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,6 +38,35 @@ pub(super) fn answer(request: &Request, service: &Service, begun: Instant) -> An
             let meant = clients.filter(is_meant).map(|client| client.session);
             Answer::Ended(kick(service, meant.collect()))
         }
+        Request::Ban { networks, seconds } => {
+            let time = seconds.map(Duration::from_secs);
+            for network in networks {
+                service.ban(*network, time);
+            }
+            let is_there = |client: &Connected| {
+                networks
+                    .iter()
+                    .any(|network| network.contains(&client.peer.ip()))
+            };
+            let clients = service.clients().into_iter();
+            let there = clients.filter(is_there).map(|client| client.session);
+            kick(service, there.collect());
+            tracing::info!(?networks, seconds, "banned by the operator");
+            Answer::Bans(bans(service))
+        }
+        Request::Unban { networks } => {
+            let missing: Vec<_> = networks
+                .iter()
+                .filter(|network| !service.unban(**network))
+                .map(IpNet::to_string)
+                .collect();
+            tracing::info!(?networks, "let in again by the operator");
+            match missing.is_empty() {
+                true => Answer::Bans(bans(service)),
+                false => Answer::Error(format!("not banned: {}", missing.join(", "))),
+            }
+        }
+        Request::Bans {} => Answer::Bans(bans(service)),
         Request::Drain {} => {
             tracing::info!("stopping, as the operator asks");
             Answer::Status(Status {
@@ -68,8 +98,19 @@ fn kick(service: &Service, sessions: Vec<u64>) -> Vec<u64> {
     for session in left() {
         service.dismiss(session);
     }
-    tracing::info!(sessions = ?told, "ended by the operator");
+    if !told.is_empty() {
+        tracing::info!(sessions = ?told, "ended by the operator");
+    }
     told
+}
+
+fn bans(service: &Service) -> Vec<Ban> {
+    let bans = service.bans().into_iter();
+    bans.map(|ban| Ban {
+        network: ban.network,
+        seconds: ban.left.map(|left| left.as_secs_f64()),
+    })
+    .collect()
 }
 
 fn status(service: &Service, begun: Instant) -> Status {

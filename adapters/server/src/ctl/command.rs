@@ -1,4 +1,4 @@
-//! `ctl who`, `kick`, `drain` and `status`: the operator's end.
+//! `ctl who`, `kick`, `ban`, `drain` and the others: the operator's end.
 
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Shutdown};
@@ -8,12 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use super::table;
 use super::words::{Answer, Request};
 use crate::config::File;
 use crate::mistakes::Mistakes;
 use crate::source::Source;
+use crate::value::argument;
 
 /// A server answers within this time: it waits for two seconds until sessions have ended.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,6 +53,30 @@ enum Action {
         /// All sessions from that address; may be repeated
         #[arg(long, value_name = "ADDR")]
         address: Vec<IpAddr>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Keep clients of networks out, and end their sessions
+    Ban {
+        /// Addresses or networks, such as 192.0.2.7 or 2001:db8::/32
+        #[arg(required = true, value_name = "NETWORK", value_parser = argument::<IpNet>)]
+        networks: Vec<IpNet>,
+        /// For so long, such as 30m or 24h [default: until the server ends]
+        #[arg(long = "for", value_name = "TIME", value_parser = argument::<Duration>)]
+        time: Option<Duration>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Let clients of networks in again
+    Unban {
+        /// As they were banned
+        #[arg(required = true, value_name = "NETWORK", value_parser = argument::<IpNet>)]
+        networks: Vec<IpNet>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Tell which networks are kept out
+    Bans {
         #[command(flatten)]
         server: Server,
     },
@@ -104,6 +130,16 @@ pub(crate) fn run(command: Command) -> Result<String, String> {
             },
             server,
         ),
+        Action::Ban {
+            networks,
+            time,
+            server,
+        } => {
+            let seconds = time.map(|time| time.as_secs());
+            (Request::Ban { networks, seconds }, server)
+        }
+        Action::Unban { networks, server } => (Request::Unban { networks }, server),
+        Action::Bans { server } => (Request::Bans {}, server),
         Action::Drain { server } => (Request::Drain {}, server),
         Action::Status { server } => (Request::Status {}, server),
     };

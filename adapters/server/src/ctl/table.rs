@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use wharf_driver::Escape;
 
-use super::words::{Answer, Session, Status, Transfer};
+use super::words::{Answer, Ban, Session, Status, Transfer};
 
 /// The length of the bar of a transfer.
 const BAR: usize = 20;
@@ -28,8 +28,20 @@ pub(super) fn print(answer: &Answer) -> String {
             [one] => format!("session {one} was told to end\n"),
             many => format!("{} sessions were told to end\n", many.len()),
         },
+        Answer::Bans(bans) => match &bans[..] {
+            [] => "no network is banned\n".into(),
+            bans => bans.iter().map(ban).collect(),
+        },
         Answer::Status(status) => told(status),
         Answer::Error(what) => format!("{what}\n"),
+    }
+}
+
+fn ban(ban: &Ban) -> String {
+    let network = ban.network;
+    match ban.seconds {
+        Some(seconds) => format!("{network}  for {}\n", time(seconds)),
+        None => format!("{network}  until the server ends\n"),
     }
 }
 

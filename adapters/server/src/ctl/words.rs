@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// What an operator asks for.
@@ -19,6 +20,16 @@ pub(crate) enum Request {
         #[serde(default)]
         addresses: Vec<IpAddr>,
     },
+    /// That clients of these networks are kept out, for so many seconds or until the server ends, and their
+    /// sessions end.
+    Ban {
+        networks: Vec<IpNet>,
+        seconds: Option<u64>,
+    },
+    /// That they are let in again.
+    Unban { networks: Vec<IpNet> },
+    /// Which networks are kept out.
+    Bans {},
     /// That the server stops as it does at SIGTERM.
     Drain {},
     /// How the server is.
@@ -33,6 +44,8 @@ pub(crate) enum Answer {
     Sessions(Vec<Session>),
     /// The numbers of the sessions that were told to end.
     Ended(Vec<u64>),
+    /// The networks that are kept out by now.
+    Bans(Vec<Ban>),
     /// How the server is.
     Status(Status),
     /// What is wrong with the request.
@@ -68,6 +81,14 @@ pub(crate) struct Transfer {
     /// How many bytes will move, where that is known.
     pub(crate) length: Option<u64>,
     pub(crate) seconds: f64,
+}
+
+/// A network that is kept out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ban {
+    pub(crate) network: IpNet,
+    /// For how long it still is; nothing: until the server ends.
+    pub(crate) seconds: Option<f64>,
 }
 
 /// How a server is.
