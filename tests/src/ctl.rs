@@ -136,7 +136,10 @@ fn keeps_networks_out_and_lets_them_in(program: &Program) {
     let mut client = server.login();
     assert_eq!(program.asked(&server, &["bans"]), "no network is banned\n");
     let told = program.asked(&server, &["ban", "192.0.2.7", "127.0.0.0/8", "--for", "1h"]);
-    assert_eq!(told, "192.0.2.7/32  for 59m59s\n127.0.0.0/8  for 59m59s\n");
+    let lines: Vec<_> = told.lines().collect();
+    let is_so = matches!(lines[..], [first, second]
+        if first.starts_with("192.0.2.7/32  for 59m") && second.starts_with("127.0.0.0/8  for 59m"));
+    assert!(is_so, "{told}");
     client.expect(421);
     client.expect_end();
     kept_out(&server);
@@ -149,9 +152,7 @@ fn keeps_networks_out_and_lets_them_in(program: &Program) {
     program.asked(&server, &["ban", "127.0.0.1", "--for", "1s"]);
     kept_out(&server);
     eventually("it is over", || {
-        program
-            .asked(&server, &["bans"])
-            .starts_with("192.0.2.7/32  for ")
+        program.asked(&server, &["bans"]).lines().count() == 1
     });
     server.login().command("NOOP", 200);
     program.asked(&server, &["ban", "::/0"]);
