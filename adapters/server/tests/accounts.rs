@@ -216,7 +216,7 @@ fn many_logins_at_once_all_get_their_turn() {
 }
 
 #[test]
-fn what_is_no_argon2id_string_is_no_hash() {
+fn what_is_no_hash_is_refused() {
     for text in [
         "",
         "secret",
