@@ -12,6 +12,7 @@ use crate::check;
 use crate::log;
 use crate::options::Options;
 use crate::password::{self, HashedPassword};
+use crate::user;
 
 /// Why there is nothing to serve: a mistake, or a question that has been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ fn wanted_format(arguments: impl Iterator<Item = OsString>) -> log::Format {
 }
 
 /// [`launch`] with everything given: the arguments, of which the first is the program itself, and
-/// what reads a password if one is to be hashed.
+/// what reads a password if one is needed.
 ///
 /// # Errors
 /// [`Stop`].
@@ -101,11 +102,20 @@ pub fn start(
     arguments: impl IntoIterator<Item = OsString>,
     password: impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>>,
 ) -> Result<Launch, Stop> {
-    let matches = Options::command()
-        .name(program)
-        .bin_name(program)
-        .try_get_matches_from(arguments)?;
-    let options = Options::from_arg_matches(&matches)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // No subcommand of the parser's, which would change what any other word means and what is said of it.
+    if let [_, about, ..] = &arguments[..]
+        && about == "user"
+    {
+        let command: user::Command = understand(program, " user", &arguments[1..], "")?;
+        return Err(match user::run(command, password) {
+            Ok(text) => Stop::answer(text),
+            Err(mistakes) => Stop::mistake(mistakes),
+        });
+    }
+    let more =
+        format!("`{program} user --help` tells how to add, change, remove and list accounts.");
+    let options: Options = understand(program, "", &arguments, &more)?;
     if options.hash_password {
         let hash = password().and_then(|password| HashedPassword::new(&password));
         return Err(match hash {
@@ -120,4 +130,19 @@ pub fn start(
         return Err(Stop { text, code });
     }
     Ok(launch)
+}
+
+/// Understands a command line, whose help shows what it is about behind the program and ends with these words.
+fn understand<T: CommandFactory + FromArgMatches>(
+    program: &'static str,
+    about: &str,
+    arguments: &[OsString],
+    more: &str,
+) -> Result<T, clap::Error> {
+    let matches = T::command()
+        .name(program)
+        .bin_name(format!("{program}{about}"))
+        .after_help(more.to_owned())
+        .try_get_matches_from(arguments)?;
+    T::from_arg_matches(&matches)
 }
