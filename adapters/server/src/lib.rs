@@ -15,6 +15,7 @@ mod check;
 mod config;
 mod configuration;
 mod crypto;
+mod decoy;
 mod descriptors;
 mod hint;
 pub mod home;

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::PathBuf;
 use std::thread;
 
@@ -44,12 +44,12 @@ impl Accounts {
     }
 
     /// Calls `user` with these arguments and the configuration file; paths are told from the directory of it.
-    fn user(&self, arguments: &[&str], password: &str) -> Stop {
+    fn user(&self, arguments: &[&str], password: impl AsRef<[u8]>) -> Stop {
         let config = self.path("wharf.toml");
         let mut all = vec!["user"];
         all.extend(arguments);
         all.extend(["--config", config.to_str().unwrap()]);
-        let stop = stop(start_with(&all, password.as_bytes()));
+        let stop = stop(start_with(&all, password.as_ref()));
         let directory = format!("{}/", self.path("").display()).replace("//", "/");
         Stop {
             text: stop.text.replace(&directory, ""),
@@ -57,7 +57,7 @@ impl Accounts {
         }
     }
 
-    fn done(&self, arguments: &[&str], password: &str) -> String {
+    fn done(&self, arguments: &[&str], password: impl AsRef<[u8]>) -> String {
         let stop = self.user(arguments, password);
         assert_eq!(stop.code, 0, "{arguments:?}: {}", stop.text);
         stop.text
@@ -123,7 +123,6 @@ fn an_account_comes_gets_another_password_and_goes() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(accounts.logs_in("anna", b"one") && !accounts.logs_in("anna", b"two"));
-    // Bytes that are no UTF-8 are as good as others.
     let before = accounts.read("users.d/anna.toml");
     let said = accounts.done(&["passwd", "anna"], "two");
     assert!(
@@ -131,6 +130,8 @@ fn an_account_comes_gets_another_password_and_goes() {
         "{said}"
     );
     assert!(accounts.logs_in("anna", b"two") && !accounts.logs_in("anna", b"one"));
+    accounts.done(&["passwd", "anna"], b"caf\xe9 \xff");
+    assert!(accounts.logs_in("anna", b"caf\xe9 \xff"));
     let lines = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with("password"));
         lines.map(str::to_owned).collect()
@@ -339,6 +340,27 @@ fn a_change_keeps_the_mode_of_a_file_but_for_others() {
     symlink(accounts.path("a.toml"), accounts.path("users.d/a.toml")).unwrap();
     let said = accounts.refused(&["passwd", "anna"]);
     assert!(said.contains("this file is a link"), "{said}");
+}
+
+/// Only root gives files away.
+#[test]
+fn a_file_belongs_to_whom_the_others_belong_to() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let accounts = Accounts::new(USERS);
+    let owner = |file: &str| {
+        let metadata = fs::metadata(accounts.path(file)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    chown(accounts.path("wharf.toml"), Some(1234), Some(1235)).unwrap();
+    accounts.add("anna", "x");
+    assert_eq!(owner("users.d/anna.toml"), (1234, 1235));
+    chown(accounts.path("users.d/anna.toml"), Some(2234), Some(2235)).unwrap();
+    accounts.add("bert", "x");
+    assert_eq!(owner("users.d/bert.toml"), (2234, 2235));
+    accounts.done(&["passwd", "anna"], "y");
+    assert_eq!(owner("users.d/anna.toml"), (2234, 2235));
 }
 
 #[test]

@@ -37,9 +37,16 @@ impl HashedPassword {
         Kind::parse(text).map(Self)
     }
 
-    /// The string.
-    pub(crate) fn text(&self) -> String {
-        self.0.to_string()
+    /// Returns what stands before salt and hash, which tells what a check costs.
+    pub(crate) fn price(&self) -> String {
+        let text = self.to_string();
+        let fields = if matches!(self.0, Kind::Bcrypt(_)) {
+            1
+        } else {
+            2
+        };
+        let price = text.rsplitn(fields + 1, '$').nth(fields);
+        price.unwrap_or_default().to_owned()
     }
 
     /// Whether this is the hash of that password. It takes as long and as much memory as the hash says, whatever
