@@ -1,5 +1,6 @@
 //! `user add`, `passwd`, `remove` and `list`: the accounts in the files that the configuration file includes.
 
+mod command;
 mod edit;
 mod folder;
 mod list;
@@ -7,9 +8,8 @@ mod list;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, Parser, Subcommand};
 use wharf_core::Rights;
 use zeroize::Zeroizing;
 
@@ -19,84 +19,13 @@ use crate::configuration::{Change, Configuration, Folder, Included};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::password::HashedPassword;
-use crate::value::{Word, argument};
 
+use command::Action;
+pub(crate) use command::Command;
 use folder::Locked;
 
 /// What is said after a change.
 const RESTART: &str = "a running server knows that once it is restarted\n";
-
-/// Adds, changes, removes and lists accounts in the files that a configuration file includes.
-#[derive(Parser)]
-#[command(max_term_width = 100, disable_help_subcommand = true)]
-pub(crate) struct Command {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Subcommand)]
-enum Action {
-    /// Add an account in a file of its own; the password is asked for, or read as a line where the standard input
-    /// is no terminal
-    Add {
-        /// Letters, digits and `._-@`, up to 64 of them
-        #[arg(value_parser = argument::<NewName>)]
-        name: NewName,
-        #[command(flatten)]
-        of: Of,
-        /// Directory that the account sees
-        #[arg(long, value_name = "DIR")]
-        home: PathBuf,
-        /// What the account may do there: list, read, write, overwrite, delete, rename, mkdir, symlink
-        #[arg(long, value_name = "RIGHT,...", value_delimiter = ',', default_value = "list,read",
-              value_parser = argument::<Rights>)]
-        rights: Vec<Rights>,
-    },
-    /// Change the password of an account, and nothing else in its file
-    Passwd {
-        /// Whose it is
-        name: String,
-        #[command(flatten)]
-        of: Of,
-    },
-    /// Remove an account; its home stays as it is
-    Remove {
-        /// Whose it is
-        name: String,
-        #[command(flatten)]
-        of: Of,
-    },
-    /// List all accounts with their homes or buckets, their rights and their files
-    List {
-        #[command(flatten)]
-        of: Of,
-    },
-}
-
-/// Whose accounts they are.
-#[derive(Args)]
-struct Of {
-    /// Configuration file, whose key `users` says where files of accounts are
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
-}
-
-/// The name of a new account, which its file has too.
-#[derive(Clone, Debug)]
-struct NewName(String);
-
-impl Word for NewName {
-    const EXPECTED: &'static str =
-        "1 to 64 letters, digits and `._-@`, of which neither `.` nor `-` is the first";
-
-    fn read(word: &str) -> Option<Self> {
-        let sound = |c: u8| c.is_ascii_alphanumeric() || b"._-@".contains(&c);
-        let is_one = (1..=64).contains(&word.len())
-            && word.bytes().all(sound)
-            && !word.starts_with(['.', '-']);
-        is_one.then(|| Self(word.to_owned()))
-    }
-}
 
 /// Does that; returns what to tell the user, as a mistake where nothing was done.
 pub(crate) fn run(
