@@ -1,7 +1,6 @@
 //! [`FileAccounts`]: the accounts of a configuration file.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::admission::Admission;
 use crate::certificate::{Fingerprint, NamedBy};
+use crate::decoy::Decoys;
 use crate::password::HashedPassword;
 
 /// Names that mean nobody in particular.
@@ -44,8 +44,7 @@ pub struct FileAccounts {
     users: Vec<Arc<User>>,
     named_by: NamedBy,
     by_name: HashMap<Vec<u8>, usize>,
-    /// Picks whom an unknown name is taken for.
-    secret: Vec<u8>,
+    decoys: Decoys,
     hashed: Arc<AtomicU64>,
 }
 
@@ -58,9 +57,8 @@ impl FileAccounts {
             .enumerate()
             .map(|(index, user)| (user.name.clone().into_bytes(), index))
             .collect();
-        let secret = users.first().map(|user| user.password.text());
         Self {
-            secret: secret.unwrap_or_default().into_bytes(),
+            decoys: Decoys::new(&users),
             anonymous: anonymous.map(Arc::new),
             users: users.into_iter().map(Arc::new).collect(),
             named_by: NamedBy::default(),
@@ -92,7 +90,7 @@ impl FileAccounts {
         match self.nobody(name) {
             Some(admission) => Some(admission),
             _ => {
-                let user = self.user(name).or_else(|| self.decoy(name));
+                let user = self.compared(name);
                 user.map(|user| &user.admission)
             }
         }
@@ -103,32 +101,12 @@ impl FileAccounts {
         self.anonymous.as_ref().filter(|_| is_anonymous(name))
     }
 
-    /// Some user whose password an unknown name is compared with. Users differ in what their hashes
-    /// cost and in what they demand, so it is always the same one for the same name, also after a
-    /// restart: otherwise the names for which nothing changes were the known ones. What picks it is
-    /// as secret as the hash of a password.
-    fn decoy(&self, name: &[u8]) -> Option<&Arc<User>> {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&self.secret);
-        hasher.write(name);
-        self.users.get(place(hasher.finish(), self.users.len()))
+    /// The user of that name, or whom an unknown name is taken for. Both are looked for in any case, for the same
+    /// time.
+    fn compared(&self, name: &[u8]) -> Option<&Arc<User>> {
+        let decoy = self.decoys.pick(name);
+        self.user(name).or_else(|| self.users.get(decoy?))
     }
-}
-
-/// Picks one of so many places by a number. If one is added, few numbers get another place (Lamping
-/// and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm").
-fn place(mut number: u64, count: usize) -> usize {
-    let (mut place, mut next) = (0, 0);
-    while next < count {
-        place = next;
-        number = number
-            .wrapping_mul(2_862_933_555_777_941_757)
-            .wrapping_add(1);
-        let divisor = (number >> 33) + 1;
-        let jump = ((place as u128 + 1) << 31) / u128::from(divisor);
-        next = usize::try_from(jump).unwrap_or(usize::MAX);
-    }
-    place
 }
 
 impl Accounts for FileAccounts {
@@ -167,7 +145,7 @@ impl Accounts for FileAccounts {
             return admission.enter(&*executors.storage);
         }
         let known = self.user(name).cloned();
-        let Some(compared) = known.as_ref().or_else(|| self.decoy(name)) else {
+        let Some(compared) = self.compared(name) else {
             // Where nobody has a password there is nothing to hide.
             return Begun::Done(Err(Denied::Credentials));
         };
@@ -192,31 +170,5 @@ impl Accounts for FileAccounts {
             (Ok(_), _) => Begun::Done(Err(Denied::Credentials)),
             (Err(denied), _) => Begun::Done(Err(denied)),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_user_changes_what_few_unknown_names_are_compared_with() {
-        let mixed = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for count in [1, 2, 7, 100] {
-            let mut picked = vec![0_usize; count];
-            let mut moved = 0;
-            for number in (0..10_000).map(mixed) {
-                let (before, after) = (place(number, count), place(number, count + 1));
-                picked[before] += 1;
-                moved += usize::from(before != after);
-                assert!(before == after || after == count);
-            }
-            let (even, share) = (10_000 / count, 10_000 / (count + 1));
-            assert!(
-                picked.iter().all(|times| times.abs_diff(even) <= even / 2),
-                "{picked:?}"
-            );
-            assert!(moved.abs_diff(share) <= share / 2, "{count}: {moved}");
-        }
     }
 }

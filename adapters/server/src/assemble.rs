@@ -13,7 +13,8 @@ use crate::accounts::FileAccounts;
 use crate::bucket::{Buckets, Part};
 use crate::caution;
 use crate::certificate::Fingerprint;
-use crate::config::{self, File, set};
+use crate::config::{self, set};
+use crate::configuration::{self, Configuration};
 use crate::home::Home;
 use crate::homes::Homes;
 use crate::listen::{self, Listen};
@@ -24,7 +25,6 @@ use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::process::{self, Process};
 use crate::report::{Protected, Report};
-use crate::source::Source;
 use crate::tls;
 use crate::value::{Count, ListedLinks};
 
@@ -67,16 +67,32 @@ pub struct Launch {
 /// What to tell the user.
 pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     process::check_kernel()?;
-    let log = options.log();
-    let source = match &options.config {
-        Some(path) => Source::read(path)?,
-        None => Source::default(),
-    };
     let mut mistakes = Mistakes::default();
-    let Some(file) = File::parse(&source, &mut mistakes) else {
-        return Err(mistakes.to_string());
+    let configuration = match &options.config {
+        Some(path) => Configuration::read(path, None, &mut mistakes),
+        None => Some(Configuration::default()),
     };
+    match configuration {
+        Some(configuration) => of(options, configuration, mistakes),
+        None => Err(mistakes.to_string()),
+    }
+}
 
+/// Puts the command line over a configuration that was read.
+///
+/// # Errors
+/// What to tell the user, with the mistakes that are known already.
+pub(crate) fn of(
+    options: Options,
+    configuration: Configuration,
+    mut mistakes: Mistakes,
+) -> Result<Launch, String> {
+    let log = options.log();
+    let Configuration {
+        source,
+        file,
+        folder,
+    } = configuration;
     let mut storage = file.storage.0.options();
     set(&mut storage.durability, file.durability.map(|word| word.0));
     let memory = file
@@ -121,21 +137,22 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     });
     let anonymous = mistakes.take(homes.anonymous(&options, &source, file.anonymous.as_ref()));
     let anonymous = anonymous.flatten();
+    let included = folder.as_ref().map_or(&[][..], |folder| &folder.files);
     let users = homes.users(
-        &source,
-        &file.users.0,
+        configuration::all(&source, &file.users.0, included),
         file.anonymous.is_some() || anonymous.is_some(),
         &mut mistakes,
     );
     let ctl_socket = file.ctl_socket.map(|path| source.locate(&path));
     let passive = file.passive.0;
     mistakes.take(config::check_address(&source, passive.address.as_ref()));
-    let missing = homes.look(&source, &mut mistakes);
+    let missing = homes.look(&mut mistakes);
     // Only now it is known past what they are found.
     let material = tls.as_mut().and_then(|tls| tls.material.take());
     let certified = material.map(|material| material.tls(&source)).transpose();
     let certified = mistakes.take(certified).flatten().map(Arc::new);
-    if homes.served.is_empty() && mistakes.is_empty() {
+    // Where accounts have a directory there may be none yet.
+    if homes.served.is_empty() && folder.is_none() && mistakes.is_empty() {
         mistakes.push(source.whole("nothing is served, expected [anonymous], [[user]] or DIR"));
     }
     let expects_homes = process.as_ref().is_none_or(Process::expects_homes);
@@ -232,9 +249,9 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
         proxy_from: settings.proxy_from.clone(),
     };
     let nested = look::nested(homes.homes.values());
-    let file = options.config.as_deref();
     let files = caution::of_files(
-        file,
+        options.config.as_deref(),
+        folder.as_ref(),
         certified.as_deref(),
         &report.served,
         &homes.homes,
@@ -242,6 +259,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
     );
     let network = caution::of_network(&listen, &report.served);
     let balancers = caution::of_balancers(&settings.proxy_from, &listen);
+    let nobody = caution::of_nobody(folder.as_ref(), &report.served);
     Ok(Launch {
         settings,
         listen,
@@ -252,6 +270,7 @@ pub(crate) fn assemble(options: Options) -> Result<Launch, String> {
             .chain(files)
             .chain(network)
             .chain(balancers)
+            .chain(nobody)
             .collect(),
         homes: homes.homes,
         buckets: homes.parts,

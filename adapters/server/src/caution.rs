@@ -12,6 +12,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wharf_core::Protection;
 use wharf_local::RootId;
 
+use crate::configuration::Folder;
 use crate::home::Home;
 use crate::listen::Listen;
 use crate::material::Certified;
@@ -24,6 +25,7 @@ const WRITE: u32 = 0o002;
 /// What is said of files in which secrets stand, and of those that the server believes.
 pub(crate) fn of_files(
     configuration: Option<&Path>,
+    folder: Option<&Folder>,
     certified: Option<&Certified>,
     served: &[Served],
     homes: &BTreeMap<PathBuf, Arc<Home>>,
@@ -43,11 +45,52 @@ pub(crate) fn of_files(
             false => (file, WRITE),
         })
     });
+    let accounts = folder.map(|folder| of_folder(folder, &homes, process));
     configuration
         .chain(material)
         .flat_map(|(file, bits)| [of_file(file, bits), in_a_home(file, bits, &homes, process)])
         .flatten()
+        .chain(accounts.into_iter().flatten())
         .collect()
+}
+
+/// What is said of the files of accounts, which may be very many.
+fn of_folder(
+    folder: &Folder,
+    homes: &BTreeMap<(u64, u64), &Arc<Home>>,
+    process: &Process,
+) -> Vec<String> {
+    let files = folder.files.iter().map(|file| file.source.path());
+    let mut open = files.clone().filter_map(|file| of_file(file, READ | WRITE));
+    let first = open.next();
+    let first = first.map(|first| match open.count() {
+        0 => first,
+        count => format!("{first} (and {count} more files there are as open)"),
+    });
+    // Whoever makes files there makes accounts.
+    let directory = of_file(&folder.path, WRITE);
+    // They lie where the first one lies, or a link leads to them.
+    let elsewhere = files.clone().skip(1).filter(|file| file.is_symlink());
+    let looked_at = files.clone().take(1).chain(elsewhere);
+    let in_homes = looked_at.filter_map(|file| in_a_home(file, READ | WRITE, homes, process));
+    let real = folder.path.canonicalize().ok();
+    let empty = real.filter(|_| folder.files.is_empty());
+    let empty = empty.and_then(|real| below(&folder.path, &real, &real, WRITE, homes, process));
+    first
+        .into_iter()
+        .chain(directory)
+        .chain(in_homes)
+        .chain(empty)
+        .collect()
+}
+
+/// What is said where nobody has an account yet.
+pub(crate) fn of_nobody(folder: Option<&Folder>, served: &[Served]) -> Option<String> {
+    let folder = folder.filter(|_| served.is_empty())?;
+    Some(format!(
+        "nobody can log in: there is no account in {} yet",
+        folder.path.display()
+    ))
 }
 
 /// Through links, too: whoever reads the file follows them. What the server may not do itself once it
@@ -59,15 +102,27 @@ fn in_a_home(
     process: &Process,
 ) -> Option<String> {
     let real = file.canonicalize().ok()?;
-    let mut above = real.ancestors().skip(1);
+    below(file, &real, real.parent()?, bits, homes, process)
+}
+
+/// What is said where this directory is a home or lies in one.
+fn below(
+    file: &Path,
+    real: &Path,
+    directory: &Path,
+    bits: u32,
+    homes: &BTreeMap<(u64, u64), &Arc<Home>>,
+    process: &Process,
+) -> Option<String> {
+    let mut above = directory.ancestors();
     let home = above.find_map(|above| homes.get(&RootId::at(above).ok()?.directory()))?;
     let may = |path: &Path, access| {
         let may = process.act(|| accessat(CWD, path, access, AtFlags::EACCESS));
         may.is_ok_and(|may| may.is_ok())
     };
-    let reads = bits & READ != 0 && may(&real, Access::READ_OK);
-    let changes = home.is_changed()
-        && (may(&real, Access::WRITE_OK) || may(real.parent()?, Access::WRITE_OK));
+    let reads = bits & READ != 0 && may(real, Access::READ_OK);
+    let changes =
+        home.is_changed() && (may(real, Access::WRITE_OK) || may(directory, Access::WRITE_OK));
     let what = match (reads, changes) {
         (false, false) => return None,
         (true, false) => "read",

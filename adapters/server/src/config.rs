@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use toml::Spanned;
 use wharf_core::{ForbiddenNames, Limits, Rights, Style};
 use wharf_driver::{PublicAddress, Settings};
@@ -16,9 +15,8 @@ use wharf_local::{Durability, Links, LocalOptions, Partials, Replace};
 
 use crate::bucket;
 use crate::certificate::Fingerprint;
-use crate::hint;
+use crate::include::Include;
 use crate::listen;
-use crate::mistakes::{Mistakes, Remainder};
 use crate::password::HashedPassword;
 use crate::process;
 use crate::source::Source;
@@ -49,6 +47,8 @@ pub(crate) struct File {
     pub(crate) durability: Option<Value<Durability>>,
     pub(crate) accept_truncated: bool,
     pub(crate) accept_hang_up: bool,
+    #[serde(rename = "users")]
+    pub(crate) include: Option<Spanned<Value<Include>>>,
     pub(crate) passive: Table<Passive>,
     pub(crate) active: Table<Active>,
     pub(crate) limits: Table<Bounds>,
@@ -58,6 +58,14 @@ pub(crate) struct File {
     #[serde(rename = "bucket")]
     pub(crate) buckets: BTreeMap<String, Spanned<Table<bucket::Section>>>,
     pub(crate) anonymous: Option<Spanned<Table<Anonymous>>>,
+    #[serde(rename = "user")]
+    pub(crate) users: List<User>,
+}
+
+/// A whole file of accounts.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct UserFile {
     #[serde(rename = "user")]
     pub(crate) users: List<User>,
 }
@@ -226,7 +234,7 @@ pub(crate) struct Anonymous {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct User {
     pub(crate) name: Spanned<Value<Name>>,
-    pub(crate) password: HashedPassword,
+    pub(crate) password: Spanned<HashedPassword>,
     pub(crate) home: Option<Spanned<PathBuf>>,
     pub(crate) bucket: Option<Spanned<String>>,
     pub(crate) prefix: Option<Spanned<String>>,
@@ -296,53 +304,4 @@ pub(crate) fn check_address(
     };
     let what = format!("{wrong}, expected an IPv4 address or a host name");
     Err(source.mistake(&word.span(), what))
-}
-
-/// Mistakes that are told at once, at most.
-const MOST_MISTAKES: usize = 50;
-
-/// Tables in which a mistake leads to no other one.
-const APART: [&str; 6] = ["user", "limits", "passive", "active", "storage", "listener"];
-
-impl File {
-    /// Understands the file, as far as it can be understood; `None` if what is left would only lead
-    /// to further mistakes.
-    pub(crate) fn parse(source: &Source, mistakes: &mut Mistakes) -> Option<Self> {
-        let mut remainder = Remainder::new(source.text());
-        for _ in 0..MOST_MISTAKES {
-            let error = match toml::from_str(remainder.text()) {
-                Ok(file) if remainder.is_only_in(source.text(), &APART) => return Some(file),
-                Ok(_) => return None,
-                Err(error) => error,
-            };
-            // Not the error's own form: it would repeat the line, in which a password may stand.
-            let end = source.text().len();
-            let span = error.span().unwrap_or(end..end);
-            let at = source.text().get(span.clone()).unwrap_or_default();
-            let missing = error.message().starts_with("missing field ");
-            if !(missing && remainder.has_gap(&span)) {
-                mistakes.push(source.mistake(&span, hint::explain(error.message(), at)));
-            }
-            let is_toml = toml::from_str::<IgnoredAny>(remainder.text()).is_ok();
-            if !is_toml || !remainder.leave_out(&span) {
-                return None;
-            }
-        }
-        None
-    }
-}
-
-/// Understands these bytes as the configuration file of that name, and opens nothing.
-///
-/// # Errors
-/// What to tell the user: the name, the line and the column of each mistake, and what it is.
-pub fn check(path: &Path, bytes: Vec<u8>) -> Result<(), String> {
-    let source = Source::new(path, bytes)?;
-    let mut mistakes = Mistakes::default();
-    let _ = File::parse(&source, &mut mistakes);
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(mistakes.to_string())
-    }
 }

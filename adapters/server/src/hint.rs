@@ -1,7 +1,7 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 44] = [
+const PLACES: [(&str, &str); 45] = [
     ("listen", "the top, before any table"),
     ("proxy-from", "the top, before any table"),
     ("greeting", "the top, before any table"),
@@ -14,6 +14,7 @@ const PLACES: [(&str, &str); 44] = [
     ("site", "the top, before any table"),
     ("accept-truncated", "the top, before any table"),
     ("accept-hang-up", "the top, before any table"),
+    ("users", "the top, before any table"),
     ("ports", "[passive]"),
     ("address", "[passive]"),
     ("links", "[storage]"),
@@ -64,6 +65,9 @@ pub(crate) fn explain(message: &str, at: &str) -> String {
     }
     if let Some(field) = message.strip_prefix("missing field ") {
         return format!("expected {field} in here");
+    }
+    if let Some(start) = message.strip_suffix("expected `user`") {
+        return format!("{start}expected nothing but [[user]] in this file");
     }
     let unknown = message.strip_prefix("unknown field `");
     let key = unknown.and_then(|rest| rest.split('`').next());

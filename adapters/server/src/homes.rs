@@ -1,6 +1,6 @@
 //! [`Homes`]: what the accounts of the configuration see.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use crate::tls::{self, Demand};
 use crate::value::{Count, Table, Value};
 
 /// The directories that are served, as far as they are known.
-pub(crate) struct Homes {
+pub(crate) struct Homes<'s> {
     pub(crate) options: LocalOptions,
     /// The memory for uploads to buckets.
     budget: Budget,
@@ -46,16 +46,23 @@ pub(crate) struct Homes {
     pub(crate) served: Vec<Served>,
     /// Past which they are found, once all are known.
     pub(crate) guard: Arc<Guard>,
-    asked: Vec<Asked>,
+    asked: Vec<Asked<'s>>,
 }
 
 /// A home that is to be looked at once all are known.
-struct Asked {
+struct Asked<'s> {
     given: PathBuf,
     /// It may be the root of the file system.
     may_be_root: bool,
     /// Where the file names it. Who names it on the command line means one that is there.
-    place: Option<Range<usize>>,
+    place: Option<Named<'s>>,
+}
+
+/// Where a file names something.
+#[derive(Clone)]
+struct Named<'s> {
+    source: &'s Source,
+    span: Range<usize>,
 }
 
 /// Homes that cannot be had for now.
@@ -66,7 +73,7 @@ pub(crate) struct Missing {
     pub(crate) is_all: bool,
 }
 
-impl Homes {
+impl<'s> Homes<'s> {
     pub(crate) fn new(options: LocalOptions, budget: Budget) -> Self {
         Self {
             options,
@@ -85,14 +92,14 @@ impl Homes {
     }
 
     /// Looks at all of them; says what is wrong for now, and pushes what is wrong for good.
-    pub(crate) fn look(&self, source: &Source, mistakes: &mut Mistakes) -> Missing {
+    pub(crate) fn look(&self, mistakes: &mut Mistakes) -> Missing {
         let changed = self.homes.values().filter(|home| home.is_changed());
         self.guard.watch(changed.map(|home| home.path()));
         let (mut told, mut gone) = (Vec::new(), 0);
         for asked in &self.asked {
             let given = asked.given.display();
             let tell = |what: String| match &asked.place {
-                Some(place) => source.mistake(place, what),
+                Some(place) => place.source.mistake(&place.span, what),
                 None => what,
             };
             let found = self.guard.directory(&asked.given);
@@ -121,7 +128,7 @@ impl Homes {
     pub(crate) fn anonymous(
         &mut self,
         options: &Options,
-        source: &Source,
+        source: &'s Source,
         section: Option<&Spanned<Table<Anonymous>>>,
     ) -> Result<Option<Admission>, String> {
         let mut rights = rights(section.and_then(|section| section.get_ref().0.rights.as_ref()));
@@ -178,35 +185,35 @@ impl Homes {
         }
     }
 
-    /// The users of the file.
-    pub(crate) fn users(
+    /// The users of the files.
+    pub(crate) fn users<'a>(
         &mut self,
-        source: &Source,
-        sections: &[config::User],
+        sections: impl Iterator<Item = (&'s Source, &'a config::User)>,
         anonymous: bool,
         mistakes: &mut Mistakes,
     ) -> Vec<User> {
-        let mut names = HashSet::new();
-        let mut users = Vec::with_capacity(sections.len());
-        for section in sections {
-            let name = &section.name.get_ref().0.0;
+        let mut names: HashMap<&str, Named<'_>> = HashMap::new();
+        let mut users = Vec::with_capacity(sections.size_hint().0);
+        for (source, section) in sections {
+            let name = section.name.get_ref().0.0.as_str();
+            let span = section.name.span();
             let wrong = if anonymous && is_anonymous(name.as_bytes()) {
-                Some("this name means anonymous clients, expected another one")
-            } else if !names.insert(name) {
-                Some("there is a user of this name already, expected another one")
+                "this name means anonymous clients, expected another one".to_owned()
+            } else if let Some(first) = names.get(name) {
+                let place = first.source.place(&first.span);
+                format!("there is a user of this name already at {place}, expected another one")
             } else {
-                None
+                names.insert(name, Named { source, span });
+                users.extend(mistakes.take(self.user(source, section)).flatten());
+                continue;
             };
-            match wrong {
-                Some(wrong) => mistakes.push(source.mistake(&section.name.span(), wrong)),
-                None => users.extend(mistakes.take(self.user(source, section)).flatten()),
-            }
+            mistakes.push(source.mistake(&span, wrong));
         }
         users
     }
 
     /// A user of the file; `None` if a mistake in what it sees was told already.
-    fn user(&mut self, source: &Source, section: &config::User) -> Result<Option<User>, String> {
+    fn user(&mut self, source: &'s Source, section: &config::User) -> Result<Option<User>, String> {
         let name = &section.name.get_ref().0.0;
         let access = Access {
             rights: rights(section.rights.as_ref()),
@@ -235,7 +242,7 @@ impl Homes {
         let admission = self.let_in(source, sight, Some(name), access, nothing)?;
         Ok(admission.map(|admission| User {
             name: name.clone(),
-            password: section.password.clone(),
+            password: section.password.get_ref().clone(),
             admission: Arc::new(admission),
             certificates,
         }))
@@ -275,7 +282,7 @@ impl Homes {
     /// already.
     fn let_in(
         &mut self,
-        source: &Source,
+        source: &'s Source,
         sight: Sight<'_>,
         user: Option<&str>,
         access: Access,
@@ -296,7 +303,10 @@ impl Homes {
                     &directory,
                     user,
                     access,
-                    Some(home.span()),
+                    Some(Named {
+                        source,
+                        span: home.span(),
+                    }),
                 )))
             }
             (None, Some(bucket), prefix) => {
@@ -328,7 +338,7 @@ impl Homes {
         given: &Path,
         user: Option<&str>,
         access: Access,
-        place: Option<Range<usize>>,
+        place: Option<Named<'s>>,
     ) -> Admission {
         let rights = access.rights;
         let home = Arc::new(Home::new(given, self.options, &self.guard));

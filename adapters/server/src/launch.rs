@@ -13,6 +13,7 @@ use crate::ctl;
 use crate::log;
 use crate::options::Options;
 use crate::password::{self, HashedPassword};
+use crate::user;
 
 /// Why there is nothing to serve: a mistake, or a question that has been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,14 @@ impl Stop {
                 .map(|line| format!("error: {line}\n"))
                 .collect(),
             code: 2,
+        }
+    }
+
+    /// Returns what ends a command that is done, or could not be.
+    fn of(done: Result<String, String>) -> Self {
+        match done {
+            Ok(text) => Self::answer(text),
+            Err(what) => Self::mistake(what),
         }
     }
 
@@ -93,7 +102,7 @@ fn wanted_format(arguments: impl Iterator<Item = OsString>) -> log::Format {
 }
 
 /// [`launch`] with everything given: the arguments, of which the first is the program itself, and
-/// what reads a password if one is to be hashed.
+/// what reads a password if one is needed.
 ///
 /// # Errors
 /// [`Stop`].
@@ -103,17 +112,23 @@ pub fn start(
     password: impl FnOnce() -> io::Result<Zeroizing<Vec<u8>>>,
 ) -> Result<Launch, Stop> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // No subcommand of the parser's, which would change what any other word means and what is said of it.
-    if let [_, about, ..] = &arguments[..]
-        && about == "ctl"
-    {
-        let command: ctl::Command = understand(program, " ctl", &arguments[1..], "")?;
-        return Err(match ctl::run(command) {
-            Ok(text) => Stop::answer(text),
-            Err(what) => Stop::mistake(what),
-        });
+    // No subcommands of the parser's, which would change what any other word means and what is said of it.
+    let about = arguments.get(1).and_then(|about| about.to_str());
+    match about {
+        Some("ctl") => {
+            let command = understand(program, " ctl", &arguments[1..], "")?;
+            return Err(Stop::of(ctl::run(command)));
+        }
+        Some("user") => {
+            let command = understand(program, " user", &arguments[1..], "")?;
+            return Err(Stop::of(user::run(command, password)));
+        }
+        _ => {}
     }
-    let more = format!("`{program} ctl --help` tells how to ask a running server.");
+    let more = format!(
+        "`{program} user --help` tells how to add, change, remove and list accounts, and `{program} ctl --help` \
+         how to ask a running server."
+    );
     let options: Options = understand(program, "", &arguments, &more)?;
     if options.hash_password {
         let hash = password().and_then(|password| HashedPassword::new(&password));

@@ -15,7 +15,7 @@ use crate::value::{Ports, argument};
 ///
 /// Without options it serves the current directory to anonymous clients of this machine,
 /// read-only.
-#[derive(Parser)]
+#[derive(Default, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
     /// Directory served to anonymous clients, read-only [default: the current directory, or with
@@ -86,6 +86,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Returns the options of a server that is given a configuration file and nothing else.
+    pub(crate) fn of_file(config: PathBuf) -> Self {
+        Self {
+            config: Some(config),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn log(&self) -> log::Options {
         let level = match (self.verbose, self.quiet) {
             (0, 0) => LevelFilter::INFO,

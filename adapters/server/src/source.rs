@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Default)]
 pub(crate) struct Source {
     path: PathBuf,
+    /// Where paths in it start.
+    directory: PathBuf,
     text: String,
 }
 
@@ -29,16 +31,42 @@ impl Source {
     /// # Errors
     /// What to tell the user.
     pub(crate) fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::starting_at(directory, path, bytes)
+    }
+
+    /// Takes these bytes as a file of that name in which paths start where they do in this one.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    pub(crate) fn beside(&self, path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
+        Self::starting_at(self.directory.clone(), path, bytes)
+    }
+
+    fn starting_at(directory: PathBuf, path: &Path, bytes: Vec<u8>) -> Result<Self, String> {
         let path = path.to_owned();
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { path, text }),
+            Ok(text) => Ok(Self {
+                path,
+                directory,
+                text,
+            }),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                let source = Self { path, text };
+                let source = Self {
+                    path,
+                    directory,
+                    text,
+                };
                 Err(source.mistake(&(valid..valid), "expected text in UTF-8"))
             }
         }
+    }
+
+    /// Returns the name of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What stands in it.
@@ -71,11 +99,9 @@ impl Source {
         is_open_to_others(&self.path)
     }
 
-    /// Paths in the file start at its own directory, wherever the server is started from.
+    /// Paths in the configuration file start at its own directory, wherever the server is started from.
     pub(crate) fn locate(&self, path: &Path) -> PathBuf {
-        self.path
-            .parent()
-            .map_or_else(|| path.to_owned(), |directory| directory.join(path))
+        self.directory.join(path)
     }
 }
 

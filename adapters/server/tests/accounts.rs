@@ -95,6 +95,29 @@ fn an_unknown_name_is_answered_alike_after_a_restart() {
     assert_eq!(answers(&start()), answered);
 }
 
+/// As a file of accounts does whose name comes first.
+#[test]
+fn an_unknown_name_is_answered_alike_when_a_user_comes_before_others() {
+    let place = Place::new();
+    let start = |first: u32| {
+        let users = (first..40).map(|number| {
+            let password = if number % 3 == 0 { DEAR } else { SECRET };
+            let mut user = user(&place, &format!("user{number}"), password);
+            Arc::get_mut(&mut user.admission).unwrap().demands_tls = number % 2 == 0;
+            user
+        });
+        FileAccounts::new(None, users.collect())
+    };
+    let answers = |accounts: &FileAccounts| {
+        let names = (0..400).map(|number| format!("nobody{number}"));
+        let answers = names.map(|name| is_refused_at_once(accounts, &name));
+        answers.collect::<Vec<_>>()
+    };
+    let (before, after) = (answers(&start(1)), answers(&start(0)));
+    let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+    assert!(changed < 40, "{changed}");
+}
+
 #[test]
 fn only_the_right_password_of_the_right_user_lets_in() {
     let place = Place::new();
@@ -216,7 +239,7 @@ fn many_logins_at_once_all_get_their_turn() {
 }
 
 #[test]
-fn what_is_no_argon2id_string_is_no_hash() {
+fn what_is_no_hash_is_refused() {
     for text in [
         "",
         "secret",

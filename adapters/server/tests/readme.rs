@@ -7,7 +7,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::{Place, SECRET};
+use common::{Place, SECRET, start_with, stop};
 use wharf_server::Launch;
 
 const README: &str = include_str!("../../../README.md");
@@ -92,6 +92,7 @@ fn the_block_as_it_stands_is_the_default_configuration() {
 #[test]
 fn what_stands_in_comments_is_understood() {
     let place = Place::new();
+    fs::create_dir(place.path("users.d")).unwrap();
     for name in ["fullchain.pem", "privkey.pem", "ca.pem"] {
         fs::copy(place.path("own.pem"), place.path(name)).unwrap();
     }
@@ -142,6 +143,28 @@ fn every_key_is_shown() {
             assert!(is_shown, "{key} of {table} is not in the README");
         }
     }
+}
+
+/// Each command about accounts does what it is shown for, one after the other.
+#[test]
+fn commands_about_accounts_are_understood() {
+    let place = Place::new();
+    fs::create_dir(place.path("users.d")).unwrap();
+    fs::write(place.path("wharf.toml"), "users = \"users.d/*.toml\"\n").unwrap();
+    let lines = README.lines().map(str::trim);
+    let commands = lines.filter(|line| line.starts_with("wharf-std user "));
+    let mut actions = Vec::new();
+    for command in commands {
+        let command = command
+            .replace("wharf.toml", place.path("wharf.toml").to_str().unwrap())
+            .replace("/srv/ftp/anna", place.path("home").to_str().unwrap());
+        let words: Vec<_> = command.split_whitespace().skip(1).collect();
+        let stop = stop(start_with(&words, &b"secret\n"[..]));
+        assert_eq!(stop.code, 0, "{command}: {}", stop.text);
+        actions.push(words[1].to_owned());
+    }
+    actions.sort_unstable();
+    assert_eq!(actions, ["add", "list", "passwd", "remove"]);
 }
 
 /// Each value that the README calls none can be written so.

@@ -6,5 +6,5 @@ mod door;
 mod table;
 mod words;
 
-pub(crate) use command::{Command, run};
+pub(crate) use command::run;
 pub(crate) use door::Door;
