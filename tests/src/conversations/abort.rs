@@ -158,8 +158,8 @@ fn goes_on_with_a_client_that_reads_slowly(program: &Program) {
         rustix::net::connect(&socket, &client.epsv()).expect("to connect");
         client.command("RETR f.bin", 150);
         let data = client.protect(TcpStream::from(socket)).into_socket();
-        // Its window of 6 KiB opens when all is read. The server looks once a second: had that taken three, it would miss
-        // one on a busy machine.
+        // Its window of 6 KiB opens when all is read. The server looks once a second: had that taken three, it
+        // would miss one on a busy machine.
         let mut piece = [0; 2_000];
         for _ in 0..48 {
             (&data).read_exact(&mut piece).expect("some data");
