@@ -1,5 +1,8 @@
 //! Real clients with a bucket of a real store, SeaweedFS.
 
+pub(super) mod filezilla;
+pub(super) mod secure;
+
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
@@ -13,7 +16,6 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use wharf_stores::{Cluster, KEY_ID, Named, SECRET};
 
-use super::secure::VERSIONS;
 use super::{Desk, assert_same, grow, noise};
 use crate::client::connect_data;
 use crate::server::{eventually, within};
@@ -21,7 +23,6 @@ use crate::{Client, Config, Program, Server, cases};
 
 cases! { "buckets";
     curl_stores_fetches_and_resumes("curl", "seaweedfs/bin/weed"),
-    curl_goes_there_over_tls("curl", "seaweedfs/bin/weed"),
     lftp_mirrors_there_and_back("lftp", "seaweedfs/bin/weed"),
     rclone_copies_and_finds_the_times("rclone", "seaweedfs/bin/weed"),
     ftplib_does_what_it_can("python3", "seaweedfs/bin/weed"),
@@ -137,23 +138,6 @@ fn curl_stores_fetches_and_resumes(program: &Program) {
     assert_eq!(listed.replace('\r', ""), "big\nsmall\n");
 }
 
-fn curl_goes_there_over_tls(program: &Program) {
-    let bucket = Bucket::new();
-    for version in VERSIONS {
-        let tls =
-            format!("versions = [\"{version}\"]\ncontrol = \"required\"\ndata = \"required\"");
-        let server = program.start(bucket.config().tls(&tls));
-        let desk = Desk::new();
-        let bytes = noise(2, PART + 99_999);
-        desk.put("f", &bytes);
-        let to = url(server.address(), version);
-        let secure = ["-sS", "-k", "--ssl-reqd"];
-        desk.run("curl", &[&secure[..], &["-T", "f", &to]].concat());
-        desk.run("curl", &[&secure[..], &["-o", "back", &to]].concat());
-        assert!(desk.content("back") == bytes);
-    }
-}
-
 fn lftp_mirrors_there_and_back(program: &Program) {
     let bucket = Bucket::new();
     let (server, other) = (bucket.serve(program), bucket.serve(program));
@@ -257,6 +241,14 @@ fn told(server: &Server, name: &str, size: usize) {
         let (_, said) = client.one_of(&format!("SIZE {name}"), &[213, 550]);
         said.trim().ends_with(&format!(" {size}"))
     });
+}
+
+/// Has an upload break off behind these bytes, of which all whole parts but the last one are kept.
+fn break_off(server: &Server, name: &str, bytes: &[u8]) {
+    let (mut client, data) = begin(server, name, bytes);
+    told(server, name, (bytes.len() / PART - 1) * PART);
+    crate::client::reset(data);
+    client.expect_one_of("", &[426, 451]);
 }
 
 /// Continues at that byte.

@@ -377,7 +377,7 @@ fn curl_is_told_why_not(program: &Program) {
 }
 
 /// With TLS on both connections, in that version. Patterns are allowed in URLs.
-fn curls(desk: &Desk, server: &Server, version: &str, arguments: &[&str]) -> String {
+pub(super) fn curls(desk: &Desk, server: &Server, version: &str, arguments: &[&str]) -> String {
     let version = [&format!("--tlsv{version}"), "--tls-max", version];
     let ours = [
         "-sS",

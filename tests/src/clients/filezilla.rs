@@ -15,7 +15,7 @@ use crate::server::eventually;
 use crate::{Config, Program, Server, cases};
 
 cases! { "clients";
-    filezilla_lists_and_downloads("filezilla", "Xvfb", "xdotool"),
+    filezilla_lists_downloads_and_uploads("filezilla", "Xvfb", "xdotool"),
     filezilla_resumes_an_upload("filezilla", "Xvfb", "xdotool"),
     filezilla_mixes_no_halves_of_two_files("filezilla", "Xvfb", "xdotool"),
     filezilla_that_is_killed_stores_nothing("filezilla", "Xvfb", "xdotool"),
@@ -126,6 +126,16 @@ impl Screen {
         });
     }
 
+    /// Has it send the first file of the desk.
+    fn upload(&self, desk: &Desk, server: &Server) {
+        let behind = server.log().len();
+        self.double_click(desk, LOCAL);
+        patiently("FileZilla uploads", || {
+            let log = &server.log()[behind..];
+            log.contains("STOR complete") || log.contains("APPE complete")
+        });
+    }
+
     fn picture(&self, desk: &Desk, name: &str) {
         if let Some(folder) = std::env::var_os("WHARF_SCREENSHOTS") {
             thread::sleep(Duration::from_millis(500));
@@ -157,34 +167,47 @@ fn patiently(what: &str, mut is_so: impl FnMut() -> bool) {
     eventually(what, is_so);
 }
 
-fn filezilla_lists_and_downloads(program: &Program) {
-    let server = program.serve();
+fn filezilla_lists_downloads_and_uploads(program: &Program) {
+    lists_downloads_and_uploads(&program.serve());
+}
+
+/// The same wherever the files of `user` are.
+pub(super) fn lists_downloads_and_uploads(server: &Server) {
     let desk = Desk::new();
-    let content = noise(1, 300_000);
-    server.put("hello.bin", &content);
-    server.put("한글 이름.txt", b"hello");
-    let screen = Screen::show(&desk, &server);
-    screen.download(&desk, &server, &content);
+    let (content, other) = (noise(1, 300_000), noise(2, 400_000));
+    let mut client = server.login();
+    client.store("hello.bin", &content);
+    client.store("한글 이름.txt", b"hello");
+    drop(client);
+    desk.put("a.bin", &other);
+    let screen = Screen::show(&desk, server);
+    screen.download(&desk, server, &content);
     screen.picture(&desk, "filezilla-download.png");
+    screen.upload(&desk, server);
+    assert!(server.login().fetch("a.bin") == other);
 }
 
 /// It looks at the listing before it goes on, so the server lists what can be continued.
 fn filezilla_resumes_an_upload(program: &Program) {
     let server = program.start(Config::default().table("[storage]\npartials = \"listed\""));
-    let desk = Desk::new();
     let content = noise(1, 3_000_000);
-    desk.put("hello.bin", &content);
     break_an_upload(&server, &content[..2_000_000]);
-    let screen = Screen::show(&desk, &server);
-    screen.double_click(&desk, LOCAL);
-    patiently("FileZilla uploads", || {
-        let log = server.log();
-        log.contains("STOR complete") || log.contains("APPE complete")
-    });
+    sends(&server, &content, Some(1_998_848));
+}
+
+/// Has it send `hello.bin`, from that byte on, or else the whole file.
+pub(super) fn sends(server: &Server, content: &[u8], from: Option<usize>) {
+    let desk = Desk::new();
+    desk.put("hello.bin", content);
+    let screen = Screen::show(&desk, server);
+    screen.upload(&desk, server);
     screen.picture(&desk, "filezilla-upload.png");
     let log = server.whole_log();
-    assert!(log.contains("REST 1998848"), "nothing was resumed: {log}");
-    assert!(server.content("hello.bin") == content);
+    match from {
+        Some(at) => assert!(log.contains(&format!("REST {at}")), "it begins anew: {log}"),
+        None => assert!(!log.contains("REST "), "it goes on: {log}"),
+    }
+    assert!(server.login().fetch("hello.bin") == content);
 }
 
 /// Over an old file it ends with an error or with the new one.

@@ -327,7 +327,7 @@ fn lftp_converts_lines(program: &Program) {
 }
 
 /// The same with TLS, in that version.
-fn secure_opening(server: &Server, version: &str, url: &str) -> String {
+pub(super) fn secure_opening(server: &Server, version: &str, url: &str) -> String {
     let authority = authority(server);
     format!(
         "{SETTINGS}set ftp:ssl-force yes; set ssl:ca-file {authority}; \

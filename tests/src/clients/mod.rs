@@ -47,6 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn cases() -> Vec<Case> {
     [
         buckets::CASES,
+        buckets::filezilla::CASES,
+        buckets::secure::CASES,
         curl::CASES,
         wget::CASES,
         lftp::CASES,

@@ -1,8 +1,8 @@
 //! Python's ftplib, and aioftp. What they do is in the scripts beside this file.
 
-use super::secure::{VERSIONS, protected, secure, ways};
+use super::secure::{VERSIONS, Way, protected, secure, ways};
 use super::{Desk, both, grow, replaces_nothing_when_it_is_killed};
-use crate::{Program, cases};
+use crate::{Program, Server, cases};
 
 const FTPLIB: &str = include_str!("ftplib_client.py");
 const AIOFTP: &str = include_str!("aioftp_client.py");
@@ -34,13 +34,18 @@ fn run_over_tls(program: &Program, script: &str) {
     for way in ways(&server) {
         let desk = Desk::new();
         grow(&desk.path());
-        let words = way.words(&server, "TLSv", "_");
-        let words = words.each_ref().map(String::as_str);
-        desk.run("python3", &[&["-c", script], &words[..]].concat());
+        talk_over_tls(&desk, &server, &way, script);
     }
     for version in VERSIONS {
         assert!(protected(&server, version, true) > 2 * 10, "{version}");
     }
+}
+
+/// Tells a script where to go, how TLS begins there, and whom to trust.
+pub(super) fn talk_over_tls(desk: &Desk, server: &Server, way: &Way, script: &str) {
+    let words = way.words(server, "TLSv", "_");
+    let words = words.each_ref().map(String::as_str);
+    desk.run("python3", &[&["-c", script], &words[..]].concat());
 }
 
 fn ftplib_does_all_it_can(program: &Program) {

@@ -142,7 +142,7 @@ fn rclone_moves_many_at_once(program: &Program) {
 }
 
 /// With TLS, in that version.
-fn secure_remote(desk: &Desk, way: &Way, version: &str, path: &str) -> String {
+pub(super) fn secure_remote(desk: &Desk, way: &Way, version: &str, path: &str) -> String {
     let tls = if way.implicit { "tls" } else { "explicit_tls" };
     let old = version == "1.2";
     let remote = remote(desk, way.address, "");
@@ -150,7 +150,7 @@ fn secure_remote(desk: &Desk, way: &Way, version: &str, path: &str) -> String {
     format!("{remote},{tls}=true,disable_tls13={old}:{path}")
 }
 
-fn rclones(desk: &Desk, server: &Server, arguments: &[&str]) -> String {
+pub(super) fn rclones(desk: &Desk, server: &Server, arguments: &[&str]) -> String {
     let mut command = desk.command("rclone");
     command.args(OURS).args(arguments);
     command.env("SSL_CERT_FILE", authority(server));

@@ -8,17 +8,20 @@ use crate::{Config, Program, Server};
 /// The versions of TLS, as most clients call them.
 pub(super) const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
-/// A server that takes nothing in clear, on both loopback addresses and, with TLS from the first
-/// byte, on one. `reuse` is its `session-reuse`: clients that resume sessions are held to it.
+/// A server that takes nothing in clear, see [`secured`].
 pub(super) fn secure(program: &Program, reuse: &str) -> Server {
+    program.start(secured(Config::default(), reuse))
+}
+
+/// Takes nothing in clear, on both loopback addresses and, with TLS from the first byte, on one.
+/// `reuse` is its `session-reuse`: clients that resume sessions are held to it.
+pub(super) fn secured(config: Config, reuse: &str) -> Config {
     let lines =
         format!("control = \"required\"\ndata = \"required\"\nsession-reuse = \"{reuse}\"\n");
-    program.start(
-        Config::default()
-            .listen(&["127.0.0.1:0", "[::1]:0"])
-            .implicit(&["127.0.0.1:0"])
-            .tls(&lines),
-    )
+    config
+        .listen(&["127.0.0.1:0", "[::1]:0"])
+        .implicit(&["127.0.0.1:0"])
+        .tls(&lines)
 }
 
 /// A way to speak TLS with a server.
