@@ -255,7 +255,8 @@ impl Work {
     fn patience_to_send(&self) -> Duration {
         match self.service.settings().protocol.limits.stall {
             Duration::ZERO => TRY_AGAIN,
-            stall => TRY_AGAIN.min(stall / 4),
+            // What moved between the last try and the limit is not seen.
+            stall => TRY_AGAIN.min(stall / 16),
         }
     }
 
