@@ -12,6 +12,7 @@ pub mod bucket;
 mod caution;
 pub mod certificate;
 mod check;
+mod columns;
 mod config;
 mod configuration;
 mod crypto;

@@ -22,9 +22,9 @@ pub use named::Named;
 pub use seaweed::Seaweed;
 
 /// The name of the key that every store here takes.
-pub const KEY_ID: &str = "AKIAWHARFTESTS000000";
+pub const KEY_ID: &str = "GK00112233445566778899aabb";
 /// Its secret.
-pub const SECRET: &str = "a-secret-of-forty-characters-for-tests-0";
+pub const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A role that this key may take on, and that may do everything.
 pub const ROLE: &str = "arn:aws:iam::role/Tests";

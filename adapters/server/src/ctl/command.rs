@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use super::table;
-use super::words::{Answer, Request};
+use super::words::Request;
 use crate::config::File;
 use crate::mistakes::Mistakes;
 use crate::source::Source;
@@ -189,13 +189,8 @@ impl Server {
         let answer = serde_json::from_str(&line).map_err(|error| {
             format!("{}: the answer is not understood: {error}", place.display())
         })?;
-        if let Answer::Error(what) = answer {
-            return Err(what);
-        }
-        Ok(match self.json {
-            true => line,
-            false => table::print(&answer),
-        })
+        let text = table::print(&answer)?;
+        Ok(if self.json { line } else { text })
     }
 }
 

@@ -1,10 +1,9 @@
 //! What an answer looks like to an operator.
 
-use std::fmt::Write as _;
-
 use wharf_driver::Escape;
 
 use super::words::{Answer, Ban, Session, Status, Transfer};
+use crate::columns::align;
 
 /// The length of the bar of a transfer.
 const BAR: usize = 20;
@@ -20,8 +19,11 @@ const TITLES: [&str; 7] = [
 ];
 
 /// Returns what is printed.
-pub(super) fn print(answer: &Answer) -> String {
-    match answer {
+///
+/// # Errors
+/// What the server says is wrong.
+pub(super) fn print(answer: &Answer) -> Result<String, String> {
+    Ok(match answer {
         Answer::Sessions(sessions) => who(sessions),
         Answer::Ended(ended) => match &ended[..] {
             [] => "no session is like that\n".into(),
@@ -33,8 +35,8 @@ pub(super) fn print(answer: &Answer) -> String {
             bans => bans.iter().map(ban).collect(),
         },
         Answer::Status(status) => told(status),
-        Answer::Error(what) => format!("{what}\n"),
-    }
+        Answer::Error(what) => return Err(what.clone()),
+    })
 }
 
 fn ban(ban: &Ban) -> String {
@@ -74,21 +76,7 @@ fn who(sessions: &[Session]) -> String {
             session.transfer.as_ref().map_or("-".into(), transfer),
         ]
     }));
-    let widths: Vec<_> = (0..TITLES.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max())
-        .map(Option::unwrap_or_default)
-        .collect();
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    align(&rows)
 }
 
 /// Returns the line of a transfer: with a bar where it is known how long it is.
@@ -176,6 +164,7 @@ mod tests {
             ..idle.clone()
         };
         let text = print(&Answer::Sessions(vec![idle, busy]));
+        let text = text.unwrap_or_default();
         assert_eq!(
             text,
             "SESSION  USER        FROM             TLS  CONNECTED  IDLE  TRANSFER\n\

@@ -1,11 +1,11 @@
 //! The table of accounts.
 
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use wharf_core::Rights;
 use wharf_driver::Escape;
 
+use crate::columns::align;
 use crate::config::{User, rights};
 use crate::configuration::Configuration;
 use crate::source::Source;
@@ -15,17 +15,7 @@ pub(super) fn table(known: &Configuration) -> String {
     let head = ["NAME", "HOME OR BUCKET", "RIGHTS", "FILE"].map(str::to_owned);
     let users = known.users().map(|(source, user)| row(source, user));
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(users).collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let [name, at, rights] = [0, 1, 2].map(width);
-    let mut text = String::new();
-    for [a, b, c, d] in &rows {
-        // To write into a string cannot fail.
-        let _ = writeln!(text, "{a:name$}  {b:at$}  {c:rights$}  {d}");
-    }
-    text
+    align(&rows)
 }
 
 fn row(source: &Source, user: &User) -> [String; 4] {
