@@ -111,6 +111,7 @@ pub(crate) fn of(
     let mut homes = Homes::new(storage, budget.clone());
     homes.buckets = Buckets::understand(&source, &file.buckets, &budget, &mut mistakes);
     homes.serve_root = options.serve_root;
+    homes.usual = file.homes.as_ref().map(|homes| (&source, homes));
     homes.sessions = file
         .limits
         .0

@@ -49,6 +49,7 @@ pub(crate) struct File {
     pub(crate) accept_hang_up: bool,
     #[serde(rename = "users")]
     pub(crate) include: Option<Spanned<Value<Include>>>,
+    pub(crate) homes: Option<Spanned<PathBuf>>,
     pub(crate) passive: Table<Passive>,
     pub(crate) active: Table<Active>,
     pub(crate) limits: Table<Bounds>,

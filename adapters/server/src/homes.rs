@@ -20,6 +20,7 @@ use crate::config::{self, Anonymous, rights};
 use crate::home::{self, Home};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
+use crate::personal::{expanded, personal};
 use crate::served::{At, Served, changes};
 use crate::source::Source;
 use crate::tls::{self, Demand};
@@ -38,6 +39,8 @@ pub(crate) struct Homes<'s> {
     pub(crate) asks_clients: bool,
     /// How many sessions a user may have whose section does not say.
     pub(crate) sessions: Option<usize>,
+    /// Where the home of a user is whose section does not say, and the file that tells it.
+    pub(crate) usual: Option<(&'s Source, &'s Spanned<PathBuf>)>,
     pub(crate) homes: BTreeMap<PathBuf, Arc<Home>>,
     /// The buckets that accounts may name.
     pub(crate) buckets: Buckets,
@@ -82,6 +85,7 @@ impl<'s> Homes<'s> {
             asks_clients: false,
             serve_root: false,
             sessions: None,
+            usual: None,
             homes: BTreeMap::new(),
             buckets: Buckets::default(),
             parts: Vec::new(),
@@ -170,7 +174,7 @@ impl<'s> Homes<'s> {
                     ..
                 } = &section.get_ref().0;
                 let sight = Sight {
-                    home: home.as_ref(),
+                    home: home.as_ref().map(|home| (source, home)),
                     bucket: bucket.as_ref(),
                     prefix: prefix.as_ref(),
                 };
@@ -230,10 +234,28 @@ impl<'s> Homes<'s> {
             forbidden: config::forbidden(section.forbidden_names.as_ref()),
         };
         let certificates = self.certificates(source, section)?;
+        let (named_in, home) = match &section.home {
+            None if section.bucket.is_none() => self.usual.unzip(),
+            home => (Some(source), home.as_ref()),
+        };
+        let home = home
+            .map(|home| {
+                let path = expanded(source, section, home.get_ref())?;
+                Ok::<_, String>(Spanned::new(home.span(), path))
+            })
+            .transpose()?;
+        let prefix = section
+            .prefix
+            .as_ref()
+            .map(|prefix| {
+                let text = personal(source, section, prefix.get_ref())?;
+                Ok::<_, String>(Spanned::new(prefix.span(), text))
+            })
+            .transpose()?;
         let sight = Sight {
-            home: section.home.as_ref(),
+            home: named_in.zip(home.as_ref()),
             bucket: section.bucket.as_ref(),
-            prefix: section.prefix.as_ref(),
+            prefix: prefix.as_ref(),
         };
         let nothing = || {
             let expected = "this user sees nothing, expected `home` or `bucket` beside it";
@@ -283,7 +305,7 @@ impl<'s> Homes<'s> {
     fn let_in(
         &mut self,
         source: &'s Source,
-        sight: Sight<'_>,
+        sight: Sight<'s, '_>,
         user: Option<&str>,
         access: Access,
         nothing: impl FnOnce() -> String,
@@ -297,7 +319,7 @@ impl<'s> Homes<'s> {
                 let what = "this is for a bucket, expected `bucket` beside it";
                 Err(source.mistake(&prefix.span(), what))
             }
-            (Some(home), None, None) => {
+            (Some((source, home)), None, None) => {
                 let directory = source.locate(home.get_ref());
                 Ok(Some(self.admit(
                     &directory,
@@ -365,8 +387,9 @@ impl<'s> Homes<'s> {
 
 /// What a section says of what its account sees.
 #[derive(Clone, Copy)]
-struct Sight<'a> {
-    home: Option<&'a Spanned<PathBuf>>,
+struct Sight<'s, 'a> {
+    /// With the file that names it.
+    home: Option<(&'s Source, &'a Spanned<PathBuf>)>,
     bucket: Option<&'a Spanned<String>>,
     prefix: Option<&'a Spanned<String>>,
 }

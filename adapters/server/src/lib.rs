@@ -33,6 +33,7 @@ mod mistakes;
 mod options;
 mod parse;
 pub mod password;
+mod personal;
 mod privileges;
 pub mod process;
 pub mod report;

@@ -76,6 +76,25 @@ fn paths_in_them_start_where_those_of_the_configuration_file_do() {
 }
 
 #[test]
+fn the_name_of_a_user_stands_in_its_home_and_its_prefix() {
+    let place = place();
+    let toml = format!(
+        "homes = \"%u\"\n[bucket.b]\nprovider = \"other\"\nbucket = \"scans\"\nendpoint = \"http://127.0.0.1:1\"\n\
+         key-id = \"k\"\nsecret = \"s\"\n[[user]]\nname = \"pub\"\npassword = \"{SECRET}\"\n[[user]]\nname = \"anna\"\n\
+         password = \"{SECRET}\"\nbucket = \"b\"\nprefix = \"of/%u/\"\n"
+    );
+    let launch = start(&place, &toml);
+    let served: Vec<_> = launch
+        .report
+        .served
+        .iter()
+        .map(|served| served.at.clone())
+        .collect();
+    let bucket = At::Bucket("s3://scans/of/anna/".into());
+    assert_eq!(served, [At::Home(place.path("pub")), bucket]);
+}
+
+#[test]
 fn a_server_starts_without_an_account_and_says_so() {
     let place = place();
     let launch = start(&place, USERS);

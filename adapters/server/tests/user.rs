@@ -234,7 +234,39 @@ fn a_home_that_is_not_there_is_refused_with_the_cure() {
     ]);
     assert!(said.contains("expected a directory"), "{said}");
     let said = accounts.refused(&["add", "a"]);
-    assert!(said.contains("--home <DIR>"), "{said}");
+    assert_eq!(
+        said,
+        "error: wharf.toml: it names no `homes`, expected --home DIR, or this line in it, before any table: \
+         homes = \"/srv/ftp/%u\"\n"
+    );
+}
+
+#[test]
+fn a_home_is_where_all_homes_are() {
+    let accounts = Accounts::new(&format!("homes = \"all/%u\"\n{USERS}"));
+    let said = accounts.refused(&["add", "anna"]);
+    assert!(said.contains("all/anna: No such file"), "{said}");
+    fs::create_dir_all(accounts.path("all/anna")).unwrap();
+    let said = accounts.done(&["add", "anna"], "one");
+    assert!(
+        said.starts_with("added anna, who may list, read in all/anna: "),
+        "{said}"
+    );
+    accounts.add("bob", "two");
+    let launch = accounts.launch();
+    let served: Vec<_> = launch
+        .report
+        .served
+        .iter()
+        .map(|served| served.at.clone())
+        .collect();
+    let home = |path: &str| wharf_server::At::Home(accounts.path(path));
+    assert_eq!(served, [home("all/anna"), home("home")]);
+    let table = accounts.done(&["list"], "");
+    assert!(
+        table.contains("all/anna") && !table.contains("%u"),
+        "{table}"
+    );
 }
 
 #[test]

@@ -25,9 +25,9 @@ pub(super) enum Action {
         name: NewName,
         #[command(flatten)]
         of: Of,
-        /// Directory that the account sees
+        /// Directory that the account sees [default: what `homes` in the configuration file says]
         #[arg(long, value_name = "DIR")]
-        home: PathBuf,
+        home: Option<PathBuf>,
         /// What the account may do there: list, read, write, overwrite, delete, rename, mkdir, symlink
         #[arg(long, value_name = "RIGHT,...", value_delimiter = ',', default_value = "list,read",
               value_parser = argument::<Rights>)]

@@ -4,8 +4,10 @@ use toml_edit::{DocumentMut, Item, Value};
 use wharf_core::Rights;
 
 /// Returns the text of a file with one account.
-pub(super) fn account(name: &str, hash: &str, home: &str, rights: Rights) -> String {
-    let [name, hash, home] = [name, hash, home].map(|text| Value::from(text).to_string());
+pub(super) fn account(name: &str, hash: &str, home: Option<&str>, rights: Rights) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let (name, hash) = (quoted(name), quoted(hash));
+    let home = home.map_or(String::new(), |home| format!("home = {}\n", quoted(home)));
     let rights = rights.to_string();
     let rights: Vec<String> = rights
         .split(", ")
@@ -13,7 +15,7 @@ pub(super) fn account(name: &str, hash: &str, home: &str, rights: Rights) -> Str
         .map(|right| format!("\"{right}\""))
         .collect();
     format!(
-        "[[user]]\nname = {name}\npassword = {hash}\nhome = {home}\nrights = [{}]\n",
+        "[[user]]\nname = {name}\npassword = {hash}\n{home}rights = [{}]\n",
         rights.join(", ")
     )
 }

@@ -8,7 +8,7 @@ mod list;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wharf_core::Rights;
 use zeroize::Zeroizing;
@@ -19,6 +19,7 @@ use crate::configuration::{Change, Configuration, Folder, Included};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::password::HashedPassword;
+use crate::personal;
 
 use command::Action;
 pub(crate) use command::Command;
@@ -43,13 +44,15 @@ pub(crate) fn run(
             home,
             rights,
         } => {
-            let home = std::path::absolute(&home)
-                .map_err(|error| format!("{}: {error}", home.display()))?;
+            let absolute = |home: PathBuf| {
+                std::path::absolute(&home).map_err(|error| format!("{}: {error}", home.display()))
+            };
+            let home = home.map(absolute).transpose()?;
             let rights = rights
                 .into_iter()
                 .fold(Rights::NONE, |all, right| all | right);
             with_password(&of.config, hash, |known, hash| {
-                add(known, &name.0, &home, rights, hash)
+                add(known, &name.0, home.as_deref(), rights, hash)
             })
         }
         Action::Passwd { name, of } => {
@@ -139,7 +142,7 @@ fn folder_of(known: &Configuration) -> Result<&Folder, String> {
 fn add(
     known: &Configuration,
     name: &str,
-    home: &Path,
+    given: Option<&Path>,
     rights: Rights,
     hash: &str,
 ) -> Result<Edit, String> {
@@ -168,8 +171,21 @@ fn add(
             path.display()
         ));
     }
+    let usual = known.file.homes.as_ref();
+    let home = match (given, usual) {
+        (Some(home), _) => home.to_owned(),
+        // Such a name has no slash.
+        (None, Some(homes)) => known
+            .source
+            .locate(&personal::of_name(homes.get_ref(), name)),
+        (None, None) => {
+            let what = "it names no `homes`, expected --home DIR, or this line in it, before any table: homes = \
+                        \"/srv/ftp/%u\"";
+            return Err(known.source.whole(what));
+        }
+    };
     let shown = home.display();
-    if let Err(error) = fs::read_dir(home)
+    if let Err(error) = fs::read_dir(&home)
         && error.kind() != io::ErrorKind::PermissionDenied
     {
         let process = known.file.process.0.resolve(&known.source)?;
@@ -181,9 +197,12 @@ fn add(
             "{shown}: {error}, expected a directory: `{cure}` makes it"
         ));
     }
-    let written = home
-        .to_str()
-        .ok_or_else(|| format!("{shown}: expected a path in UTF-8"))?;
+    let written = given
+        .map(|home| {
+            let text = home.to_str();
+            text.ok_or_else(|| format!("{shown}: expected a path in UTF-8"))
+        })
+        .transpose()?;
     let may = match rights {
         Rights::NONE => "do nothing".to_owned(),
         rights => rights.to_string(),
