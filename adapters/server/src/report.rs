@@ -16,6 +16,9 @@ pub use crate::served::Served;
 use wharf_driver::Escape;
 use wharf_driver::PublicAddress;
 
+/// So many accounts are told at the start.
+const SHOWN: usize = 20;
+
 /// What a server serves, told to whoever started it.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -80,7 +83,7 @@ impl Report {
             }
             writeln!(text)?;
         }
-        for served in &self.served {
+        for served in self.served.iter().take(SHOWN) {
             write!(text, "serving {} to ", served.at)?;
             match &served.user {
                 Some(name) => write!(text, "{}", Escape(name.as_bytes()))?,
@@ -91,6 +94,13 @@ impl Report {
             } else {
                 writeln!(text, ", who may {}", served.rights)?;
             }
+        }
+        let more = self.served.len().saturating_sub(SHOWN);
+        if more > 0 {
+            writeln!(
+                text,
+                "serving {more} more accounts, which `user list` tells"
+            )?;
         }
         if let Some(tls) = &self.tls {
             writeln!(text, "TLS is {}", words(tls.policy))?;

@@ -275,6 +275,9 @@ fn ten_thousand_accounts_are_no_trouble() {
     let launch = start(&place, USERS);
     let took = before.elapsed();
     assert_eq!(launch.report.served.len(), 10_000);
+    let told = launch.report.text(&[], None);
+    assert!(told.lines().count() < 30, "{told}");
+    assert!(told.contains("serving 9980 more accounts, which"), "{told}");
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
