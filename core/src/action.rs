@@ -402,7 +402,7 @@ pub enum Reason {
     Stalled,
     /// Fewer bytes moved than the least rate asks for.
     Slow,
-    /// The server is stopping.
+    /// The server is stopping, or the client was dismissed.
     Shutdown,
     /// The storage failed.
     Storage(Failure),

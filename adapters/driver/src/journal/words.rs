@@ -82,7 +82,7 @@ pub(super) fn outcome(abandoned: Option<Reason>) -> (&'static str, Option<&'stat
     let why = match abandoned {
         None => return ("complete", None),
         Some(Reason::Aborted) => return ("aborted", Some("the client sent ABOR")),
-        Some(Reason::Shutdown) => return ("aborted", Some("the server is stopping")),
+        Some(Reason::Shutdown) => return ("aborted", Some("the server ends the session")),
         Some(Reason::NoData) => "no data connection",
         Some(Reason::Tls(TlsFailure::NotResumed)) => {
             "the data connection does not resume the TLS session of its login"

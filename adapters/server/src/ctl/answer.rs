@@ -55,16 +55,17 @@ pub(super) fn answer(request: &Request, service: &Service, begun: Instant) -> An
             Answer::Bans(bans(service))
         }
         Request::Unban { networks } => {
-            let missing: Vec<_> = networks
+            let (let_in, missing): (Vec<IpNet>, Vec<IpNet>) = networks
                 .iter()
-                .filter(|network| !service.unban(**network))
-                .map(IpNet::to_string)
-                .collect();
-            tracing::info!(?networks, "let in again by the operator");
-            match missing.is_empty() {
-                true => Answer::Bans(bans(service)),
-                false => Answer::Error(format!("not banned: {}", missing.join(", "))),
+                .partition(|network| service.unban(**network));
+            if !let_in.is_empty() {
+                tracing::info!(networks = ?let_in, "let in again by the operator");
             }
+            if missing.is_empty() {
+                return Answer::Bans(bans(service));
+            }
+            let missing: Vec<_> = missing.iter().map(IpNet::to_string).collect();
+            Answer::Error(format!("not banned: {}", missing.join(", ")))
         }
         Request::Bans {} => Answer::Bans(bans(service)),
         Request::Drain {} => {
