@@ -208,6 +208,8 @@ fn of_problem(problem: &Problem, right: &str) -> (Cause, String) {
     let cause = match (code.as_str(), status) {
         ("InvalidAccessKeyId" | "InvalidToken" | "ExpiredToken", _) => Cause::Key,
         ("SignatureDoesNotMatch", _) => Cause::Secret,
+        // So says Garage.
+        ("AccessDenied", _) if message.contains("Invalid signature") => Cause::Secret,
         ("RequestTimeTooSkewed", _) => Cause::Clock,
         ("NoSuchBucket" | "InvalidBucketName", _) => Cause::Bucket,
         (
@@ -231,4 +233,23 @@ fn of_problem(problem: &Problem, right: &str) -> (Cause, String) {
         _ => told,
     };
     (cause, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s28_a_signature_is_wrong_also_where_the_message_alone_says_so() {
+        let problem = |message: &str| Problem {
+            status: 403,
+            code: "AccessDenied".into(),
+            message: message.into(),
+            region: None,
+        };
+        let wrong = of_problem(&problem("Forbidden: Invalid signature"), "list");
+        assert_eq!(wrong.0, Cause::Secret);
+        let denied = of_problem(&problem("Forbidden: Operation is not allowed"), "list");
+        assert_eq!(denied.0, Cause::Rights);
+    }
 }
