@@ -2,12 +2,19 @@
 
 use crate::common::{logged_in, play, storing};
 
+const STOPS: &str = "Server is shutting down.";
+const DISMISSED: &str = "The operator has ended this session.";
+
 #[test]
 fn an_idle_session_ends_at_once() {
-    for grace in ["0s", "10s"] {
+    for (event, word) in [
+        ("shutdown 0s", STOPS),
+        ("shutdown 10s", STOPS),
+        ("dismiss", DISMISSED),
+    ] {
         let trace = format!(
-            "E: shutdown {grace}
-             S: 421 Server is shutting down.
+            "E: {event}
+             S: 421 {word}
              A: disconnect"
         );
         play(&format!("S: 220\n{trace}"));
@@ -51,18 +58,20 @@ fn a_transfer_is_aborted_after_the_grace() {
 
 #[test]
 fn without_grace_a_transfer_is_aborted_at_once() {
-    storing(
-        "E: shutdown 0s
-         A: cancel
-         E: moved 5 cancelled
-         A: close-data
-         E: ok
-         A: finish abandon Shutdown
-         E: ok
-         S: 426
-         S: 421
-         A: disconnect",
-    );
+    for (event, word) in [("shutdown 0s", STOPS), ("dismiss", DISMISSED)] {
+        storing(&format!(
+            "E: {event}
+             A: cancel
+             E: moved 5 cancelled
+             A: close-data
+             E: ok
+             A: finish abandon Shutdown
+             E: ok
+             S: 426 {word}
+             S: 421 {word}
+             A: disconnect"
+        ));
+    }
 }
 
 #[test]
@@ -245,26 +254,5 @@ fn nothing_behind_quit_is_run() {
          S: 221
          A: disconnect
          W: no",
-    );
-}
-
-#[test]
-fn who_is_dismissed_is_told_so_and_the_transfer_is_given_up() {
-    logged_in(
-        "E: dismiss
-         S: 421 The operator has ended this session.
-         A: disconnect",
-    );
-    storing(
-        "E: dismiss
-         A: cancel
-         E: moved 5 cancelled
-         A: close-data
-         E: ok
-         A: finish abandon Shutdown
-         E: ok
-         S: 426 The operator has ended this session.
-         S: 421 The operator has ended this session.
-         A: disconnect",
     );
 }

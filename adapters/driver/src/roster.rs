@@ -77,7 +77,7 @@ struct Entry {
 }
 
 /// What changes now and then.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 struct Told {
     user: Option<BString>,
     is_protected: bool,
@@ -85,7 +85,7 @@ struct Told {
 }
 
 /// A transfer, without what moves.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Begun {
     verb: Verb,
     path: BString,
@@ -164,8 +164,6 @@ pub(crate) struct Presence {
     service: Arc<Service>,
     session: u64,
     entry: Arc<Entry>,
-    /// What was told last, to see without a lock whether that has changed.
-    told: Told,
 }
 
 impl fmt::Debug for Presence {
@@ -196,7 +194,6 @@ impl Presence {
             service: Arc::clone(service),
             session,
             entry,
-            told: Told::default(),
         }
     }
 
@@ -216,23 +213,22 @@ impl Presence {
     }
 
     /// Shows what the session does by now.
-    pub(crate) fn show(&mut self, session: &impl Machine) {
+    pub(crate) fn show(&self, session: &impl Machine) {
         let underway = session.underway();
         if let Some(underway) = underway {
             self.entry.bytes.store(underway.bytes, Ordering::Relaxed);
         }
         let user = session.is_logged_in().then(|| session.username());
-        let begun = self.told.transfer.as_deref();
-        let is_same = self.told.user.as_ref().map(|user| user.as_bstr()) == user
-            && self.told.is_protected == session.protects_control()
-            && begun.map(|begun| (begun.since, begun.verb))
-                == underway.map(|underway| (underway.since, underway.verb))
-            && begun.and_then(|begun| begun.length)
-                == underway.and_then(|underway| underway.length);
+        let mut told = lock(&self.entry.told);
+        let begun = told.transfer.as_deref();
+        let is_same = told.user.as_ref().map(|user| user.as_bstr()) == user
+            && told.is_protected == session.protects_control()
+            && begun.map(|begun| (begun.since, begun.verb, begun.length))
+                == underway.map(|underway| (underway.since, underway.verb, underway.length));
         if is_same {
             return;
         }
-        self.told = Told {
+        *told = Told {
             user: user.map(BString::from),
             is_protected: session.protects_control(),
             transfer: underway.map(|underway| {
@@ -245,7 +241,6 @@ impl Presence {
                 })
             }),
         };
-        *lock(&self.entry.told) = self.told.clone();
     }
 }
 

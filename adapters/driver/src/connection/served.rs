@@ -181,19 +181,18 @@ impl<M: Machine> Served<M> {
         let span = self.journal.span();
         let _in = span.enter();
         let now = self.service.now();
-        if ready.stop && !self.stopping {
+        let stops = ready.stop && !self.stopping;
+        let is_dismissed = self.presence.is_dismissed() && !self.dismissed;
+        if (stops || is_dismissed) && self.control.is_opening() {
+            // It can be told nothing yet.
+            self.session.lost(now);
+        }
+        if stops {
             self.stopping = true;
-            if self.control.is_opening() {
-                // It can be told nothing yet.
-                self.session.lost(now);
-            }
             self.session.shutdown(now, self.service.settings().grace);
         }
-        if self.presence.is_dismissed() && !self.dismissed {
+        if is_dismissed {
             self.dismissed = true;
-            if self.control.is_opening() {
-                self.session.lost(now);
-            }
             self.session.dismiss(now);
         }
         // On a busy machine much may have come since the wait for a deadline was over: a client that
