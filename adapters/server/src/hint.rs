@@ -1,7 +1,7 @@
 //! What a mistake in the configuration file is called, and what mends it.
 
 /// Keys that are often looked for where they are not, each with its table.
-const PLACES: [(&str, &str); 45] = [
+const PLACES: [(&str, &str); 49] = [
     ("listen", "the top, before any table"),
     ("proxy-from", "the top, before any table"),
     ("greeting", "the top, before any table"),
@@ -15,6 +15,10 @@ const PLACES: [(&str, &str); 45] = [
     ("accept-truncated", "the top, before any table"),
     ("accept-hang-up", "the top, before any table"),
     ("users", "the top, before any table"),
+    ("homes", "the top, before any table"),
+    ("ctl-socket", "the top, before any table"),
+    ("allow", "the top, before any table"),
+    ("deny", "the top, before any table"),
     ("ports", "[passive]"),
     ("address", "[passive]"),
     ("links", "[storage]"),
